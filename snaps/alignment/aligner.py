@@ -1,0 +1,140 @@
+"""Aligners: a saliency method, a rule that picks the peak, and the saliency that masks."""
+
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, Protocol
+
+import torch
+
+from snaps.alignment.peaks import PEAK_RULES, PeakRule, Peaks, find_peaks
+from snaps.alignment.saliency import Sensitivity
+from snaps.errors import InputError, one_of
+from snaps.responses import LayerResponse, SaliencyMethod
+
+
+class Alignment(Protocol):
+    """What `compute_profiles` takes as its aligner."""
+
+    @property
+    def methods(self) -> tuple[SaliencyMethod, ...]:
+        """Saliency methods to run: the one that aligns first, the one that masks last."""
+
+    def peaks(self, response: LayerResponse) -> Peaks:
+        """Where the frames of one layer are aligned."""
+
+    def describe(self) -> dict[str, Any]:
+        """Names and parameters, for the provenance."""
+
+
+@dataclass(frozen=True)
+class Aligner:
+    """Align every frame, layer by layer, at the peak of its importance (SNAP, section 3.3).
+
+    Parameters
+    ----------
+    saliency : saliency method
+        Says what matters for the target.
+    peak : str or PeakRule, optional
+        ``"product"``, ``"signed-product"``, ``"max"``, ``"min"``, ``"mean"``, or a rule of one's own. None for
+        the rule that suits the saliency method: ``"product"`` for a gradient, ``"max"`` for a relevance.
+    mask : saliency method, optional
+        Whose mean absolute saliency masks the contrast; None for the same.
+
+    Raises
+    ------
+    InputError
+        If the peak rule is unknown or something is no saliency method.
+
+    Examples
+    --------
+    >>> Aligner().peak
+    'product'
+    """
+
+    saliency: SaliencyMethod = field(default_factory=Sensitivity)
+    peak: str | PeakRule | None = None
+    mask: SaliencyMethod | None = None
+
+    def __post_init__(self) -> None:
+        check_method("saliency", self.saliency)
+        if self.mask is not None:
+            check_method("mask", self.mask)
+        if self.peak is None:
+            object.__setattr__(self, "peak", getattr(self.saliency, "default_peak", "product"))
+        if isinstance(self.peak, str) and self.peak not in PEAK_RULES:
+            raise InputError(f"peak is {self.peak!r}; accepted are {one_of(PEAK_RULES)}, or a peak rule")
+        if not isinstance(self.peak, str) and not hasattr(self.peak, "importance"):
+            raise InputError(f"peak is {self.peak!r}; accepted are {one_of(PEAK_RULES)}, or a peak rule")
+
+    @property
+    def rule(self) -> PeakRule:
+        """The peak rule itself."""
+        return PEAK_RULES[self.peak] if isinstance(self.peak, str) else self.peak  # type: ignore[return-value]
+
+    @property
+    def methods(self) -> tuple[SaliencyMethod, ...]:
+        """Saliency methods to run."""
+        return (self.saliency,) if self.mask is None or self.mask == self.saliency else (self.saliency, self.mask)
+
+    def peaks(self, response: LayerResponse) -> Peaks:
+        """Where importance is largest."""
+        return find_peaks(self.rule.importance(response.saliencies[0], response.cone()))
+
+    def describe(self) -> dict[str, Any]:
+        """Names and parameters, for the provenance."""
+        return described(self)
+
+
+@dataclass(frozen=True)
+class Unaligned:
+    """Leave every frame at the middle step of its cone, as NAPs do (SNAP, section 3.2).
+
+    Parameters
+    ----------
+    saliency : saliency method
+        Whose mean absolute saliency masks the contrast.
+    """
+
+    saliency: SaliencyMethod = field(default_factory=Sensitivity)
+
+    def __post_init__(self) -> None:
+        check_method("saliency", self.saliency)
+
+    @property
+    def methods(self) -> tuple[SaliencyMethod, ...]:
+        """Saliency methods to run."""
+        return (self.saliency,)
+
+    def peaks(self, response: LayerResponse) -> Peaks:
+        """The cone's middle; nothing counts as unaligned, since nothing was to be aligned."""
+        return Peaks(
+            torch.full_like(response.start, response.geometry.middle),
+            torch.zeros_like(response.start, dtype=torch.bool),
+        )
+
+    def describe(self) -> dict[str, Any]:
+        """Names and parameters, for the provenance."""
+        return described(self)
+
+
+def described(thing: Any) -> Any:
+    """Dataclasses as dictionaries that bear their class's name; everything else as it is or as text."""
+    if is_dataclass(thing) and not isinstance(thing, type):
+        values = {f.name: described(getattr(thing, f.name)) for f in fields(thing)}
+        return {"name": type(thing).__name__, **values}
+    if isinstance(thing, list | tuple):
+        return [described(item) for item in thing]
+    if isinstance(thing, dict):
+        return {str(name): described(value) for name, value in thing.items()}
+    return thing if thing is None or isinstance(thing, str | int | float | bool) else str(thing)
+
+
+def check_method(option: str, method: Any) -> None:
+    """Refuse what is no saliency method.
+
+    Raises
+    ------
+    InputError
+        Naming the option and what was received.
+    """
+    if isinstance(method, type) or not hasattr(method, "of_graph"):
+        raise InputError(f"{option} is {method!r}; accepted is a saliency method such as Sensitivity()")

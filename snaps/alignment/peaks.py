@@ -1,0 +1,115 @@
+"""Peak rules: at which step of a layer a frame is aligned (section 5.4 and 5.5 of the design).
+
+A peak rule is a frozen dataclass that fulfils `PeakRule` and has one line in `PEAK_RULES`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+Map = Float[Tensor, "frame unit step"]
+
+
+class PeakRule(Protocol):
+    """How important each value of a layer is for finding the peak."""
+
+    def importance(self, saliency: Map, activation: Map) -> Float[Tensor, "frame _ step"]:
+        """Importance over units and steps, or over steps alone with one unit."""
+
+
+def smooth(saliency: Map) -> Map:
+    """Mean over (unit, unit+1) × (step, step+1), always divided by 4, with 0 beyond the last unit and step.
+
+    This tames isolated gradients (SNAP, section 3.3); it serves the peak alone.
+    """
+    return F.avg_pool2d(F.pad(saliency, (0, 1, 0, 1)), kernel_size=2, stride=1)
+
+
+@dataclass(frozen=True)
+class Product:
+    """``|smoothed saliency · activation|``, the default."""
+
+    def importance(self, saliency: Map, activation: Map) -> Map:
+        """Absolute value of smoothed saliency times activation."""
+        return (smooth(saliency) * activation).abs_()
+
+
+@dataclass(frozen=True)
+class SignedProduct:
+    """``|smoothed saliency| · activation``, the SNAP paper's formula to the letter."""
+
+    def importance(self, saliency: Map, activation: Map) -> Map:
+        """Absolute smoothed saliency times activation."""
+        return smooth(saliency).abs_() * activation
+
+
+@dataclass(frozen=True)
+class Maximum:
+    """The largest raw saliency (NAvAI, section 3.6)."""
+
+    def importance(self, saliency: Map, activation: Map) -> Map:
+        """Saliency itself."""
+        return saliency
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """The smallest raw saliency (NAvAI, section 3.6)."""
+
+    def importance(self, saliency: Map, activation: Map) -> Map:
+        """Saliency with its sign turned."""
+        return -saliency
+
+
+@dataclass(frozen=True)
+class Mean:
+    """The mean of ``|saliency|`` over units."""
+
+    def importance(self, saliency: Map, activation: Map) -> Float[Tensor, "frame 1 step"]:
+        """Mean over units."""
+        return saliency.abs().mean(dim=1, keepdim=True)
+
+
+#: Peak rules by name.
+PEAK_RULES: Mapping[str, PeakRule] = {
+    "product": Product(),
+    "signed-product": SignedProduct(),
+    "max": Maximum(),
+    "min": Minimum(),
+    "mean": Mean(),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Peaks:
+    """Where frames are aligned in one layer.
+
+    Attributes
+    ----------
+    step : tensor of shape (frame,)
+        Steps from the cone's beginning.
+    unaligned : tensor of shape (frame,)
+        Frames without a peak; they stay at the cone's middle.
+    """
+
+    step: Int[Tensor, " frame"]
+    unaligned: Bool[Tensor, " frame"]
+
+
+def find_peaks(importance: Float[Tensor, "frame unit step"]) -> Peaks:
+    """Step of the maximum over units and steps, the first one on ties (section 5.5).
+
+    Importance that is 0 everywhere has no peak: that frame stays at the middle step and is unaligned.
+    """
+    by_step = importance.amax(dim=1)
+    # Largest 0 and smallest 0 is 0 everywhere; the smallest is only looked at where the largest is 0.
+    best, step = by_step.max(dim=1)
+    unaligned = best == 0
+    if bool(unaligned.any()):
+        unaligned &= importance.amin(dim=(1, 2)) == 0
+    return Peaks(torch.where(unaligned, importance.shape[-1] // 2, step), unaligned)

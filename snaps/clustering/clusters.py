@@ -1,0 +1,209 @@
+"""Complete linkage of groups, cut at a percentile of their distances, with silhouettes (definition 12)."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import xarray as xr
+
+from snaps.clustering.distances import OTHER_GROUP, Distance, distances
+from snaps.errors import InputError, one_of
+from snaps.profiles.contrasts import Weighting
+from snaps.schema import GROUP
+
+
+@dataclass(frozen=True, eq=False)
+class Clustering:
+    """Groups of one layer, clustered.
+
+    Attributes
+    ----------
+    labels : DataArray of shape (group,)
+        Number of each group's cluster, from 1, in the order in which clusters follow each other along the
+        dendrogram.
+    linkage : array of shape (groups − 1, 4)
+        SciPy's linkage matrix.
+    order : tuple of str
+        Groups as the leaves of the dendrogram.
+    threshold : float
+        Distance at which the dendrogram was cut.
+    percentile : float
+        Percentile of the pairwise distances that the threshold is.
+    silhouettes : DataArray of shape (group,)
+        Silhouette of every group; 0 for a singleton, NaN where it is undefined.
+    silhouette : float
+        Their mean, NaN where it is undefined.
+    undefined : str
+        Why the silhouette is undefined; empty where it is not.
+    distances : DataArray of shape (group, group_)
+        Pairwise distances.
+    """
+
+    labels: xr.DataArray = field(repr=False)
+    linkage: np.ndarray = field(repr=False)
+    order: tuple[str, ...] = field(repr=False)
+    threshold: float
+    percentile: float
+    silhouettes: xr.DataArray = field(repr=False)
+    silhouette: float
+    undefined: str
+    distances: xr.DataArray = field(repr=False)
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters, singletons included."""
+        return int(self.labels.max())
+
+    @property
+    def clusters(self) -> dict[int, tuple[str, ...]]:
+        """Groups of every cluster, by its number; along the dendrogram."""
+        numbers = dict(zip(self.labels[GROUP].values.tolist(), self.labels.values.tolist(), strict=True))
+        return {
+            number: tuple(label for label in self.order if numbers[label] == number)
+            for number in range(1, self.n_clusters + 1)
+        }
+
+
+def cluster(
+    profiles: xr.Dataset | xr.DataTree | xr.DataArray,
+    *,
+    percentile: float = 96,
+    metric: str | Distance = "euclidean",
+    weighting: Weighting = "frames",
+) -> Clustering:
+    """Cluster the groups of one layer by their SNAPs.
+
+    Distances between flattened SNAPs, complete linkage, cut at a percentile of the pairwise distances: groups
+    are together where their cophenetic distance is at most the threshold (SNAP paper, section 4.3.3).
+
+    Parameters
+    ----------
+    profiles : Dataset, DataTree or DataArray
+        Profiles of one layer; or an array with the dimension ``group``, whose values are compared as they
+        are, e.g. of `nap`.
+    percentile : float
+        From 0 to 100. The paper takes 87, 90, 93 and 96.
+    metric : str or Distance
+        A name in `DISTANCES`, or an object.
+    weighting : {"frames", "groups"}
+        How the grand mean of the SNAPs is taken, see `snaps.profiles.contrast`.
+
+    Returns
+    -------
+    Clustering
+        Labels, linkage, silhouettes and what they rest on.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two groups, a distance is undefined, or an option is not accepted.
+
+    Examples
+    --------
+    >>> values = xr.DataArray(
+    ...     [[0.0], [1.0], [8.0], [9.0]], dims=("group", "unit"), coords={"group": ["a", "b", "y", "z"]}
+    ... )
+    >>> result = cluster(values, percentile=40)
+    >>> result.clusters
+    {1: ('a', 'b'), 2: ('y', 'z')}
+    >>> round(result.silhouette, 3)
+    0.875
+    """
+    check_percentile(percentile)
+    square = distances(profiles, metric=metric, weighting=weighting)
+    return cut(square, link(square), percentile=percentile)
+
+
+def link(square: xr.DataArray) -> np.ndarray:
+    """Complete linkage of a square matrix of distances.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two groups, or a distance is not finite.
+    """
+    from scipy.cluster.hierarchy import linkage
+
+    labels = [str(label) for label in square[GROUP].values]
+    if len(labels) < 2:
+        raise InputError(f"clustering takes at least two groups; received {one_of(labels)}")
+    broken = undefined_groups(square)
+    if broken:
+        raise InputError(
+            f"the {square.attrs.get('metric', '')} distance is undefined for the groups {one_of(broken)}; "
+            "leave them out, or take metric='euclidean'"
+        )
+    return linkage(condensed(square), method="complete")
+
+
+def cut(square: xr.DataArray, tree: np.ndarray, *, percentile: float) -> Clustering:
+    """Cut a linkage of all groups at a percentile of their distances, and score the clusters."""
+    from scipy.cluster.hierarchy import fcluster, leaves_list
+
+    threshold = float(np.percentile(condensed(square), percentile))
+    leaves = leaves_list(tree)
+    labels = _along(fcluster(tree, t=threshold, criterion="distance"), leaves)
+    silhouettes, undefined = _silhouettes(square.values, labels)
+    groups = {GROUP: square[GROUP].values}
+    return Clustering(
+        labels=xr.DataArray(labels, dims=GROUP, coords=groups, name="cluster"),
+        linkage=tree,
+        order=tuple(str(label) for label in square[GROUP].values[leaves]),
+        threshold=threshold,
+        percentile=float(percentile),
+        silhouettes=xr.DataArray(silhouettes, dims=GROUP, coords=groups, name="silhouette"),
+        silhouette=float(silhouettes.mean()),
+        undefined=undefined,
+        distances=square,
+    )
+
+
+def undefined_groups(square: xr.DataArray) -> list[str]:
+    """List the groups whose distances to all others are undefined; else those with any that is."""
+    lost = ~np.isfinite(square.values)
+    rows = lost.sum(axis=1)
+    return [str(label) for label in square[GROUP].values[rows >= max(1, len(rows) - 1)]] or [
+        str(label) for label in square[GROUP].values[rows > 0]
+    ]
+
+
+def condensed(square: xr.DataArray) -> np.ndarray:
+    """Distances of the pairs ``i < j``, in SciPy's order."""
+    values = square.transpose(GROUP, OTHER_GROUP).values
+    return values[np.triu_indices(len(values), k=1)]
+
+
+def check_percentile(percentile: float) -> None:
+    """Refuse what is no percentile.
+
+    Raises
+    ------
+    InputError
+        Naming what was received.
+    """
+    number = isinstance(percentile, int | float | np.integer | np.floating) and not isinstance(
+        percentile, bool
+    )
+    if not number or not 0 <= percentile <= 100:
+        raise InputError(f"percentile is {percentile!r}; accepted are numbers from 0 to 100")
+
+
+def _along(labels: np.ndarray, leaves: np.ndarray) -> np.ndarray:
+    """Clusters numbered from 1 as they follow each other along the dendrogram."""
+    _, first = np.unique(labels[leaves], return_index=True)
+    numbers = np.empty(len(first), dtype=np.int64)
+    numbers[np.argsort(first)] = np.arange(1, len(first) + 1)
+    return numbers[np.searchsorted(np.unique(labels), labels)]
+
+
+def _silhouettes(square: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, str]:
+    """Silhouette of every group, and why they are undefined where they are."""
+    from sklearn.metrics import silhouette_samples
+
+    number = len(np.unique(labels))
+    if number == 1:
+        undefined = "there is one cluster"
+    elif number == len(labels):
+        undefined = "there are only singletons"
+    else:
+        return np.asarray(silhouette_samples(square, labels, metric="precomputed")), ""
+    return np.full(len(labels), np.nan), undefined

@@ -1,0 +1,89 @@
+"""How much two clusterings of the same groups differ (definition 13 of the design)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from snaps.clustering.clusters import Clustering
+from snaps.errors import InputError, one_of
+from snaps.schema import GROUP
+
+
+@dataclass(frozen=True)
+class ClusteringChange:
+    """What changed between two clusterings.
+
+    Attributes
+    ----------
+    changed : float
+        Fraction of the pairs of groups that are together in one clustering and apart in the other: 1 − Rand
+        index. 0 for equal clusterings, at most 1.
+    adjusted_rand : float
+        Adjusted Rand index: 1 for equal clusterings, 0 on average for random ones, which can go below.
+    n_groups : int
+        Number of groups compared.
+    """
+
+    changed: float
+    adjusted_rand: float
+    n_groups: int
+
+
+def compare_clusterings(a: Clustering | xr.DataArray, b: Clustering | xr.DataArray) -> ClusteringChange:
+    """Compare two clusterings of the same groups, e.g. of two layers or of two networks.
+
+    The SNAP paper reports the changed pairs between layers 4 and 5 (section 5.3.2).
+
+    Parameters
+    ----------
+    a, b : Clustering or DataArray of shape (group,)
+        Clusterings, or their labels. Groups are matched by name; the numbers of clusters do not matter.
+
+    Returns
+    -------
+    ClusteringChange
+        Fraction of changed pairs, and the adjusted Rand index.
+
+    Raises
+    ------
+    InputError
+        If the groups differ, naming those that do, or there are fewer than two.
+
+    Examples
+    --------
+    >>> groups = {"group": ["a", "b", "c"]}
+    >>> one = xr.DataArray([1, 1, 2], dims="group", coords=groups)
+    >>> other = xr.DataArray([1, 2, 2], dims="group", coords=groups)
+    >>> round(compare_clusterings(one, other).changed, 3)  # a-b and b-c changed, a-c did not
+    0.667
+    """
+    from sklearn.metrics import adjusted_rand_score
+
+    first, second = _labels(a), _labels(b)
+    only = [sorted(set(first) - set(second)), sorted(set(second) - set(first))]
+    if any(only):
+        raise InputError(
+            f"clusterings of different groups do not compare: {one_of(only[0])} only in the first, "
+            f"{one_of(only[1])} only in the second"
+        )
+    if len(first) < 2:
+        raise InputError(f"comparing clusterings takes at least two groups; received {one_of(first)}")
+    groups = sorted(first)
+    one, other = (np.array([labels[group] for group in groups]) for labels in (first, second))
+    pairs = np.triu_indices(len(groups), k=1)
+    together = [(labels[:, np.newaxis] == labels)[pairs] for labels in (one, other)]
+    return ClusteringChange(
+        changed=float(np.mean(together[0] != together[1])),
+        adjusted_rand=float(adjusted_rand_score(one, other)),
+        n_groups=len(groups),
+    )
+
+
+def _labels(clustering: Clustering | xr.DataArray) -> dict[str, int]:
+    labels = clustering.labels if isinstance(clustering, Clustering) else clustering
+    if not isinstance(labels, xr.DataArray) or labels.dims != (GROUP,) or GROUP not in labels.coords:
+        raise InputError(
+            "a clustering is a Clustering, or its labels: a DataArray over 'group' with labelled groups"
+        )
+    return dict(zip((str(group) for group in labels[GROUP].values), labels.values.tolist(), strict=True))

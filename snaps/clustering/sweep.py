@@ -1,0 +1,121 @@
+"""Silhouettes over layers and percentiles: where in the network the groups fall into clusters."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+
+from snaps.clustering.clusters import check_percentile, cut, link, undefined_groups
+from snaps.clustering.distances import Distance, distances, resolve_distance
+from snaps.errors import InputError, one_of
+from snaps.profiles.contrasts import Weighting
+from snaps.schema import dataset_of
+
+#: Percentiles of the pairwise distances at which the SNAP paper cuts (section 4.3.3).
+PERCENTILES = (87, 90, 93, 96)
+
+
+def silhouette_sweep(
+    profiles: xr.DataTree | xr.Dataset,
+    *,
+    percentiles: Sequence[float] = PERCENTILES,
+    metric: str | Distance = "euclidean",
+    weighting: Weighting = "frames",
+) -> xr.DataArray:
+    """Mean silhouette of the clusters of every layer, at every percentile.
+
+    Parameters
+    ----------
+    profiles : DataTree or Dataset
+        A grouping's node, ``profiles["phoneme"]``, with one child a layer; or one layer alone.
+    percentiles : sequence of float
+        Percentiles of the pairwise distances at which the dendrograms are cut.
+    metric : str or Distance
+        A name in `DISTANCES`, or an object.
+    weighting : {"frames", "groups"}
+        How the grand mean of the SNAPs is taken, see `snaps.profiles.contrast`.
+
+    Returns
+    -------
+    DataArray of shape (layer, percentile)
+        Mean silhouettes, layers in the order of the tree; NaN where they are undefined. Beside it lie the
+        coordinates ``n_clusters`` (0 where no distances could be had) and ``undefined``, which says why a
+        cell is NaN and is empty where it is not; the attribute ``undefined`` says the same in one text.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two groups, no layers, or an option is not accepted.
+    """
+    distance = resolve_distance(metric)
+    chosen = list(percentiles)
+    if not chosen:
+        raise InputError("percentiles is empty; accepted are numbers from 0 to 100")
+    for percentile in chosen:
+        check_percentile(percentile)
+    layers = _layers(profiles)
+    shape = (len(layers), len(chosen))
+    values, numbers = np.full(shape, np.nan), np.zeros(shape, dtype=np.int64)
+    reasons = np.full(shape, "", dtype=object)
+    for row, dataset in enumerate(layers.values()):
+        square = distances(dataset, metric=distance, weighting=weighting)
+        broken = undefined_groups(square)
+        if broken and square.sizes["group"] > 1:
+            reasons[row] = f"the {distance.name} distance is undefined for {one_of(broken)}"
+            continue
+        tree = link(square)
+        for column, percentile in enumerate(chosen):
+            result = cut(square, tree, percentile=percentile)
+            values[row, column], numbers[row, column] = result.silhouette, result.n_clusters
+            reasons[row, column] = result.undefined
+    cells = [
+        f"{layer} at {percentile:g}: {reasons[row, column]}"
+        for row, layer in enumerate(layers)
+        for column, percentile in enumerate(chosen)
+        if reasons[row, column]
+    ]
+    dims = ("layer", "percentile")
+    return xr.DataArray(
+        values,
+        dims=dims,
+        coords={
+            "layer": list(layers),
+            "percentile": chosen,
+            "n_clusters": (dims, numbers),
+            "undefined": (dims, reasons.astype(str)),
+        },
+        name="silhouette",
+        attrs={
+            "long_name": "mean silhouette",
+            "metric": distance.name,
+            "weighting": weighting,
+            "undefined": "; ".join(cells),
+        },
+    )
+
+
+def mean_silhouette(sweep: xr.DataArray) -> xr.DataArray:
+    """Mean over the percentiles of a sweep, the SNAP paper's score of a layer (section 4.3.3).
+
+    A layer with an undefined cell has no mean: one over fewer percentiles would not compare with the others.
+
+    Parameters
+    ----------
+    sweep : DataArray of shape (layer, percentile)
+        What `silhouette_sweep` gives.
+
+    Returns
+    -------
+    DataArray of shape (layer,)
+        The mean, NaN where any percentile is undefined.
+    """
+    return sweep.drop_vars(("n_clusters", "undefined"), errors="ignore").mean("percentile", skipna=False)
+
+
+def _layers(profiles: xr.DataTree | xr.Dataset) -> dict[str, xr.Dataset]:
+    if isinstance(profiles, xr.DataTree) and not profiles.has_data:
+        if not profiles.children:
+            raise InputError(f"the node {profiles.path!r} has no layers below it")
+        return {str(name): dataset_of(child) for name, child in profiles.children.items()}
+    dataset = dataset_of(profiles)
+    return {str(dataset.attrs.get("layer", "layer")): dataset}

@@ -1,0 +1,141 @@
+"""Audio from disk: any format, rate and number of channels becomes mono at 16 kHz."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float32
+
+from snaps.datasets.resampling import resample
+from snaps.errors import RecordingError
+
+#: Endings, in lower case, of the files that are taken for audio.
+AUDIO_SUFFIXES = (
+    *(".wav", ".sph", ".nist", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
+    *(".aif", ".aiff", ".au", ".snd", ".caf", ".w64", ".rf64"),
+)
+
+_BLOCK = 1 << 20
+_NIST_COUNT = re.compile(rb"^sample_count\s+-i\s+(\d+)\s*$", re.MULTILINE)
+# How libsndfile's log reports a part that is longer in its header than in the file.
+_CUT_SHORT = re.compile(
+    r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE
+)
+# Programs that write into a pipe cannot know the length, and put a number near 2³¹ or 2³² in its place.
+_UNKNOWN_LENGTH = 0x7FFF_0000
+
+
+@dataclass(frozen=True, eq=False)
+class Audio:
+    """Sound of one file.
+
+    Attributes
+    ----------
+    samples : array of shape (samples,)
+        Mono, 16 kHz, float32, full scale ±1.
+    duration : float
+        Seconds, as the file has them before resampling.
+    """
+
+    samples: Float32[np.ndarray, " sample"]
+    duration: float
+
+
+def read_audio(path: Path, *, recording: str) -> Audio:
+    """Read an audio file; channels are averaged and other rates resampled to 16 kHz.
+
+    Parameters
+    ----------
+    path : Path
+        A file in any format that libsndfile reads: NIST SPHERE, RIFF WAV, FLAC, Ogg and more.
+    recording : str
+        Identifier of the recording, for the error.
+
+    Raises
+    ------
+    RecordingError
+        If the file does not exist, is empty or no audio, has a wrong header, is truncated, or contains NaN or
+        infinite samples.
+    """
+    import soundfile
+
+    try:
+        if path.stat().st_size == 0:
+            raise RecordingError(recording, f"the audio file '{path}' is empty (0 bytes)")
+        with soundfile.SoundFile(path) as file:
+            blocks = list(_blocks(file))
+            rate, channels = int(file.samplerate), int(file.channels)
+            promised, log = int(file.frames), str(file.extra_info)
+            kind = str(file.format)
+    except soundfile.LibsndfileError as error:
+        raise RecordingError(
+            recording,
+            f"the audio file '{path}' cannot be read: it is no audio or its header or data are damaged "
+            f"({error.error_string.rstrip('.')})",
+        ) from None
+    except OSError as error:
+        raise RecordingError(
+            recording, f"the audio file '{path}' cannot be read: {error.strerror or error}"
+        ) from None
+    samples = np.concatenate(blocks) if blocks else np.zeros((0, channels), dtype=np.float32)
+    _refuse_truncated(path, recording, held=len(samples), promised=promised, log=log, kind=kind)
+    if len(samples) == 0:
+        raise RecordingError(recording, f"the audio file '{path}' holds no samples")
+    broken = int(np.size(samples) - np.isfinite(samples).sum())
+    if broken:
+        raise RecordingError(
+            recording, f"the audio file '{path}' has {broken} samples that are NaN or infinite"
+        )
+    mono = samples[:, 0] if channels == 1 else samples.mean(axis=1, dtype=np.float64).astype(np.float32)
+    return Audio(samples=resample(np.ascontiguousarray(mono), rate), duration=len(samples) / rate)
+
+
+def _blocks(file: Any) -> Iterator[Float32[np.ndarray, "sample channel"]]:
+    """Read in blocks, because some headers leave the length open and others promise terabytes."""
+    while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
+        yield block
+
+
+def _refuse_truncated(path: Path, recording: str, *, held: int, promised: int, log: str, kind: str) -> None:
+    """Compare what the header promises with what the file holds; libsndfile is often content with less."""
+    if kind == "NIST":
+        with path.open("rb") as file:
+            count = _NIST_COUNT.search(file.read(4096).split(b"end_head")[0])
+        promised = int(count[1]) if count else promised
+        wrong = promised != held
+    else:
+        wrong = held < promised < _UNKNOWN_LENGTH
+    if wrong:
+        trouble = "is truncated" if held < promised else "has a wrong header"
+        raise RecordingError(
+            recording,
+            f"the audio file '{path}' {trouble}: its header promises {promised} samples a channel, "
+            f"it holds {held}",
+        )
+    if kind == "OGG" and not _ogg_ends(path):
+        raise RecordingError(
+            recording, f"the audio file '{path}' is truncated: its last Ogg page is not marked as the end"
+        )
+    for part in _CUT_SHORT.finditer(log):
+        size, there = int(part[1]), int(part[2])
+        if there < size < _UNKNOWN_LENGTH:
+            raise RecordingError(
+                recording,
+                f"the audio file '{path}' is truncated: its header promises {size} bytes, it holds {there}",
+            )
+
+
+def _ogg_ends(path: Path) -> bool:
+    """Whether the last page of an Ogg file is whole and marked as the last one (RFC 3533, section 6)."""
+    with path.open("rb") as file:
+        # A page takes at most 65,307 bytes.
+        file.seek(max(0, path.stat().st_size - 2 * 65_307))
+        _, mark, page = file.read().rpartition(b"OggS")
+    if not mark or len(page) < 23:
+        return False
+    segments = page[23 : 23 + page[22]]
+    whole = len(segments) == page[22] and len(page) >= 23 + len(segments) + sum(segments)
+    return whole and bool(page[1] & 4)

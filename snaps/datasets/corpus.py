@@ -1,0 +1,110 @@
+"""What a corpus is: a sized, indexable, ordered collection of recordings."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, Protocol, runtime_checkable
+
+from snaps.datasets.recording import Recording
+from snaps.errors import RecordingError
+
+
+@runtime_checkable
+class Corpus(Protocol):
+    """Sized, indexable, ordered collection of recordings; indexing loads one of them.
+
+    A plain list of recordings will do wherever a corpus is expected. A corpus may also have
+
+    - ``annotation(index)``, which gives the recording without its audio: a `Recording` whose `features` have
+      no steps. It is used to learn labels and identifiers without computing spectrograms.
+    - ``settings``, a mapping that says how features were made; it is stored with the profiles.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name, e.g. ``timit-test``."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of everything that determines the recordings and their order."""
+
+    def __len__(self) -> int:
+        """Return the number of recordings."""
+
+    def __getitem__(self, index: int) -> Recording:
+        """Load one recording."""
+
+
+CorpusLike = Corpus | Sequence[Recording]
+
+
+def corpus_name(corpus: CorpusLike) -> str:
+    """Name of a corpus; a plain list of recordings is called ``recordings``."""
+    return str(getattr(corpus, "name", "recordings"))
+
+
+def corpus_settings(corpus: CorpusLike) -> dict[str, Any]:
+    """How the features of a corpus were made, as far as the corpus says so."""
+    return dict(getattr(corpus, "settings", {}))
+
+
+def corpus_fingerprint(corpus: CorpusLike) -> str:
+    """Hash that changes with the recordings, their annotations or their order.
+
+    A corpus brings its own; of a plain list, every recording is hashed.
+    """
+    own = getattr(corpus, "fingerprint", None)
+    if own is not None:
+        return str(own)
+    digest = hashlib.sha256()
+    for index in range(len(corpus)):
+        recording = corpus[index]
+        digest.update(recording.features.tobytes())
+        described = [
+            recording.id,
+            recording.step,
+            list(recording.features.shape),
+            {name: [list(interval) for interval in tier] for name, tier in recording.tiers.items()},
+            dict(recording.attributes),
+        ]
+        digest.update(json.dumps(described, sort_keys=True, default=str).encode())
+    return digest.hexdigest()
+
+
+def iterate_annotations(
+    corpus: CorpusLike, *, on_error: Literal["raise", "skip"] = "raise"
+) -> Iterator[Recording] | None:
+    """Go through a corpus without its audio, where it allows that.
+
+    Parameters
+    ----------
+    corpus : Corpus or list of Recording
+        The corpus.
+    on_error : {"raise", "skip"}
+        What becomes of recordings whose annotations cannot be read: their error, or nothing.
+
+    Returns
+    -------
+    iterator of Recording or None
+        Recordings of which only identifier, tiers and attributes may be used. None where the corpus could
+        give them only by loading everything.
+    """
+    annotation = getattr(corpus, "annotation", None)
+    if annotation is not None:
+        return _read_annotations(annotation, len(corpus), skip=on_error == "skip")
+    if isinstance(corpus, list | tuple):
+        return iter(corpus)
+    return None
+
+
+def _read_annotations(
+    annotation: Callable[[int], Recording], size: int, *, skip: bool
+) -> Iterator[Recording]:
+    for index in range(size):
+        try:
+            recording = annotation(index)
+        except RecordingError:
+            if not skip:
+                raise
+            continue
+        yield recording

@@ -1,0 +1,231 @@
+"""A corpus of files: listed at once, read one recording at a time."""
+
+import functools
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from operator import index as as_index
+from pathlib import Path
+from typing import Any, Protocol, overload
+
+import numpy as np
+
+from snaps.datasets.annotation import Annotation, check_tiers
+from snaps.datasets.audio import read_audio
+from snaps.datasets.recording import Recording
+from snaps.datasets.spectrogram import N_MELS, SETTINGS, STEP, mel_frequencies, mel_spectrogram
+from snaps.errors import InputError, RecordingError
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One recording of the list: where its files lie.
+
+    Attributes
+    ----------
+    id : str
+        Identifier, unique in the corpus.
+    audio : Path or None
+        The audio file; None where only annotations were found.
+    annotations : mapping of str to Path
+        Annotation files by kind, e.g. ``phn``.
+    attributes : mapping of str to str
+        What the file's place and name say about the recording.
+    problem : str or None
+        What is wrong with it already on the list; reading it raises a `RecordingError` that says so.
+    """
+
+    id: str
+    audio: Path | None
+    annotations: Mapping[str, Path] = field(default_factory=dict)
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    problem: str | None = None
+
+
+class AnnotationReader(Protocol):
+    """Reads the annotation files of one entry."""
+
+    def read(self, entry: Entry) -> Annotation:
+        """Read tiers and attributes; every problem is a `RecordingError`."""
+
+    def options(self) -> dict[str, Any]:
+        """Everything that changes what is read, in values that JSON can hold."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FileCorpus:
+    """Corpus whose recordings lie in files; it is what ``load_*`` functions return.
+
+    Indexing reads one recording and raises a `RecordingError` if that recording cannot be used; a slice, or
+    `select`, gives a smaller corpus without reading anything.
+
+    Parameters
+    ----------
+    name : str
+        Name of the corpus.
+    entries : tuple of Entry
+        The recordings, in order.
+    reader : AnnotationReader
+        How annotation files are read.
+    """
+
+    name: str
+    entries: tuple[Entry, ...]
+    reader: AnnotationReader
+
+    def __post_init__(self) -> None:
+        seen: dict[str, Entry] = {}
+        for entry in self.entries:
+            other = seen.setdefault(entry.id, entry)
+            if other is not entry:
+                raise InputError(
+                    f"two recordings have the same identifier {entry.id!r}: "
+                    f"'{other.audio}' and '{entry.audio}'"
+                )
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """How features are made: `snaps.datasets.spectrogram.SETTINGS`."""
+        return dict(SETTINGS)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Identifiers of the recordings, in order; nothing is read."""
+        return tuple(entry.id for entry in self.entries)
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of everything that determines the recordings and their order.
+
+        Identifiers, attributes, the bytes of all audio and annotation files, and the options; not the place
+        where the corpus lies, nor the dates of its files. Computed once, when it is first asked for.
+        """
+        digest = hashlib.sha256(_canonical([self.settings, self.reader.options()]))
+        for entry in self.entries:
+            files = {kind: _file_digest(path) for kind, path in entry.annotations.items()}
+            audio = None if entry.audio is None else _file_digest(entry.audio)
+            digest.update(_canonical([entry.id, dict(entry.attributes), audio, files, entry.problem is None]))
+        return digest.hexdigest()
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    @overload
+    def __getitem__(self, index: int) -> Recording: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "FileCorpus": ...
+
+    def __getitem__(self, index: int | slice) -> "Recording | FileCorpus":
+        """Read one recording, or take a slice as a smaller corpus.
+
+        Raises
+        ------
+        RecordingError
+            If a file is missing, is damaged, or contradicts itself.
+        IndexError
+            If there is no such recording.
+        """
+        if isinstance(index, slice):
+            return replace(self, entries=self.entries[index])
+        entry = self.entries[as_index(index)]
+        annotation = self._read(entry)
+        if entry.audio is None:
+            raise RecordingError(entry.id, f"recording {entry.id!r} has annotations but no audio file")
+        audio = read_audio(entry.audio, recording=entry.id)
+        checked = check_tiers(annotation, recording=entry.id, duration=audio.duration)
+        return Recording(
+            id=entry.id,
+            features=mel_spectrogram(audio.samples),
+            step=STEP,
+            tiers=checked.tiers,
+            attributes={**entry.attributes, **annotation.attributes},
+            frequency=mel_frequencies(),
+            clipped=checked.clipped,
+        )
+
+    def __iter__(self) -> Iterator[Recording]:
+        return (self[index] for index in range(len(self)))
+
+    def __repr__(self) -> str:
+        return f"FileCorpus(name={self.name!r}, recordings={len(self)})"
+
+    def annotation(self, index: int) -> Recording:
+        """Read a recording without its audio: features of no steps, and tiers as they stand in the files.
+
+        Raises
+        ------
+        RecordingError
+            If an annotation is missing, is damaged, or has an interval that ends before it starts.
+        """
+        entry = self.entries[as_index(index)]
+        annotation = self._read(entry)
+        checked = check_tiers(annotation, recording=entry.id)
+        return Recording(
+            id=entry.id,
+            features=np.zeros((N_MELS, 0), dtype=np.float32),
+            step=STEP,
+            tiers=checked.tiers,
+            attributes={**entry.attributes, **annotation.attributes},
+        )
+
+    def select(self, indices: Iterable[int]) -> "FileCorpus":
+        """Corpus of some of the recordings, in the order given; nothing is read.
+
+        Parameters
+        ----------
+        indices : iterable of int
+            Places in this corpus.
+        """
+        return replace(self, entries=tuple(self.entries[as_index(index)] for index in indices))
+
+    def _read(self, entry: Entry) -> Annotation:
+        if entry.problem is not None:
+            raise RecordingError(entry.id, entry.problem)
+        return self.reader.read(entry)
+
+
+def read_text(path: Path, *, recording: str) -> str:
+    """Text of an annotation file in UTF-8, with or without a byte-order mark, UTF-16, or else Latin-1.
+
+    Raises
+    ------
+    RecordingError
+        If the file cannot be read.
+    """
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise RecordingError(
+            recording, f"the annotation '{path}' cannot be read: {error.strerror or error}"
+        ) from None
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        encodings = ["utf-16"]
+    elif raw[1:2] == b"\0":
+        encodings = ["utf-16-le"]
+    elif raw[:1] == b"\0":
+        encodings = ["utf-16-be"]
+    else:
+        encodings = ["utf-8-sig", "latin-1"]
+    for encoding in encodings:
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    raise RecordingError(
+        recording, f"the annotation '{path}' is damaged: it is no text in UTF-16, as it claims"
+    )
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"
+
+
+def _file_digest(path: Path) -> str | None:
+    """SHA-256 of a file; None for one that cannot be read, which is said when its recording is read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None

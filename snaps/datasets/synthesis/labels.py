@@ -1,0 +1,214 @@
+"""From eSpeak NG's marks to annotations as TIMIT has them: phones without gaps, with closures, and words.
+
+eSpeak NG marks where a phoneme begins. Four rules make phones of the marks; "quiet" is a stretch of samples below `QUIET`
+that ends at a mark.
+
+1. Quiet before a plosive or an affricate is its closure; if it lasts less than `SHORTEST_CLOSURE`, it is part of the
+   release. Quiet before a pause belongs to the pause, quiet before and after a glottal stop to that. Other quiet belongs
+   to the phone before it, or is an ``epi`` if it lasts `SHORTEST_EPI` or more.
+2. A voiced plosive or affricate that neither quiet nor a pause precedes, if it lasts `SHORTEST_VOICED` or more, begins
+   with a closure of `VOICE_BAR`, three quarters of it at most: so long is the voice bar in what eSpeak NG plays for them,
+   whatever the voice or the rate.
+3. eSpeak NG may render a liquid as the end of its vowel, and then marks it at the end of both. A phone, no plosive, that
+   would last less than `SHORTEST_PHONE` begins earlier: it takes `BORROWED_SHARE` of the phone before it and itself,
+   `BORROWED` at most.
+4. Two symbols for one mnemonic share its stretch, as the table says.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from snaps.datasets.synthesis.mnemonics import CLOSURES, FIRST_SHARE, PAUSES, VOICED_RELEASES, timit_symbols
+from snaps.datasets.synthesis.speech import Speech
+
+QUIET = 200
+"""Largest absolute value of a 16-bit sample of quiet: 44 dB below full scale."""
+SHORTEST_QUIET = 0.005
+SHORTEST_CLOSURE = 0.015
+SHORTEST_EPI = 0.020
+SHORTEST_VOICED = 0.050
+VOICE_BAR = 0.042
+SHORTEST_PHONE = 0.020
+BORROWED = 0.060
+BORROWED_SHARE = 0.4
+
+_GLOTTAL_STOP = ("q",)
+_SILENT = frozenset({"h#", "pau", "epi", "q", *CLOSURES.values()})
+
+
+@dataclass(frozen=True)
+class Phone:
+    """A phone, and where it lies.
+
+    Attributes
+    ----------
+    start, end : int
+        In samples; `end` is the next phone's `start`.
+    symbol : str
+        One of TIMIT's 61 symbols.
+    word : int
+        Index of its word, -1 for a pause.
+    """
+
+    start: int
+    end: int
+    symbol: str
+    word: int
+
+
+@dataclass(frozen=True)
+class _Stretch:
+    """From one mark to the next: sound up to `quiet`, then quiet."""
+
+    start: int
+    quiet: int
+    end: int
+    symbols: tuple[str, ...]
+    word: int
+
+    @property
+    def is_pause(self) -> bool:
+        return not self.symbols
+
+    @property
+    def is_stop(self) -> bool:
+        return bool(self.symbols) and self.symbols[0] in CLOSURES
+
+    @property
+    def begins_quietly(self) -> bool:
+        return self.is_stop or self.symbols == _GLOTTAL_STOP
+
+
+def phones_of(speech: Speech, *, voice: str, text: str) -> tuple[Phone, ...]:
+    """Phones of a spoken sentence.
+
+    Parameters
+    ----------
+    speech : Speech
+        What eSpeak NG said.
+    voice : str
+        eSpeak NG's voice, which chooses the table's column.
+    text : str
+        The sentence, for an error's.
+
+    Returns
+    -------
+    tuple of Phone
+        Contiguous, from sample 0 to the end of the audio, ``h#`` at both ends.
+
+    Raises
+    ------
+    InputError
+        If the table has no entry for a mnemonic.
+    """
+    phones = list(_phones(_stretches(speech, voice=voice, text=text), speech.rate))
+    phones = _with_room_for_all(phones, speech.rate)
+    n_samples = len(speech.samples)
+    if phones[-1].symbol == "pau":
+        phones.pop()
+    first, last = phones[0], phones[-1]
+    phones = [Phone(0, first.start, "h#", -1), *phones, Phone(last.end, n_samples, "h#", -1)]
+    empty = [phone for phone in phones[1:-1] if phone.end <= phone.start]
+    if empty:
+        raise RuntimeError(f"voice {voice}: the phone {empty[0].symbol} has no room in {text!r}")
+    return tuple(phones)
+
+
+def word_bounds(phones: Sequence[Phone], n_words: int) -> list[tuple[int, int]]:
+    """Beginning and end of every word, in samples."""
+    own = [[phone for phone in phones if phone.word == word] for word in range(n_words)]
+    return [(min(phone.start for phone in some), max(phone.end for phone in some)) for some in own]
+
+
+def _stretches(speech: Speech, *, voice: str, text: str) -> list[_Stretch]:
+    """Stretches between the marks; pauses that follow each other, and the quiet before them, as one."""
+    loud = np.abs(speech.samples.astype(np.int32)) > QUIET
+    marks = [phoneme.sample for phoneme in speech.phonemes]
+    stretches: list[_Stretch] = []
+    for phoneme, end in zip(speech.phonemes, [*marks[1:], len(speech.samples)], strict=True):
+        start = phoneme.sample
+        if phoneme.mnemonic in PAUSES:
+            if stretches:
+                start = stretches[-1].quiet
+                stretches[-1] = replace(stretches[-1], end=start)
+            if stretches and stretches[-1].is_pause:
+                stretches[-1] = replace(stretches[-1], quiet=end, end=end)
+            else:
+                stretches.append(_Stretch(start, end, end, (), -1))
+            continue
+        symbols = timit_symbols(phoneme.mnemonic, voice=voice, where=text)
+        sounding = np.flatnonzero(loud[start:end])
+        quiet = start + (int(sounding[-1]) + 1 if len(sounding) else 0)
+        if symbols == _GLOTTAL_STOP or end - quiet < SHORTEST_QUIET * speech.rate:
+            quiet = end
+        stretches.append(_Stretch(start, quiet, end, symbols, phoneme.word))
+    return stretches
+
+
+def _phones(stretches: list[_Stretch], rate: int) -> Iterator[Phone]:
+    """Rules 1, 2 and 4."""
+    closing = None
+    after_pause = True
+    for index, stretch in enumerate(stretches):
+        after = stretches[index + 1] if index + 1 < len(stretches) else None
+        if stretch.is_pause:
+            yield Phone(stretch.start, stretch.end, "pau", -1)
+            closing, after_pause = None, True
+            continue
+        given_on = after is not None and after.begins_quietly
+        is_epi = not given_on and stretch.end - stretch.quiet >= SHORTEST_EPI * rate
+        end = stretch.quiet if given_on or is_epi else stretch.end
+        if stretch.is_stop:
+            yield from _stop(stretch, end, closing=closing, after_pause=after_pause, rate=rate)
+        else:
+            start = stretch.start if closing is None else closing
+            yield from _shared(replace(stretch, start=start), end, after)
+        if is_epi:
+            yield Phone(stretch.quiet, stretch.end, "epi", -1)
+        closing = end if given_on and end < stretch.end else None
+        after_pause = False
+
+
+def _stop(
+    stretch: _Stretch, end: int, *, closing: int | None, after_pause: bool, rate: int
+) -> Iterator[Phone]:
+    """Closure, which begins at `closing` where quiet comes first, and release of a plosive or an affricate."""
+    release = stretch.symbols[0]
+    start, burst = stretch.start, stretch.start
+    lasts = end - stretch.start
+    if closing is not None:
+        start = closing
+        if burst - start < SHORTEST_CLOSURE * rate:
+            burst = start
+    elif release in VOICED_RELEASES and not after_pause and lasts >= SHORTEST_VOICED * rate:
+        burst += round(min(VOICE_BAR * rate, 0.75 * lasts))
+    if burst > start:
+        yield Phone(start, burst, CLOSURES[release], stretch.word)
+    yield Phone(burst, end, release, stretch.word)
+
+
+def _shared(stretch: _Stretch, end: int, after: _Stretch | None) -> Iterator[Phone]:
+    """One symbol, or two that share a stretch."""
+    first, *second = stretch.symbols
+    if not second or (after is not None and after.symbols[:1] == (second[0],)):
+        yield Phone(stretch.start, end, first, stretch.word)
+        return
+    middle = stretch.start + round(FIRST_SHARE * (end - stretch.start))
+    yield Phone(stretch.start, middle, first, stretch.word)
+    yield Phone(middle, end, second[0], stretch.word)
+
+
+def _with_room_for_all(phones: list[Phone], rate: int) -> list[Phone]:
+    """Rule 3."""
+    roomy = phones[:1]
+    for phone in phones[1:]:
+        before = roomy[-1]
+        short = phone.end - phone.start < SHORTEST_PHONE * rate
+        if short and phone.symbol not in _SILENT | CLOSURES.keys() and before.symbol not in _SILENT:
+            taken = round(min(BORROWED * rate, BORROWED_SHARE * (phone.end - before.start)))
+            roomy[-1] = replace(before, end=phone.end - taken)
+            phone = replace(phone, start=phone.end - taken)  # noqa: PLW2901
+        roomy.append(phone)
+    return roomy

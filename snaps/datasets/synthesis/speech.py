@@ -1,0 +1,164 @@
+"""Speaks one sentence, or pronounces a list of words, in a fresh process."""
+
+import importlib.util
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int16
+
+from snaps.datasets.synthesis.espeak import SEPARATOR
+from snaps.errors import InputError
+
+_PROGRAM = "import runpy, sys; runpy.run_path(sys.argv[1])['serve']()"
+_SERVER = Path(__file__).with_name("espeak.py")
+
+
+@dataclass(frozen=True)
+class Phoneme:
+    """A phoneme that eSpeak NG reported.
+
+    Attributes
+    ----------
+    sample : int
+        Where it begins, in samples of the speech.
+    mnemonic : str
+        eSpeak NG's name for it, without stress marks.
+    word : int
+        Index of the word that it belongs to; -1 before the first one.
+    """
+
+    sample: int
+    mnemonic: str
+    word: int
+
+
+@dataclass(frozen=True, eq=False)
+class Speech:
+    """A spoken sentence.
+
+    Attributes
+    ----------
+    samples : array of shape (samples,)
+        16-bit mono.
+    rate : int
+        Samples a second.
+    phonemes : tuple of Phoneme
+        In the order in which they are spoken; pauses are among them.
+    """
+
+    samples: Int16[np.ndarray, " sample"]
+    rate: int
+    phonemes: tuple[Phoneme, ...]
+
+
+@dataclass(frozen=True)
+class Engine:
+    """Where eSpeak NG lies.
+
+    Attributes
+    ----------
+    library, data : str
+        Paths of the shared library and of its data folder.
+    """
+
+    library: str
+    data: str
+
+    def has_variant(self, variant: str) -> bool:
+        """Whether there is a voice variant of this name; eSpeak NG itself would silently do without."""
+        return (Path(self.data) / "voices" / "!v" / variant).is_file()
+
+    def speak(self, words: Sequence[str], *, voice: str, rate: int, pitch: int, pitch_range: int) -> Speech:
+        """Speak the words of a sentence, punctuation included.
+
+        Parameters
+        ----------
+        words : sequence of str
+            The sentence, split at its spaces.
+        voice : str
+            Voice and variant, e.g. ``en-us+f3``.
+        rate : int
+            Words a minute.
+        pitch, pitch_range : int
+            From 0 to 100; 50 is the voice's own.
+
+        Raises
+        ------
+        RuntimeError
+            If eSpeak NG fails, or reports another number of words.
+        """
+        settings = {"text": SEPARATOR.join(words), "rate": rate, "pitch": pitch, "pitch_range": pitch_range}
+        answer, pcm = self._ask(voice, {"speak": settings})
+        phonemes: list[Phoneme] = []
+        word = -1
+        for kind, sample, *name in answer["events"]:
+            if kind == "word":
+                word += 1
+            else:
+                phonemes.append(Phoneme(sample, without_stress(name[0]), word))
+        if word + 1 != len(words):
+            raise RuntimeError(
+                f"eSpeak NG's voice {voice} reported {word + 1} words in {' '.join(words)!r}, which has {len(words)}"
+            )
+        return Speech(np.frombuffer(pcm, dtype=np.int16), answer["rate"], tuple(phonemes))
+
+    def pronounce(self, words: Sequence[str], *, voice: str) -> dict[str, tuple[str, ...]]:
+        """Mnemonics of every word, said alone."""
+        answer, _ = self._ask(voice, {"words": list(words)})
+        pronounced = (tuple(without_stress(name) for name in names) for names in answer["pronounced"])
+        return dict(zip(words, pronounced, strict=True))
+
+    def _ask(self, voice: str, job: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        # eSpeak NG takes no path of its data above some 160 characters: it is named relative to its own folder.
+        job = {"library": self.library, "data": ".", "voice": voice, **job}
+        # -I and -S leave the user's settings and installed packages out: it starts faster, and nothing can differ.
+        process = subprocess.run(  # noqa: S603
+            [sys.executable, "-I", "-S", "-c", _PROGRAM, str(_SERVER)],
+            input=json.dumps(job).encode(),
+            capture_output=True,
+            cwd=self.data,
+        )
+        if process.returncode != 0:
+            reason = process.stderr.decode(errors="replace").strip().splitlines()
+            raise RuntimeError(
+                f"eSpeak NG's voice {voice} failed with exit status {process.returncode}: "
+                f"{reason[-1] if reason else 'no reason given'}"
+            )
+        head, _, pcm = process.stdout.partition(b"\n")
+        return json.loads(head), pcm
+
+
+def without_stress(mnemonic: str) -> str:
+    """Leave the marks of stress out that may stand before a mnemonic.
+
+    Examples
+    --------
+    >>> without_stress("'aI@")
+    'aI@'
+    """
+    return mnemonic.lstrip("',%=|")
+
+
+def find_engine() -> Engine:
+    """Find eSpeak NG.
+
+    Raises
+    ------
+    InputError
+        If the wheel ``espeakng-loader`` is not installed.
+    """
+    if importlib.util.find_spec("espeakng_loader") is None:
+        raise InputError(
+            "synthesising a corpus needs eSpeak NG, which is not installed: "
+            'pip install "neuron-snaps[synthesis]" installs it'
+        )
+    import espeakng_loader
+
+    data = Path(espeakng_loader.get_data_path())
+    return Engine(str(Path(espeakng_loader.get_library_path()).resolve()), str(data.resolve()))

@@ -1,0 +1,178 @@
+"""Axes in Hz and milliseconds, colours around zero, and text that is shown as it is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import Colormap
+from matplotlib.image import AxesImage
+from matplotlib.text import Text
+from matplotlib.ticker import MaxNLocator
+
+from snaps.errors import InputError, one_of
+from snaps.schema import FREQUENCY, GROUP, LAG, RANK, UNIT
+
+#: Frequencies that are marked on a mel axis, in Hz.
+FREQUENCY_TICKS = (100, 500, 1000, 2000, 4000, 8000)
+
+
+@dataclass(frozen=True)
+class Horizontal:
+    """Horizontal axis of a map.
+
+    Attributes
+    ----------
+    values : array of shape (columns,)
+        Position of every column.
+    label : str
+        Axis label, with its unit.
+    step : float
+        Width of a column.
+    """
+
+    values: np.ndarray
+    label: str
+    step: float
+
+    @property
+    def edges(self) -> tuple[float, float]:
+        """Left edge of the first column and right edge of the last."""
+        return self.values[0] - self.step / 2, self.values[-1] + self.step / 2
+
+
+def horizontal_of(values: xr.DataArray) -> Horizontal:
+    """Horizontal axis of an array of shape (unit, something): lags and times in ms, ranks as they are.
+
+    Raises
+    ------
+    InputError
+        If the array is not two-dimensional with the dimension ``unit``.
+    """
+    others = [str(dim) for dim in values.dims if dim != UNIT]
+    if UNIT not in values.dims or len(others) != 1:
+        raise InputError(f"a map has the dimension 'unit' and one other; received {values.dims}")
+    (dim,) = others
+    size = values.sizes[dim]
+    positions = np.asarray(values[dim].values, dtype=np.float64) if dim in values.coords else np.arange(size)
+    in_seconds = dim in values.coords and dim != RANK and dim != "step"
+    scale = 1000.0 if in_seconds else 1.0
+    label = {LAG: "lag from the peak (ms)", RANK: "rank"}.get(dim, f"{dim} (ms)" if in_seconds else dim)
+    step = float(values.attrs.get("step", 1.0)) if size == 1 else float(np.diff(positions).mean())
+    return Horizontal(positions * scale, label, step * scale)
+
+
+def draw_map(
+    ax: Axes, values: xr.DataArray, *, cmap: str | Colormap, vmin: float, vmax: float, horizontal: Horizontal
+) -> AxesImage:
+    """Draw an array of shape (unit, something) with its lowest unit at the bottom."""
+    matrix = values.transpose(UNIT, ...).values
+    colors = (colormaps[cmap] if isinstance(cmap, str) else cmap).with_extremes(bad="0.85")
+    left, right = horizontal.edges
+    return ax.imshow(
+        np.ma.masked_invalid(matrix),
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+        extent=(left, right, -0.5, matrix.shape[0] - 0.5),
+        cmap=colors,
+        vmin=vmin,
+        vmax=vmax,
+    )
+
+
+def label_units(ax: Axes, values: xr.DataArray, *, label: bool = True) -> None:
+    """Mark the vertical axis: in Hz where the frequency of the units is known, else with their numbers."""
+    if FREQUENCY in values.coords:
+        ticks = frequency_ticks(values[FREQUENCY].values)
+        ax.set_yticks(list(ticks.values()), [_hertz(hertz) for hertz in ticks])
+        ax.minorticks_off()
+    else:
+        ax.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+    if label:
+        ax.set_ylabel("frequency (Hz)" if FREQUENCY in values.coords else "unit")
+
+
+def label_columns(ax: Axes, horizontal: Horizontal, *, label: bool = True, bins: int = 7) -> None:
+    """Mark the horizontal axis."""
+    if len(horizontal.values) == 1:
+        ax.set_xticks(horizontal.values)
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(nbins=bins, steps=[1, 2, 2.5, 4, 5, 10]))
+    if label:
+        ax.set_xlabel(horizontal.label)
+
+
+def frequency_ticks(frequency: np.ndarray) -> dict[int, float]:
+    """Where the marked frequencies lie among the units, from their centre frequencies in Hz.
+
+    Frequencies between two units lie between them; one up to a unit beyond the outermost, as the upper edge
+    of the last mel band, lies at the edge of the axis.
+    """
+    if len(frequency) < 2 or not (np.diff(frequency) > 0).all():
+        return {}
+    units = np.arange(-1, len(frequency) + 1)
+    centres = np.concatenate(
+        [[2 * frequency[0] - frequency[1]], frequency, [2 * frequency[-1] - frequency[-2]]]
+    )
+    # Rounding of the outermost centre must not lose the tick at the end of the scale.
+    inside = [hertz for hertz in FREQUENCY_TICKS if centres[0] <= hertz <= centres[-1] * (1 + 1e-3)]
+    positions = np.clip(np.interp(inside, centres, units), -0.5, len(frequency) - 0.5)
+    ticks = {hertz: float(position) for hertz, position in zip(inside, positions, strict=True)}
+    # Few units lie close together; labels that would touch are left out, the higher one stays.
+    kept: dict[int, float] = {}
+    for hertz, position in reversed(ticks.items()):
+        if not kept or min(kept.values()) - position >= 0.055 * len(frequency):
+            kept[hertz] = position
+    return dict(reversed(kept.items()))
+
+
+def largest(values: xr.DataArray) -> float:
+    """Largest absolute value, for colours around zero; 1 where there is none."""
+    finite = np.abs(values.values[np.isfinite(values.values)])
+    return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
+
+
+def units_of(values: xr.DataArray) -> str:
+    """Name the unit of the values: the attribute ``units``, or dB where units have a frequency."""
+    if "units" in values.attrs:
+        return str(values.attrs["units"])
+    return "dB" if FREQUENCY in values.coords else ""
+
+
+def with_units(name: str, units: str) -> str:
+    """Label of a scale.
+
+    Examples
+    --------
+    >>> with_units("SNAP", "dB")
+    'SNAP (dB)'
+    """
+    return f"{name} ({units})" if units else name
+
+
+def verbatim(*texts: Text) -> None:
+    """Show labels as they are: a dollar sign is a dollar sign, not the beginning of a formula."""
+    for text in texts:
+        text.set_parse_math(False)
+
+
+def group_index(values: xr.DataArray, group: str) -> xr.DataArray:
+    """Values of one group.
+
+    Raises
+    ------
+    InputError
+        Naming the groups there are.
+    """
+    if GROUP not in values.dims or GROUP not in values.coords:
+        raise InputError(f"the array has no labelled dimension 'group'; its dimensions are {values.dims}")
+    labels = [str(label) for label in values[GROUP].values]
+    if group not in labels:
+        raise InputError(f"there is no group {group!r}; there are {one_of(labels)}")
+    return values.isel({GROUP: labels.index(group)})
+
+
+def _hertz(hertz: int) -> str:
+    return f"{hertz / 1000:g}k" if hertz >= 1000 else f"{hertz:g}"

@@ -1,0 +1,206 @@
+"""What sets a group apart: contrast, SNAP, NAvAI and NAP (definitions 9 to 11 of the design)."""
+
+import json
+import warnings
+from typing import Any, Literal, get_args
+
+import numpy as np
+import xarray as xr
+
+from snaps.errors import InputError, one_of
+from snaps.schema import (
+    ACTIVATION,
+    COVERAGE,
+    GROUP,
+    INPUT_LAYER,
+    LAG,
+    RANK,
+    SALIENCY,
+    UNIT,
+    dataset_of,
+)
+
+Weighting = Literal["frames", "groups"]
+
+
+def contrast(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames") -> xr.DataArray:
+    """Group activation minus grand mean, at every unit and lag.
+
+    The grand mean at a lag is the mean over all covered epochs of the grouping, so that a frequent group
+    weighs more than a rare one (SNAP paper, section 3.3: "the average over the complete data set"). With
+    ``weighting="groups"`` it is the mean of the group means.
+
+    Parameters
+    ----------
+    profiles : Dataset or DataTree
+        Profiles of one layer.
+    weighting : {"frames", "groups"}
+        What counts alike in the grand mean: every frame, or every group.
+
+    Returns
+    -------
+    DataArray of shape (group, unit, lag)
+        Float64, in the unit of the activation; NaN where no epoch of the group is covered.
+
+    Raises
+    ------
+    InputError
+        If `profiles` holds no profiles of one layer, or `weighting` is another word.
+
+    Examples
+    --------
+    >>> profiles = xr.Dataset(
+    ...     {
+    ...         "activation": (("group", "unit", "lag"), [[[1.0]], [[4.0]]]),
+    ...         "saliency": (("group", "unit", "lag"), [[[0.5]], [[0.5]]]),
+    ...         "coverage": (("group", "lag"), [[2], [1]]),
+    ...         "count": ("group", [2, 1]),
+    ...         "unaligned": ("group", [0, 0]),
+    ...     },
+    ...     coords={"group": ["a", "b"], "lag": [0.0]},
+    ... )
+    >>> contrast(profiles).values.ravel().tolist()  # the grand mean is (2 · 1 + 1 · 4) / 3 = 2
+    [-1.0, 2.0]
+    >>> contrast(profiles, weighting="groups").values.ravel().tolist()
+    [-1.5, 1.5]
+    """
+    if weighting not in get_args(Weighting):
+        raise InputError(f"weighting is {weighting!r}; accepted are {one_of(get_args(Weighting))}")
+    dataset = dataset_of(profiles)
+    activation = dataset[ACTIVATION].astype(np.float64)
+    coverage = dataset[COVERAGE]
+    weights = coverage if weighting == "frames" else (coverage > 0).astype(np.int64)
+    # An uncovered mean is NaN and weighs nothing; NaN times zero would still be NaN.
+    total = (activation.where(coverage > 0, 0.0) * weights).sum(GROUP, skipna=False)
+    grand_mean = total / weights.sum(GROUP).where(lambda number: number > 0)
+    result = (activation - grand_mean).where(coverage > 0).transpose(GROUP, UNIT, LAG)
+    return _described(result.rename("contrast"), dataset, long_name="contrast", weighting=weighting)
+
+
+def snap(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames") -> xr.DataArray:
+    """Saliency-adjusted neuron activation profile of every group.
+
+    ``contrast · saliency / max(saliency)``, where the maximum is that of the group over units and lags, and
+    0 where the saliency is 0 (SNAP paper, section 3.3).
+
+    Parameters
+    ----------
+    profiles : Dataset or DataTree
+        Profiles of one layer.
+    weighting : {"frames", "groups"}
+        How the grand mean is taken, see `contrast`.
+
+    Returns
+    -------
+    DataArray of shape (group, unit, lag)
+        Float64, in the unit of the activation.
+
+    Raises
+    ------
+    InputError
+        As `contrast` does.
+    """
+    dataset = dataset_of(profiles)
+    saliency = dataset[SALIENCY].astype(np.float64)
+    largest = saliency.max((UNIT, LAG))
+    mask = saliency / largest.where(largest > 0)
+    # Without saliency a value is 0, also where no epoch is covered and the contrast is NaN.
+    result = (contrast(dataset, weighting) * mask).where(saliency != 0, 0.0).transpose(GROUP, UNIT, LAG)
+    return _described(result.rename("snap"), dataset, long_name="SNAP", weighting=weighting)
+
+
+def navai(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames") -> xr.DataArray:
+    """Normalised average of aligned inputs: the contrast of the layer ``input``.
+
+    The NAvAI paper (section 3.5) aligns at the smallest or largest sensitivity, or at the largest relevance:
+    ``Aligner(peak="min")``, ``Aligner(peak="max")``. How the profiles at hand were aligned is in the result's
+    attribute ``aligner``; an average of inputs aligned in another way is computed all the same.
+
+    Parameters
+    ----------
+    profiles : Dataset or DataTree
+        Profiles of the layer ``input``.
+    weighting : {"frames", "groups"}
+        How the grand mean is taken, see `contrast`.
+
+    Returns
+    -------
+    DataArray of shape (group, unit, lag)
+        Float64, in the unit of the input (dB for spectrograms).
+
+    Raises
+    ------
+    InputError
+        If the profiles are those of another layer, and as `contrast` does.
+    """
+    dataset = dataset_of(profiles)
+    layer = dataset.attrs.get("layer", INPUT_LAYER)
+    if layer != INPUT_LAYER:
+        raise InputError(f"NAvAI is defined for the layer 'input'; received profiles of the layer {layer!r}")
+    result = contrast(dataset, weighting)
+    return _described(result.rename("navai"), dataset, long_name="NAvAI", weighting=weighting)
+
+
+def nap(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames") -> xr.DataArray:
+    """Neuron activation profile: the contrast of unaligned epochs, sorted over time in every unit.
+
+    Sorting takes the place of an alignment (SNAP paper, section 3.2): what remains of time is the rank.
+
+    Parameters
+    ----------
+    profiles : Dataset or DataTree
+        Profiles of one layer, computed with ``Unaligned()``. Others are accepted with a `UserWarning`.
+    weighting : {"frames", "groups"}
+        How the grand mean is taken, see `contrast`.
+
+    Returns
+    -------
+    DataArray of shape (group, unit, rank)
+        Float64, ascending along ``rank``; uncovered lags are NaN and come last.
+
+    Raises
+    ------
+    InputError
+        As `contrast` does.
+    """
+    dataset = dataset_of(profiles)
+    name = aligner_name(dataset)
+    if name not in (None, "Unaligned"):
+        warnings.warn(
+            f"NAP is defined for epochs that were not aligned; these profiles were aligned by {name}: "
+            "compute them with aligner=Unaligned()",
+            UserWarning,
+            stacklevel=2,
+        )
+    values = contrast(dataset, weighting)
+    result = xr.DataArray(
+        np.sort(values.values, axis=values.get_axis_num(LAG)),
+        dims=(GROUP, UNIT, RANK),
+        coords={
+            **{name: coord for name, coord in values.coords.items() if LAG not in coord.dims},
+            RANK: np.arange(values.sizes[LAG]),
+        },
+        name="nap",
+    )
+    return _described(result, dataset, long_name="NAP", weighting=weighting)
+
+
+def aligner_name(dataset: xr.Dataset) -> str | None:
+    """Name of the aligner that profiles were computed with; None where the attributes do not say."""
+    described = dataset.attrs.get("aligner")
+    if isinstance(described, str):
+        try:
+            described = json.loads(described)
+        except json.JSONDecodeError:
+            return described
+    if isinstance(described, dict):
+        return str(described["name"]) if "name" in described else None
+    return None if described is None else str(described)
+
+
+def _described(values: xr.DataArray, dataset: xr.Dataset, **attributes: Any) -> xr.DataArray:
+    """Give `values` the attributes of their profiles, the activation's unit, and `attributes`."""
+    units = dataset[ACTIVATION].attrs.get("units")
+    return values.assign_attrs(
+        {**dataset.attrs, **({"units": units} if units is not None else {}), **attributes}
+    )

@@ -1,0 +1,314 @@
+"""The profiles file on disk: Zarr, or netCDF4 where the name ends in ``.nc``."""
+
+import os
+import shutil
+import uuid
+import warnings
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from snaps.errors import InputError, MissingFileError, OutputExistsError
+from snaps.schema import (
+    ACTIVATION,
+    COVERAGE,
+    GROUP,
+    SALIENCY,
+    decode_attribute,
+    encode_attributes,
+    validate_tree,
+)
+
+#: Zarr's chunks hold whole groups, about this many bytes of them.
+CHUNK_BYTES = 16 * 2**20
+#: Stores are written in Zarr format 2: in format 3, text and consolidated metadata are not yet specified.
+ZARR_FORMAT = 2
+#: Codecs that may decode a store. Zarr knows more, and one of them unpickles.
+CODECS = frozenset(
+    {"blosc", "bz2", "delta", "fixedscaleoffset", "gzip", "lz4", "shuffle", "vlen-utf8", "zlib", "zstd"}
+)
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+def save_profiles(profiles: xr.DataTree, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Write profiles to a Zarr store, or to a netCDF4 file if the name ends in ``.nc``.
+
+    The file is written under another name beside its place and then renamed: it appears whole or not at
+    all. Groupings that were added to the tree, say by `regroup`, are entered into its attributes.
+
+    Parameters
+    ----------
+    profiles : DataTree
+        A whole profiles tree, its root included.
+    path : path
+        Where to write. Missing folders above it are made.
+    overwrite : bool
+        Whether to replace what is there. A folder that is no Zarr store is never replaced.
+
+    Returns
+    -------
+    Path
+        The file that was written.
+
+    Raises
+    ------
+    InputError
+        If `profiles` is no profiles tree.
+    OutputExistsError
+        If there is something already and it may not be replaced.
+    """
+    if not isinstance(profiles, xr.DataTree):
+        raise InputError(f"save_profiles writes a whole profiles tree; received {type(profiles).__name__}")
+    target = Path(path)
+    tree = _ordered(profiles, "the tree to be saved")
+    refuse_existing(target, overwrite=overwrite)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        _write(tree, partial, netcdf=_is_netcdf(target))
+        # Somebody else may have written meanwhile.
+        refuse_existing(target, overwrite=overwrite)
+        _replace(partial, target)
+    finally:
+        _remove(partial)
+    return target
+
+
+def open_profiles(path: str | os.PathLike[str]) -> xr.DataTree:
+    """Read a profiles file into memory.
+
+    Parameters
+    ----------
+    path : path
+        A Zarr store or a netCDF4 file.
+
+    Returns
+    -------
+    DataTree
+        ``/{grouping}/{layer}``, in the order in which groupings and layers were computed.
+
+    Raises
+    ------
+    MissingFileError
+        If there is nothing at `path`.
+    InputError
+        If it is not a profiles file, is one of a later version, or would have to be unpickled.
+    """
+    source = Path(path)
+    if not source.exists():
+        raise MissingFileError(f"there is no profiles file {str(source)!r}")
+    where = f"the file {str(source)!r}"
+    if source.is_dir():
+        _refuse_foreign_codecs(source)
+        engine: dict[str, Any] = {"engine": "zarr", "chunks": None, "consolidated": False}
+    elif _starts_with(source, HDF5_SIGNATURE):
+        engine = {"engine": "h5netcdf"}
+    else:
+        raise InputError(f"{where} is not a profiles file: it is neither a Zarr store nor a netCDF4 file")
+    with _stable_text():
+        try:
+            opened = xr.open_datatree(source, decode_times=False, decode_timedelta=False, **engine)
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{where} is not a profiles file: it cannot be read ({_first_line(error)})"
+            ) from None
+        with opened:
+            # Attributes first: a file of something else need not be read to be refused.
+            validate_tree(_plain(opened), where)
+            try:
+                tree = _ordered(opened.load(), where)
+            except (OSError, RuntimeError) as error:
+                raise InputError(f"{where} is damaged: {_first_line(error)}") from None
+    for node in tree.leaves:
+        _refuse_holes(node.to_dataset(), f"the profiles {node.path!r} of {where}")
+    return tree
+
+
+def refuse_existing(path: Path, *, overwrite: bool) -> None:
+    """Refuse an output that exists, unless it may be replaced and is a file or a Zarr store.
+
+    Raises
+    ------
+    OutputExistsError
+        Naming the output.
+    """
+    if not (path.exists() or path.is_symlink()):
+        return
+    if not overwrite:
+        raise OutputExistsError(f"the output {str(path)!r} exists; give another name, or overwrite it")
+    # Whoever mistypes a name must not lose a folder of something else.
+    if path.is_dir() and not path.is_symlink() and not _is_zarr(path):
+        raise OutputExistsError(
+            f"the output {str(path)!r} is a folder that is no Zarr store; it is not overwritten"
+        )
+
+
+def _is_netcdf(path: Path) -> bool:
+    return path.suffix.lower() == ".nc"
+
+
+def _is_zarr(path: Path) -> bool:
+    return any((path / name).is_file() for name in (".zgroup", "zarr.json"))
+
+
+def _starts_with(path: Path, signature: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(signature)) == signature
+
+
+def _ordered(tree: xr.DataTree, where: str) -> xr.DataTree:
+    """Check a tree and rebuild it in the order that its attributes name, without a store's encodings."""
+    attributes = _plain_attributes(tree.attrs)
+    if "groupings" in attributes:
+        groupings = list(decode_attribute(attributes, "groupings", where))
+        groupings += [name for name in tree.children if name not in groupings]
+        attributes["groupings"] = groupings
+    attributes = encode_attributes(attributes)
+    plain = _plain(tree)
+    plain.attrs = dict(attributes)
+    validate_tree(plain, where)
+    nodes: dict[str, xr.Dataset] = {"/": xr.Dataset(attrs=attributes)}
+    for grouping in decode_attribute(attributes, "groupings", where):
+        nodes[f"/{grouping}"] = xr.Dataset(attrs=encode_attributes(_plain_attributes(plain[grouping].attrs)))
+        for layer in _first(decode_attribute(attributes, "layers", where), plain[grouping].children):
+            nodes[f"/{grouping}/{layer}"] = _clean(plain[f"{grouping}/{layer}"].to_dataset())
+    return xr.DataTree.from_dict(nodes, name=tree.name)
+
+
+def _first(names: Iterable[str], present: Iterable[str]) -> list[str]:
+    """`names`, followed by those present that they lack."""
+    names = list(names)
+    return names + [name for name in present if name not in names]
+
+
+def _plain(tree: xr.DataTree) -> xr.DataTree:
+    """Copy a tree, so that its attributes are Python's own numbers and texts."""
+    copy = tree.copy(deep=False)
+    for node in copy.subtree:
+        node.attrs = dict(_plain_attributes(node.attrs))
+    return copy
+
+
+def _plain_attributes(attributes: Mapping[Any, Any]) -> dict[str, Any]:
+    """NetCDF gives NumPy scalars back where numbers were written."""
+    return {
+        str(name): value.item() if isinstance(value, np.generic) else value
+        for name, value in attributes.items()
+    }
+
+
+def _clean(dataset: xr.Dataset) -> xr.Dataset:
+    dataset = dataset.drop_encoding()
+    if dataset[GROUP].dtype.kind != "U":
+        labels = np.array([str(label) for label in dataset[GROUP].values], dtype=str)
+        dataset = dataset.assign_coords({GROUP: (GROUP, labels, dataset[GROUP].attrs)})
+    return dataset.assign_attrs(encode_attributes(_plain_attributes(dataset.attrs)))
+
+
+def _write(tree: xr.DataTree, path: Path, *, netcdf: bool) -> None:
+    if netcdf:
+        encoding = _encodings(tree, lambda _: {"zlib": True, "complevel": 4, "shuffle": True})
+        tree.to_netcdf(path, engine="h5netcdf", encoding=encoding)
+    else:
+        tree.to_zarr(path, mode="w-", zarr_format=ZARR_FORMAT, encoding=_encodings(tree, _zarr_encoding))
+
+
+def _encodings(
+    tree: xr.DataTree, encoding: Callable[[xr.DataArray], dict[str, Any]]
+) -> dict[str, dict[str, dict[str, Any]]]:
+    return {
+        node.path: {str(name): encoding(variable) for name, variable in node.data_vars.items()}
+        for node in tree.subtree
+        if node.has_data
+    }
+
+
+def _zarr_encoding(variable: xr.DataArray) -> dict[str, Any]:
+    if variable.size == 0:
+        return {}
+    groups = max(1, CHUNK_BYTES // max(1, variable.nbytes // variable.shape[0]))
+    return {"chunks": (min(groups, variable.shape[0]), *variable.shape[1:])}
+
+
+def _replace(partial: Path, target: Path) -> None:
+    """Put the finished file in its place; a store that was there is moved aside first and then removed."""
+    if target.is_dir() and not target.is_symlink():
+        aside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.old")
+        target.rename(aside)
+        try:
+            partial.rename(target)
+        except BaseException:
+            aside.rename(target)
+            raise
+        _remove(aside)
+    elif partial.is_dir() and (target.exists() or target.is_symlink()):
+        target.unlink()
+        partial.rename(target)
+    else:
+        partial.replace(target)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _refuse_foreign_codecs(path: Path) -> None:
+    """Refuse a store that is none, or one that names a codec outside the list, before anything is decoded."""
+    import zarr
+
+    if not _is_zarr(path):
+        raise InputError(f"the folder {str(path)!r} is not a profiles file: it is no Zarr store")
+    with _stable_text():
+        try:
+            store = zarr.open_group(path, mode="r", use_consolidated=False)
+            arrays = [node for _, node in store.members(max_depth=None) if isinstance(node, zarr.Array)]
+        except Exception as error:
+            raise _unreadable(f"the file {str(path)!r}", error) from None
+    for array in arrays:
+        # Format 3 has no codec that unpickles; in format 2 every codec has an identifier.
+        if array.metadata.zarr_format != 2:
+            continue
+        for codec in (array.metadata.compressor, *(array.metadata.filters or ())):
+            if codec is not None and codec.codec_id not in CODECS:
+                raise InputError(
+                    f"the file {str(path)!r} is not read: its array {array.name!r} is stored with the codec "
+                    f"{codec.codec_id!r}; accepted are {', '.join(sorted(CODECS))}"
+                )
+
+
+def _refuse_holes(dataset: xr.Dataset, where: str) -> None:
+    """Refuse profiles with missing chunks: Zarr reads those as NaN or 0, without a word."""
+    activation, saliency, coverage = (dataset[name] for name in (ACTIVATION, SALIENCY, COVERAGE))
+    if dataset.indexes[GROUP].has_duplicates:
+        raise InputError(f"{where} are damaged: labels of groups occur twice")
+    for name, holes in {
+        ACTIVATION: activation.isnull() & (coverage > 0),
+        SALIENCY: saliency.isnull(),
+        COVERAGE: activation.notnull() & (coverage.sum() == 0),
+    }.items():
+        if bool(holes.any()):
+            raise InputError(f"{where} are damaged: values of {name!r} are missing")
+
+
+def _stable_text() -> AbstractContextManager[Any]:
+    """Keep a store of format 3 that somebody else wrote from warning about how it stores text."""
+    try:
+        from zarr.errors import UnstableSpecificationWarning
+    except ImportError:
+        return nullcontext()
+    return warnings.catch_warnings(action="ignore", category=UnstableSpecificationWarning)
+
+
+def _unreadable(where: str, error: BaseException) -> InputError:
+    return InputError(f"{where} is not a profiles file: it cannot be read ({_first_line(error)})")
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -1,0 +1,159 @@
+"""A network made ready to be played to, and left as it was found."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from snaps.datasets.recording import Recording
+from snaps.errors import InputError, one_of
+from snaps.responses import Context, Responder, Target, UnitsError, evaluating, make_responder
+
+
+@dataclass
+class Session:
+    """Everything that is decided about a network before the first recording is played.
+
+    Attributes
+    ----------
+    model : Module
+        The network, in evaluation mode, on `device`.
+    symbols : tuple of str
+        Names of the network's outputs.
+    ignored : tuple of str
+        Predicted symbols whose frames are left out.
+    target : str or callable
+        ``"predicted"``, a symbol, or a function from logits to scores.
+    device : device
+        Where to compute.
+    responder_options : dict
+        Passed to `snaps.responses.make_responder` with the first recording.
+    """
+
+    model: nn.Module
+    symbols: tuple[str, ...]
+    ignored: tuple[str, ...]
+    target: str | Target
+    device: torch.device
+    responder_options: dict[str, Any]
+    _responder: Responder | None = None
+    _n_inputs: int = 0
+
+    def responder(self, recording: Recording) -> Responder:
+        """Responder for recordings like this one, the same for all of a corpus.
+
+        Raises
+        ------
+        InputError
+            If the recording does not fit the network or those before it.
+        """
+        n_inputs = len(recording.features)
+        if self._responder is None:
+            try:
+                self._responder = make_responder(
+                    self.model, n_inputs=n_inputs, device=self.device, **self.responder_options
+                )
+            except UnitsError as error:
+                raise InputError(f"recording {recording.id!r} does not fit the network: {error}") from error
+            self._n_inputs = n_inputs
+        if n_inputs != self._n_inputs:
+            raise InputError(
+                f"recording {recording.id!r} has features of {n_inputs} units; those before it have {self._n_inputs}"
+            )
+        return self._responder
+
+    def features(self, array: Any) -> Float[Tensor, "unit step"]:
+        """Features on the device, in the network's precision."""
+        return torch.as_tensor(array, dtype=torch.float32).to(self.device)
+
+    def predicted(self, logits: Float[Tensor, "frame symbol"]) -> np.ndarray:
+        """Symbol with the highest score of every frame; None where a score is not finite.
+
+        Raises
+        ------
+        InputError
+            If there are more or fewer scores than symbols.
+        """
+        if logits.shape[1] != len(self.symbols):
+            raise InputError(
+                f"the network gives {logits.shape[1]} scores; symbols name {len(self.symbols)}: {one_of(self.symbols)}"
+            )
+        predicted = np.array(self.symbols, dtype=object)[logits.argmax(dim=1).cpu().numpy()]
+        predicted[~torch.isfinite(logits).all(dim=1).cpu().numpy()] = None
+        return predicted
+
+    def scores(self) -> Target:
+        """Function from logits to the scores that saliency explains."""
+        if callable(self.target):
+            return self.target
+        if self.target == "predicted":
+            return lambda logits: logits.gather(1, logits.detach().argmax(1, keepdim=True))[:, 0]
+        index = self.symbols.index(self.target)
+        return lambda logits: logits[:, index]
+
+
+@contextmanager
+def open_session(
+    model: nn.Module,
+    *,
+    symbols: Sequence[str] | None,
+    ignore: Iterable[str] | None,
+    target: str | Callable[..., Any],
+    device: str | torch.device | None,
+    context: Context,
+    layers: Iterable[str] | None = None,
+    frame_steps: int | None = None,
+    frame_hop: int | None = None,
+    batch_size: int | None = None,
+) -> Iterator[Session]:
+    """Make a network ready; on leaving, its mode, gradients, hooks and device are what they were.
+
+    Raises
+    ------
+    InputError
+        If an option does not fit the network.
+    """
+    if not isinstance(model, nn.Module):
+        raise InputError(f"the network is a {type(model).__name__}; accepted is a torch.nn.Module")
+    names = tuple(getattr(model, "symbols", ()) if symbols is None else symbols)
+    if not names:
+        raise InputError(
+            f"the network {type(model).__name__} does not name its outputs: give symbols, one name an output"
+        )
+    ignored = tuple(getattr(model, "ignored_symbols", ()) if ignore is None else ignore)
+    for option, chosen in (("ignore", ignored), ("target", () if callable(target) else (target,))):
+        unknown = [symbol for symbol in chosen if symbol not in names and (option, symbol) != ("target", "predicted")]
+        if unknown:
+            also = "'predicted', a callable, or one of " if option == "target" else ""
+            raise InputError(f"{option} names {unknown[0]!r}; accepted are {also}the symbols {one_of(names)}")
+    home = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
+    away = home if device is None else _device(device)
+    with evaluating(model):
+        try:
+            if away != home:
+                model.to(away)
+            yield Session(
+                model, names, ignored, target, away,
+                {
+                    "context": context, "layers": layers, "frame_steps": frame_steps, "frame_hop": frame_hop,
+                    "batch_size": batch_size,
+                },
+            )  # fmt: skip
+        finally:
+            if away != home:
+                model.to(home)
+
+
+def _device(device: str | torch.device) -> torch.device:
+    try:
+        found = torch.device(device)
+    except RuntimeError:
+        raise InputError(f"device is {device!r}; accepted are names such as 'cpu', 'cuda', 'cuda:1', 'mps'") from None
+    if found.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device is {device!r}, but no CUDA device is available here")
+    return found

@@ -1,0 +1,6 @@
+"""The report: one page that shows profiles, their clusters and where they come from. It computes nothing."""
+
+from snaps.report.blocks import LabelSet, LabelSets, Picture, Section, Table
+from snaps.report.page import write_report
+
+__all__ = ["LabelSet", "LabelSets", "Picture", "Section", "Table", "write_report"]

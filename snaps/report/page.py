@@ -1,0 +1,165 @@
+"""The page itself: sections in, one self-contained HTML file out."""
+
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import xarray as xr
+
+from snaps.clustering import PERCENTILES, Distance
+from snaps.errors import InputError, OutputExistsError
+from snaps.profiles.contrasts import Weighting
+from snaps.report.blocks import Section
+from snaps.report.groupings import Options, grouping_section
+from snaps.report.provenance import drop_section, provenance_section
+from snaps.schema import decode_attribute, validate_tree
+
+#: Words for what the root attributes count.
+COUNTS: Mapping[str, str] = {"n_recordings": "recordings", "n_frames": "frames"}
+
+
+def write_report(
+    profiles: xr.DataTree | Mapping[str, xr.DataTree],
+    out: str | os.PathLike[str],
+    *,
+    percentile: float = 96,
+    percentiles: Sequence[float] = PERCENTILES,
+    metric: str | Distance = "euclidean",
+    weighting: Weighting = "frames",
+    layers: Sequence[str] = (),
+    min_count: int = 1,
+    sections: Sequence[Section] = (),
+    title: str | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Write one HTML page about profiles.
+
+    It shows where the profiles come from, what was left out, and for every grouping its groups, their input
+    SNAPs, silhouettes over layers, and the clusters of the layers that cluster best. The page needs nothing
+    beside itself: pictures are inside, there are no scripts.
+
+    Parameters
+    ----------
+    profiles : DataTree, or mapping of str to DataTree
+        What `snaps.open_profiles` gives; or several, e.g. of two networks, by the name under which the page
+        shows them.
+    out : path
+        Where to write the page. Missing folders above it are made.
+    percentile : float
+        Percentile of the distances at which the clusters shown are cut.
+    percentiles : sequence of float
+        Percentiles of the silhouettes.
+    metric : str or Distance
+        Distance between SNAPs, see `snaps.clustering.DISTANCES`.
+    weighting : {"frames", "groups"}
+        How the grand mean is taken, see `snaps.profiles.contrast`.
+    layers : sequence of str
+        Layers whose clusters are shown besides those of the best silhouettes.
+    min_count : int
+        Smallest number of epochs of a group; smaller ones are left out and listed.
+    sections : sequence of Section
+        Sections of your own, shown before those of the profiles.
+    title : str, optional
+        Heading of the page; network and corpus otherwise.
+    overwrite : bool
+        Whether to replace a page that exists.
+
+    Returns
+    -------
+    Path
+        The page.
+
+    Raises
+    ------
+    InputError
+        If `profiles` is no profiles tree, or an option is not accepted.
+    OutputExistsError
+        If the page exists and may not be replaced.
+    """
+    target = Path(out)
+    if target.is_dir() or (target.exists() and not overwrite):
+        kind = "is a folder" if target.is_dir() else "exists"
+        raise OutputExistsError(f"the output {str(target)!r} {kind}; give another name, or overwrite it")
+    trees = _named_trees(profiles)
+    options = Options(percentile, percentiles, metric, weighting, layers, min_count)
+    parts = list(sections)
+    for name, tree in trees.items():
+        inner = _sections(tree, options)
+        parts.extend([Section(name, sections=inner)] if name else inner)
+    heading = title or "; ".join(dict.fromkeys(_title(tree) for tree in trees.values()))
+    text = render_page(heading, parts, lead=" · ".join(_summary(tree) for tree in trees.values()))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Under another name first: a page appears whole or not at all.
+    unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        unfinished.write_text(text, encoding="utf-8")
+        unfinished.replace(target)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    return target
+
+
+def render_page(title: str, sections: Sequence[Section], *, lead: str = "") -> str:
+    """Render sections as a page; every text in them is escaped.
+
+    Parameters
+    ----------
+    title : str
+        Heading of the page.
+    sections : sequence of Section
+        What it shows.
+    lead : str
+        A line below the heading.
+
+    Returns
+    -------
+    str
+        HTML.
+    """
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    # Escaping is asked for by name: by default Jinja escapes nothing in a template of this ending.
+    environment = Environment(
+        loader=PackageLoader("snaps.report", "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2").render(title=title, sections=sections, lead=lead)
+
+
+def _named_trees(profiles: xr.DataTree | Mapping[str, xr.DataTree]) -> dict[str, xr.DataTree]:
+    """Give the trees by their names; a single tree has none."""
+    # A tree is a mapping too, so it comes first.
+    trees = {"": profiles} if isinstance(profiles, xr.DataTree) else {str(n): t for n, t in profiles.items()}
+    if not trees:
+        raise InputError("there are no profiles to report on")
+    for name, tree in trees.items():
+        if not isinstance(tree, xr.DataTree):
+            raise InputError(f"a report is about a profiles tree; received {type(tree).__name__}")
+        validate_tree(tree, f"the profiles {name!r}" if name else "the tree")
+    return trees
+
+
+def _sections(tree: xr.DataTree, options: Options) -> list[Section]:
+    groupings = [tree.children[name] for name in decode_attribute(tree.attrs, "groupings")]
+    return [
+        provenance_section(tree),
+        drop_section(tree),
+        *(grouping_section(node, options) for node in groupings),
+    ]
+
+
+def _title(tree: xr.DataTree) -> str:
+    model = decode_attribute(tree.attrs, "model").get("name") if "model" in tree.attrs else None
+    corpus = decode_attribute(tree.attrs, "corpus").get("name") if "corpus" in tree.attrs else None
+    return f"Profiles of {model or 'a network'}" + (f" on {corpus}" if corpus else "")
+
+
+def _summary(tree: xr.DataTree) -> str:
+    groupings = decode_attribute(tree.attrs, "groupings")
+    layers = decode_attribute(tree.attrs, "layers")
+    counts = [f"{tree.attrs[name]:,} {word}" for name, word in COUNTS.items() if name in tree.attrs]
+    return ", ".join([*counts, f"{len(layers)} layers", "grouped by " + " and by ".join(groupings)])

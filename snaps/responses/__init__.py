@@ -1,0 +1,15 @@
+"""How activation and saliency of named layers are had: receptive fields, cones, taps, and the fast path."""
+
+from snaps.responses.geometry import FrameGrid, LayerGeometry, Window, cone_widths, frame_grid
+from snaps.responses.graph import UnitsError
+from snaps.responses.responder import CONTEXTS, Context, make_responder
+from snaps.responses.responses import LayerResponse, Piece, Responder, SaliencyMethod, Target, cut_windows
+from snaps.responses.stack import Passage, Stack
+from snaps.responses.taps import Taps, evaluating, layer_names, tap
+from snaps.responses.tracing import NotAStackError, stack_of
+
+__all__ = [
+    "CONTEXTS", "Context", "FrameGrid", "LayerGeometry", "LayerResponse", "NotAStackError", "Passage", "Piece",
+    "Responder", "SaliencyMethod", "Stack", "Taps", "Target", "UnitsError", "Window", "cone_widths", "cut_windows", "evaluating",
+    "frame_grid", "layer_names", "make_responder", "stack_of", "tap",
+]  # fmt: skip

@@ -1,0 +1,140 @@
+"""Frames run one by one through any network, with autograd: the frame context where a network pads, or is not ours."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from snaps.errors import InputError
+from snaps.responses.geometry import FrameGrid, LayerGeometry
+from snaps.responses.responses import LayerResponse, Piece, SaliencyMethod, Target
+from snaps.responses.taps import Taps, tap
+
+
+class UnitsError(InputError):
+    """The network does not take such features."""
+
+
+@dataclass(frozen=True, eq=False)
+class GraphResponder:
+    """Runs every frame as it is, and takes gradients from autograd.
+
+    Attributes
+    ----------
+    model : Module
+        The network.
+    grid : FrameGrid
+        Where frames lie; they are run whole, so its offset is 0.
+    layers : tuple of LayerGeometry
+        Tapped layers, as they come out of a whole frame.
+    batch_size : int
+        Frames run at once.
+    """
+
+    model: nn.Module
+    grid: FrameGrid
+    layers: tuple[LayerGeometry, ...]
+    batch_size: int
+
+    def play(self, features: Float[Tensor, "unit step"]) -> Iterator[Piece]:
+        """Play a recording, in one piece."""
+        frames = features.unfold(-1, self.grid.steps, self.grid.hop).movedim(1, 0)  # (frame, unit, step), a view
+        yield GraphPiece(self, frames, torch.cat(list(self._score(frames))))
+
+    @torch.no_grad()
+    def _score(self, frames: Float[Tensor, "frame unit step"]) -> Iterator[Float[Tensor, "frame symbol"]]:
+        with tap(self.model, ("logits",)) as taps:
+            for batch in frames.split(self.batch_size):
+                yield middle_step(taps.run(batch))
+
+
+@dataclass(frozen=True, eq=False)
+class GraphPiece:
+    """A recording cut into frames."""
+
+    responder: GraphResponder
+    frames: Float[Tensor, "frame unit step"]
+    logits: Float[Tensor, "frame symbol"]
+    first: int = 0
+
+    @torch.enable_grad()
+    def respond(
+        self, frames: Int[Tensor, " frame"], target: Target, methods: Sequence[SaliencyMethod]
+    ) -> Iterator[LayerResponse]:
+        """Run the frames forward once, and backward once for every saliency method."""
+        geometries = self.responder.layers
+        with tap(self.responder.model, [geometry.name for geometry in geometries]) as taps:
+            scores = target(middle_step(taps.run(self.frames[frames])))
+            saliencies = [method.of_graph(scores, taps.activations) for method in methods]
+            yield from self._responses(taps, geometries, saliencies)
+
+    def _responses(
+        self, taps: Taps, geometries: Iterable[LayerGeometry], saliencies: Sequence[dict[str, Tensor]]
+    ) -> Iterator[LayerResponse]:
+        for geometry in geometries:
+            activation = taps.activations[geometry.name].detach()
+            source = torch.arange(len(activation), device=activation.device)
+            yield LayerResponse(
+                geometry,
+                activation,
+                source,
+                torch.zeros_like(source),
+                tuple(saliency[geometry.name].detach() for saliency in saliencies),
+            )
+
+
+def middle_step(logits: Float[Tensor, "frame symbol out"]) -> Float[Tensor, "frame symbol"]:
+    """Scores at the output step ``t_out // 2``, the frame's prediction (SNAP, section 3.3)."""
+    return logits[..., logits.shape[-1] // 2]
+
+
+@torch.no_grad()
+def measure_layers(
+    model: nn.Module, layers: Iterable[str] | None, *, n_inputs: int, frame_steps: int, strides: dict[str, int] | None
+) -> tuple[LayerGeometry, ...]:
+    """Units and steps of layers on a whole frame, found by running one.
+
+    Parameters
+    ----------
+    model : Module
+        The network.
+    layers : iterable of str or None
+        Layers to tap.
+    n_inputs, frame_steps : int
+        Units and steps of a frame.
+    strides : dict of str to int or None
+        Input steps between two steps of every layer, where they are known: F is then ``frame_steps // S``.
+        None for a network that is not ours: S is ``frame_steps / w`` and F is w.
+
+    Raises
+    ------
+    InputError
+        If a layer does not give (batch, unit, step) or (batch, unit), or the network refuses such frames.
+    """
+    parameter = next(model.parameters(), torch.zeros(()))
+    with tap(model, layers) as taps:
+        try:
+            taps.run(torch.zeros(2, n_inputs, frame_steps, device=parameter.device, dtype=parameter.dtype))
+        except InputError:
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            raise UnitsError(
+                f"the network {type(model).__name__} cannot run on frames of {n_inputs} units and {frame_steps} "
+                f"steps: {reason}"
+            ) from error
+        geometries = []
+        for name, activation in taps.activations.items():
+            batch, units, width = activation.shape
+            if batch != 2 or width == 0:
+                raise InputError(
+                    f"the layer {name!r} gives the shape {tuple(activation.shape)} for 2 frames; accepted are "
+                    "(batch, unit, step) and (batch, unit)"
+                )
+            stride = Fraction(frame_steps, width) if strides is None else Fraction(strides[name])
+            frame_width = width if strides is None else frame_steps // strides[name]
+            geometries.append(LayerGeometry(name, units, width, stride, frame_width))
+    return tuple(geometries)

@@ -1,0 +1,126 @@
+"""What a responder gives: the responses of every tapped layer to frames of a recording.
+
+There is one shape for both contexts. A layer's activations lie in a tensor of *sources* (the one recording, or
+every frame for itself), and each frame knows its source and the step at which its cone starts there. So epochs
+may reach beyond the cone wherever the source has values, and nothing is copied before it is needed.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional as F
+
+from snaps.responses.geometry import FrameGrid, LayerGeometry
+from snaps.responses.stack import Passage
+
+#: Gives each frame's score, of shape (frame,), from its logits, of shape (frame, symbol).
+Target = Callable[[Float[Tensor, "frame symbol"]], Float[Tensor, " frame"]]
+
+
+class SaliencyMethod(Protocol):
+    """How much each value of every layer matters for the target; see `snaps.alignment` for the methods."""
+
+    def of_graph(
+        self, scores: Float[Tensor, " frame"], activations: dict[str, Tensor]
+    ) -> dict[str, Tensor]:
+        """Saliency of every layer from the autograd graph that leads from the activations to the scores."""
+
+    def at_logits(self, logits: Float[Tensor, "frame symbol"], target: Target) -> Float[Tensor, "frame symbol"]:
+        """Saliency of the logits, from which `through` goes down."""
+
+    def through(self, passage: Passage, saliency: Float[Tensor, "frame unit behind"]) -> Float[Tensor, "frame unit before"]:
+        """Saliency before one operation of a stack, from the saliency behind it."""
+
+
+@dataclass(frozen=True, eq=False)
+class LayerResponse:
+    """Responses of one layer to a batch of frames.
+
+    Attributes
+    ----------
+    geometry : LayerGeometry
+        The layer.
+    activation : tensor of shape (source, unit, step)
+        Activations of every source, as far as it has them.
+    source, start : tensors of shape (frame,)
+        Which source a frame lies in, and the step there at which its cone starts.
+    saliencies : tuple of tensors of shape (frame, unit, cone step)
+        One for each saliency method.
+    """
+
+    geometry: LayerGeometry
+    activation: Float[Tensor, "source unit step"]
+    source: Int[Tensor, " frame"]
+    start: Int[Tensor, " frame"]
+    saliencies: tuple[Float[Tensor, "frame unit cone"], ...]
+
+    def cone(self) -> Float[Tensor, "frame unit cone"]:
+        """Activations at the cones' steps."""
+        return cut_windows(self.activation, source=self.source, start=self.start, width=self.geometry.width)
+
+    def finite(self, peak: Int[Tensor, " frame"]) -> Bool[Tensor, " frame"]:
+        """Frames whose saliency and activation, in the cone and around the peak, are finite."""
+        finite = torch.ones_like(self.start, dtype=torch.bool)
+        for saliency in self.saliencies:
+            finite &= torch.isfinite(saliency.abs().amax(dim=(1, 2)))
+        broken = ~torch.isfinite(self.activation).all(dim=1, keepdim=True)  # (source, 1, step)
+        if bool(broken.any()):
+            lags = self.geometry.lags
+            for start, width in ((self.start, self.geometry.width), (self.start + peak + lags[0], len(lags))):
+                windows = cut_windows(broken.float(), source=self.source, start=start, width=width)
+                finite &= ~(windows > 0).any(dim=(1, 2))
+        return finite
+
+
+class Piece(Protocol):
+    """A run of a recording's frames, played to the network."""
+
+    @property
+    def first(self) -> int:
+        """Number of the first frame in its recording."""
+
+    @property
+    def logits(self) -> Float[Tensor, "frame symbol"]:
+        """Scores of every symbol for every frame of the piece."""
+
+    def respond(
+        self, frames: Int[Tensor, " frame"], target: Target, methods: Sequence[SaliencyMethod]
+    ) -> Iterator[LayerResponse]:
+        """Responses of every tapped layer to some frames, numbered from the piece's first; layer by layer."""
+
+
+class Responder(Protocol):
+    """Plays recordings to a network and gives what its layers do."""
+
+    @property
+    def grid(self) -> FrameGrid:
+        """Where frames lie."""
+
+    @property
+    def layers(self) -> tuple[LayerGeometry, ...]:
+        """The tapped layers, in the network's order."""
+
+    @property
+    def batch_size(self) -> int:
+        """Frames that are responded to at once."""
+
+    def play(self, features: Float[Tensor, "unit step"]) -> Iterator[Piece]:
+        """Play one recording, in one piece or several."""
+
+
+def cut_windows(
+    values: Float[Tensor, "source unit step"], *, source: Int[Tensor, " frame"], start: Int[Tensor, " frame"], width: int
+) -> Float[Tensor, "frame unit width"]:
+    """Windows of `width` steps from `start` on, with 0 where the source has no step."""
+    low = int(start.min())
+    high = int(start.max()) + width
+    n_steps = values.shape[-1]
+    kept = values[..., max(low, 0) : max(min(high, n_steps), 0)]
+    if low < 0 or high > n_steps:
+        kept = F.pad(kept, (min(max(-low, 0), high - low), 0))
+        kept = F.pad(kept, (0, high - low - kept.shape[-1]))
+    return kept.unfold(-1, width, 1)[source, :, start - low]

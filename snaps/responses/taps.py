@@ -1,0 +1,162 @@
+"""Tap named layers of any network: activations and gradients of all of them from one forward and one backward."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol, runtime_checkable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from snaps.errors import InputError
+from snaps.responses.geometry import select_layers
+from snaps.schema import INPUT_LAYER, LOGITS_LAYER
+
+
+@runtime_checkable
+class Tappable(Protocol):
+    """A network that names its layers itself and hands each of them to ``tap`` on the way up."""
+
+    layers: Sequence[str]
+
+    def sequence(self) -> Iterable[tuple[str | None, Any]]:
+        """Modules and functions in the order of execution."""
+
+    def __call__(self, x: Tensor, tap: Callable[[str, Tensor], Tensor] | None = None) -> Tensor:
+        """Run the network."""
+
+
+class Taps:
+    """Tapped layers of a network, for as long as `tap` is open.
+
+    Attributes
+    ----------
+    activations : dict of str to tensor
+        What the layers gave in the last run, in the network's order: (batch, unit, step), with one step where
+        the layer has none.
+    """
+
+    def __init__(self, model: nn.Module, layers: tuple[str, ...]) -> None:
+        self.model = model
+        self.layers = layers
+        self.activations: dict[str, Tensor] = {}
+        self._wanted = frozenset(layers)
+
+    def run(self, x: Float[Tensor, "batch unit step"]) -> Float[Tensor, "batch symbol out"]:
+        """Run the network on a batch and keep what the tapped layers give.
+
+        Raises
+        ------
+        InputError
+            If a layer gives something other than (batch, unit, step) or (batch, unit), runs more than once,
+            or does not run.
+        """
+        self.activations = {}
+        # A leaf of its own: the network may change what it is given, but not what the caller has.
+        x = x.detach().clone().requires_grad_(torch.is_grad_enabled())
+        if isinstance(self.model, Tappable):
+            self.model(x, tap=self._keep)
+        else:
+            self._keep(LOGITS_LAYER, self.model(self._keep(INPUT_LAYER, x)))
+        missing = [name for name in self.layers if name not in self.activations]
+        if missing:
+            raise InputError(f"the layer {missing[0]!r} does not run when the network does, so it cannot be tapped")
+        self.activations = {name: self.activations[name] for name in self.layers}
+        return self._logits
+
+    def _keep(self, name: str, output: Any) -> Any:
+        if name not in self._wanted and name != LOGITS_LAYER:
+            return output
+        if name in self.activations:
+            raise InputError(f"the layer {name!r} runs more than once in one pass, so it has no single activation")
+        if not isinstance(output, Tensor) or output.dim() not in (2, 3):
+            received = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
+            raise InputError(
+                f"the layer {name!r} gives {received}; accepted are (batch, unit, step) and (batch, unit)"
+            )
+        seen = output if output.dim() == 3 else output[..., None]
+        if name == LOGITS_LAYER:
+            self._logits = seen
+        if name in self._wanted:
+            self.activations[name] = seen
+        # What goes on is a copy, so that an in-place activation behind the layer leaves the kept one alone.
+        return (seen if output.dim() == 3 else seen[..., 0]).clone()
+
+    def hook(self, name: str) -> Callable[[nn.Module, Any, Any], Any]:
+        """Forward hook that keeps what a module gives."""
+
+        def keep(module: nn.Module, arguments: Any, output: Any) -> Any:
+            return self._keep(name, output)
+
+        return keep
+
+
+def layer_names(model: nn.Module) -> tuple[str, ...]:
+    """Names of all layers of a network that can be tapped."""
+    if isinstance(model, Tappable):
+        return tuple(model.layers)
+    inner = [name for name, _ in model.named_modules() if name and name not in (INPUT_LAYER, LOGITS_LAYER)]
+    return (INPUT_LAYER, *inner, LOGITS_LAYER)
+
+
+@contextmanager
+def tap(model: nn.Module, layers: Iterable[str] | None = None) -> Iterator[Taps]:
+    """Tap named layers of a network.
+
+    The network is put into evaluation mode. On leaving, after success or an exception, every hook is gone and
+    the mode of every module is what it was; gradients of parameters are never touched.
+
+    Parameters
+    ----------
+    model : Module
+        Any network.
+    layers : iterable of str, optional
+        Layers to tap: ``input``, names from ``named_modules()``, and ``logits``, the network's result; for a
+        Wav2Letter its own layers. None for all of a Wav2Letter's layers, else ``input`` and ``logits``.
+
+    Yields
+    ------
+    Taps
+        Runs the network and holds the activations.
+
+    Raises
+    ------
+    InputError
+        If a layer does not exist.
+
+    Examples
+    --------
+    >>> network = nn.Sequential(nn.Conv1d(2, 3, 5), nn.ReLU())
+    >>> with tap(network, ["input", "0", "logits"]) as taps:
+    ...     logits = taps.run(torch.zeros(4, 2, 9))
+    ...     gradients = torch.autograd.grad(logits[:, 0, 2].sum(), list(taps.activations.values()))
+    >>> [tuple(gradient.shape) for gradient in gradients]
+    [(4, 2, 9), (4, 3, 5), (4, 3, 5)]
+    """
+    available = layer_names(model)
+    default = available if isinstance(model, Tappable) else (INPUT_LAYER, LOGITS_LAYER)
+    taps = Taps(model, select_layers(layers, available, default))
+    hooks = []
+    try:
+        with evaluating(model):
+            if not isinstance(model, Tappable):
+                modules = dict(model.named_modules())
+                for name in taps.layers:
+                    if name not in (INPUT_LAYER, LOGITS_LAYER):
+                        hooks.append(modules[name].register_forward_hook(taps.hook(name)))
+            yield taps
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Put a network into evaluation mode, and every module back into its own mode afterwards."""
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        model.eval()
+        yield
+    finally:
+        for module, training in modes:
+            module.training = training

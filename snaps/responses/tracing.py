@@ -1,0 +1,175 @@
+"""Find out whether a network is a stack of convolutions in sequence, and take it as one."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+from typing import Protocol, runtime_checkable
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn import functional as F
+
+from snaps.errors import InputError
+from snaps.responses.stack import Convolution, Elementwise, Operation, Rectifier, Scaling, Stack, fold
+from snaps.schema import LOGITS_LAYER
+
+Link = nn.Module | Callable[[Tensor], Tensor]
+
+#: Modules that work value by value (or unit by unit) and are differentiated by autograd.
+ELEMENTWISE_MODULES: tuple[type[nn.Module], ...] = (
+    nn.CELU, nn.ELU, nn.GELU, nn.Hardshrink, nn.Hardsigmoid, nn.Hardswish, nn.Hardtanh, nn.LeakyReLU, nn.LogSigmoid,
+    nn.Mish, nn.PReLU, nn.ReLU6, nn.SELU, nn.SiLU, nn.Sigmoid, nn.Softplus, nn.Softshrink, nn.Softsign, nn.Tanh,
+    nn.Tanhshrink, nn.Threshold,
+)  # fmt: skip
+TRANSPARENT_MODULES: tuple[type[nn.Module], ...] = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.AlphaDropout)
+ELEMENTWISE_FUNCTIONS: frozenset[Callable[..., Tensor]] = frozenset({
+    F.celu, F.elu, F.gelu, F.hardsigmoid, F.hardswish, F.hardtanh, F.leaky_relu, F.logsigmoid, F.mish, F.relu6,
+    F.selu, F.silu, F.softplus, F.softsign, F.tanhshrink, F.sigmoid, F.tanh, torch.sigmoid, torch.tanh,
+})  # fmt: skip
+RECTIFIERS: frozenset[Callable[..., Tensor]] = frozenset({F.relu, torch.relu, torch.relu_})
+TRANSPARENT_FUNCTIONS: frozenset[Callable[..., Tensor]] = frozenset({F.dropout, F.alpha_dropout})
+METHODS = {"relu": torch.relu, "relu_": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
+
+
+class NotAStackError(InputError):
+    """The network is not a sequence of convolutions, normalisations and value-by-value functions."""
+
+
+@runtime_checkable
+class Sequenced(Protocol):
+    """A network that says itself what it runs, one thing after the other."""
+
+    def sequence(self) -> Iterable[tuple[str | None, Link]]:
+        """Modules and functions in the order of execution, each with the name of the layer that comes out."""
+
+
+def stack_of(model: nn.Module, *, layers: Iterable[str] | None = None) -> Stack:
+    """Take a network as a stack.
+
+    Parameters
+    ----------
+    model : Module
+        A `Sequenced` network, or one that tracing shows to be a sequence of ``Conv1d``, ``BatchNorm1d``,
+        ``Dropout``, ``Identity`` and value-by-value functions. Its padding is not used.
+    layers : iterable of str, optional
+        Layers that must keep a name of their own; normalisation is folded where no such layer lies between.
+        None for all of them.
+
+    Raises
+    ------
+    NotAStackError
+        Naming the module or function that does not fit.
+    """
+    links = list(model.sequence()) if isinstance(model, Sequenced) else list(_traced(model))
+    operations = [_operation(name, link) for name, link in links]
+    kept = {name for name, _ in links if name} if layers is None else set(layers)
+    named: list[Operation] = []
+    for operation in operations:
+        if operation is not None:
+            named.append(operation if operation.name in kept else replace(operation, name=None))  # type: ignore[type-var]
+    if not any(isinstance(operation, Convolution) for operation in named):
+        raise NotAStackError("the network has no Conv1d")
+    # Folding works with the parameters in double precision, so that it costs none.
+    folded = fold(named)
+    folded[-1] = replace(folded[-1], name=LOGITS_LAYER)  # type: ignore[type-var]
+    first = next(operation for operation in named if isinstance(operation, Convolution))
+    return Stack(tuple(_single(operation) for operation in folded), first.weight.shape[1] * first.groups)
+
+
+def _single(operation: Operation) -> Operation:
+    if isinstance(operation, Convolution):
+        return replace(operation, weight=operation.weight.float().contiguous(), bias=operation.bias.float())
+    if isinstance(operation, Scaling):
+        return replace(operation, scale=operation.scale.float(), shift=operation.shift.float())
+    return operation
+
+
+def _operation(name: str | None, link: Link) -> Operation | None:
+    if isinstance(link, nn.Conv1d):
+        weight = link.weight.detach().double()
+        bias = weight.new_zeros(weight.shape[0]) if link.bias is None else link.bias.detach().double()
+        return Convolution(weight, bias, link.stride[0], link.dilation[0], link.groups, name)
+    if isinstance(link, nn.BatchNorm1d):
+        return _scaling(name, link)
+    if isinstance(link, nn.ReLU) or link in RECTIFIERS:
+        return Rectifier(name)
+    if isinstance(link, TRANSPARENT_MODULES):
+        # A name on something transparent would be a second name for one activation: it gets a copy of its own.
+        return None if name is None else Elementwise(_identity, name)
+    if isinstance(link, ELEMENTWISE_MODULES) or not isinstance(link, nn.Module):
+        return Elementwise(link, name)
+    raise NotAStackError(f"the network's {name or 'module'} is a {type(link).__name__}, which is no part of a stack")
+
+
+def _identity(x: Tensor) -> Tensor:
+    return x
+
+
+def _scaling(name: str | None, norm: nn.BatchNorm1d) -> Scaling:
+    if norm.running_mean is None or norm.running_var is None:
+        raise NotAStackError(f"the normalisation {name!r} keeps no running statistics")
+    scale = (norm.running_var.detach().double() + norm.eps).rsqrt()
+    if norm.weight is not None:
+        scale = scale * norm.weight.detach().double()
+    shift = -norm.running_mean.detach().double() * scale
+    if norm.bias is not None:
+        shift = shift + norm.bias.detach().double()
+    return Scaling(scale, shift, name)
+
+
+class _Tracer(fx.Tracer):
+    """Goes into containers, and takes everything that computes as one step."""
+
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        """Modules of torch itself are not looked into, save Sequential."""
+        return super().is_leaf_module(m, module_qualified_name) and not isinstance(m, nn.Sequential)
+
+
+def _traced(model: nn.Module) -> Iterator[tuple[str | None, Link]]:
+    kind = type(model).__name__
+    try:
+        graph = _Tracer().trace(model)
+    except Exception as error:
+        raise NotAStackError(f"{kind} cannot be traced as a sequence: {error}") from error
+    modules = dict(model.named_modules())
+    previous: fx.Node | None = None
+    for node in graph.nodes:
+        if node.op == "placeholder":
+            if previous is not None:
+                raise NotAStackError(f"{kind} takes more than one input")
+            previous = node
+            continue
+        inputs = node.all_input_nodes
+        if inputs != [previous]:
+            raise NotAStackError(f"{kind} is no sequence: {node.name!r} does not take the result just before it")
+        if node.op == "output":
+            return
+        yield _link(node, modules, kind)
+        previous = node
+
+
+def _link(node: fx.Node, modules: dict[str, nn.Module], kind: str) -> tuple[str | None, Link]:
+    options = dict(node.kwargs)
+    options.pop("inplace", None)
+    options.pop("training", None)
+    if node.op == "call_module":
+        return str(node.target), modules[str(node.target)]
+    if node.op == "call_function" and node.target in TRANSPARENT_FUNCTIONS:
+        return None, nn.Identity()
+    if node.op == "call_function" and node.target in RECTIFIERS:
+        return None, F.relu
+    if node.op == "call_function" and node.target in ELEMENTWISE_FUNCTIONS:
+        # Arguments behind the tensor are the function's own, such as a slope; `inplace` would be the last.
+        return None, _with(node.target, [a for a in node.args[1:] if not isinstance(a, bool)], options)  # type: ignore[arg-type]
+    if node.op == "call_method" and node.target in METHODS and len(node.args) == 1:
+        function = METHODS[str(node.target)]
+        return None, F.relu if function is torch.relu else function
+    raise NotAStackError(f"{kind} is no stack: its step {node.name!r} ({node.target}) is no part of one")
+
+
+def _with(function: Callable[..., Tensor], arguments: list[object], options: dict[str, object]) -> Link:
+    return partial(_apply, function, tuple(arguments), options)
+
+
+def _apply(function: Callable[..., Tensor], arguments: tuple[object, ...], options: dict[str, object], x: Tensor) -> Tensor:
+    return function(x, *arguments, **options)

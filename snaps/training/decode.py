@@ -1,0 +1,226 @@
+"""Best-path transcription, and the symbol error rate."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from snaps.datasets.corpus import CorpusLike
+from snaps.datasets.recording import Recording
+from snaps.errors import InputError
+from snaps.models import Wav2Letter
+from snaps.training.alphabet import LETTER, OnError
+from snaps.training.extra import new_error_rate, words
+from snaps.training.material import LeftOut, usable
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How well a network transcribes a corpus.
+
+    Attributes
+    ----------
+    error_rate : float
+        Insertions, deletions and substitutions per symbol of the reference; 0 is perfect, and it can exceed
+        1.
+    transcripts : DataFrame
+        One row a recording: ``recording``, ``reference`` and ``predicted`` (symbols, separated by spaces; for
+        letters the text itself), and its own ``error_rate``.
+    left_out : DataFrame
+        What was left out: ``recording``, ``cause`` and ``reason``.
+    """
+
+    error_rate: float
+    transcripts: pd.DataFrame
+    left_out: pd.DataFrame
+
+
+def blank_position(model: Wav2Letter) -> int:
+    """Position of the blank among a network's symbols.
+
+    Raises
+    ------
+    InputError
+        If the network has no blank: CTC cannot do without.
+    """
+    if model.blank is None:
+        raise InputError("the network has no blank; CTC needs one, as in Wav2Letter(symbols, blank='_')")
+    return model.symbols.index(model.blank)
+
+
+def best_path(logits: Float[Tensor, "symbol step"], blank: int) -> tuple[int, ...]:
+    """Symbols along the best path of CTC: the best of every step, without repetitions and blanks.
+
+    Parameters
+    ----------
+    logits : tensor of shape (symbol, step)
+        Scores of one recording.
+    blank : int
+        The blank's position.
+
+    Returns
+    -------
+    tuple of int
+        Positions in the symbol table.
+
+    Examples
+    --------
+    >>> steps = torch.tensor([1, 1, 0, 1, 2, 2, 0])
+    >>> best_path(torch.nn.functional.one_hot(steps).T.float(), blank=0)
+    (1, 1, 2)
+    """
+    path = torch.unique_consecutive(logits.argmax(dim=0))
+    return tuple(position for position in path.tolist() if position != blank)
+
+
+def transcribe(model: Wav2Letter, recording: Recording | Float[np.ndarray, "unit step"]) -> tuple[str, ...]:
+    """Transcribe one recording along the best path, without any language model.
+
+    Parameters
+    ----------
+    model : Wav2Letter
+        The network; it stays as it is. Its `padding` counts.
+    recording : Recording or array of shape (units, steps)
+        The recording, or its features.
+
+    Returns
+    -------
+    tuple of str
+        Symbols; those of a letter network give the text when they are joined.
+
+    Raises
+    ------
+    InputError
+        If the network has no blank, or the features have another number of units than it takes.
+    """
+    features = (
+        recording.features if isinstance(recording, Recording) else np.asarray(recording, dtype=np.float32)
+    )
+    blank = blank_position(model)
+    if features.ndim != 2 or features.shape[0] != model.n_inputs:
+        raise InputError(f"features have the shape {features.shape}; accepted is ({model.n_inputs}, steps)")
+    if int(model.output_lengths(torch.tensor(features.shape[1]))) < 1:
+        return ()
+    with _evaluating(model):
+        x = torch.from_numpy(np.array(features)).to(next(model.parameters()).device)  # (unit, step)
+        logits = model(x[None])[0]  # (symbol, step)
+    return tuple(model.symbols[position] for position in best_path(logits, blank))
+
+
+def evaluate(
+    model: Wav2Letter,
+    corpus: CorpusLike,
+    *,
+    labels: str = "phoneme",
+    fold: Mapping[str, str] | None = None,
+    on_error: OnError = "raise",
+    progress: bool = True,
+) -> Evaluation:
+    """Transcribe a corpus and count the errors.
+
+    Every recording is run alone, so that the result does not depend on the others.
+
+    Parameters
+    ----------
+    model : Wav2Letter
+        The network; it stays as it is.
+    corpus : corpus or sequence of Recording
+        Recordings with their labels.
+    labels : str
+        ``"letter"`` for the text of the recordings, or the name of a tier.
+    fold : mapping of str to str, optional
+        Coarser labels for both sides before they are compared; an empty one is passed over, and a symbol that
+        the mapping lacks stays. Error rates on TIMIT are customarily those after `FOLD_39`.
+    on_error : {"raise", "skip"}
+        Whether a recording that cannot be read ends everything or is left out.
+    progress : bool
+        Show a bar on standard error.
+
+    Returns
+    -------
+    Evaluation
+        The error rate, every transcript, and what was left out.
+
+    Raises
+    ------
+    InputError
+        If the network has no blank, or nothing can be evaluated.
+    RecordingError
+        If a recording cannot be read or labelled, and is not to be skipped.
+    """
+    blank_position(model)
+    left_out, counter, rows = LeftOut(), new_error_rate(), []
+    recordings = usable(
+        model,
+        corpus,
+        labels=labels,
+        left_out=left_out,
+        on_error=on_error,
+        description="transcribing",
+        progress=progress,
+    )
+    for example, recording in recordings:
+        reference = _folded([model.symbols[position] for position in example.target], fold or {})
+        predicted = _folded(transcribe(model, recording), fold or {})
+        if not reference:
+            left_out.add(
+                recording.id, "unlabelled", f"recording {recording.id!r} has no symbols after the fold"
+            )
+            continue
+        table = {symbol: position for position, symbol in enumerate({*reference, *predicted})}
+        numbered = (words([table[symbol] for symbol in side]) for side in (predicted, reference))
+        rate = float(counter(*numbered))
+        separator = "" if labels == LETTER else " "
+        rows.append((recording.id, separator.join(reference), separator.join(predicted), rate))
+    left_out.refuse_all(len(corpus), bool(rows))
+    transcripts = pd.DataFrame(rows, columns=["recording", "reference", "predicted", "error_rate"])
+    return Evaluation(float(counter.compute()), transcripts, left_out.table())
+
+
+def error_rate(
+    model: Wav2Letter,
+    corpus: CorpusLike,
+    *,
+    labels: str = "phoneme",
+    fold: Mapping[str, str] | None = None,
+) -> float:
+    """Symbol error rate of a network on a corpus; `evaluate` gives the transcripts too.
+
+    Parameters
+    ----------
+    model, corpus, labels, fold
+        As `evaluate` takes them.
+
+    Returns
+    -------
+    float
+        Insertions, deletions and substitutions per symbol of the reference.
+
+    Raises
+    ------
+    InputError
+        As `evaluate`.
+    """
+    return evaluate(model, corpus, labels=labels, fold=fold, progress=False).error_rate
+
+
+def _folded(symbols: Sequence[str], fold: Mapping[str, str]) -> list[str]:
+    folded = (fold.get(symbol, symbol) for symbol in symbols)
+    return [symbol for symbol in folded if symbol]
+
+
+@contextmanager
+def _evaluating(model: Wav2Letter) -> Iterator[None]:
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        for module, training in modes.items():
+            module.training = training

@@ -1,0 +1,149 @@
+import struct
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from snaps.datasets import read_audio
+from snaps.errors import RecordingError
+
+RAMP = (np.arange(16000) % 2000 / 4000).astype(np.float32)
+# The format, the ending, and how closely it keeps the samples.
+FORMATS = [
+    *[("NIST", "sph", 1e-4), ("WAV", "wav", 1e-4), ("FLAC", "flac", 1e-4), ("AIFF", "aiff", 1e-4)],
+    *[("AU", "au", 1e-4), ("W64", "w64", 1e-4), ("RF64", "rf64", 1e-4), ("CAF", "caf", 1e-4)],
+    *[("OGG", "ogg", 0.3), ("WAVEX", "wav", 1e-4)],
+]
+
+
+@pytest.mark.parametrize(("kind", "ending", "tolerance"), FORMATS)
+def test_reads(tmp_path: Path, kind: str, ending: str, tolerance: float) -> None:
+    path = tmp_path / f"a.{ending}"
+    soundfile.write(path, RAMP, 16000, format=kind)
+    audio = read_audio(path, recording="a")
+    assert audio.samples.dtype == np.float32 and audio.samples.shape == (16000,)
+    assert audio.duration == 1.0
+    np.testing.assert_allclose(audio.samples, RAMP, atol=tolerance)
+
+
+@pytest.mark.parametrize(("kind", "ending", "tolerance"), FORMATS)
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.99])
+def test_refuses_truncated(tmp_path: Path, kind: str, ending: str, tolerance: float, part: float) -> None:
+    path = tmp_path / f"a.{ending}"
+    noisy = np.random.default_rng(0).uniform(-0.5, 0.5, 32000)
+    soundfile.write(path, noisy, 16000, format=kind)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(part * len(whole))])
+    with pytest.raises(RecordingError, match=r"a\.") as caught:
+        read_audio(path, recording="train/a")
+    assert caught.value.recording == "train/a"
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_sphere_as_timit_writes_it(tmp_path: Path, write_sphere: Callable[..., bytes]) -> None:
+    path = tmp_path / "SA1.WAV"
+    path.write_bytes(write_sphere(RAMP))
+    np.testing.assert_allclose(read_audio(path, recording="a").samples, RAMP, atol=1e-4)
+    oracle, _ = soundfile.read(path, dtype="float32")
+    np.testing.assert_array_equal(read_audio(path, recording="a").samples, oracle)
+
+
+@pytest.mark.parametrize(
+    ("count", "sentence"),
+    [
+        (16001, "is truncated: its header promises 16001 samples a channel, it holds 16000"),
+        (8000, "has a wrong header: its header promises 8000 samples a channel, it holds 16000"),
+    ],
+)
+def test_sphere_header_has_to_fit(
+    tmp_path: Path, write_sphere: Callable[..., bytes], count: int, sentence: str
+) -> None:
+    path = tmp_path / "SA1.WAV"
+    path.write_bytes(write_sphere(RAMP, count=count))
+    with pytest.raises(RecordingError, match=sentence):
+        read_audio(path, recording="a")
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        ("sample_rate -i 16000", "sample_rate -i 0"),
+        ("channel_count -i 1", "channel_count -i 0"),
+        ("NIST_1A", "NIST_9Z"),
+    ],
+)
+def test_refuses_wrong_sphere_header(
+    tmp_path: Path, write_sphere: Callable[..., bytes], field: str, wrong: str
+) -> None:
+    path = tmp_path / "SA1.WAV"
+    path.write_bytes(write_sphere(RAMP).replace(field.encode(), wrong.encode()))
+    with pytest.raises(RecordingError, match=r"SA1\.WAV' cannot be read: it is no audio or its header"):
+        read_audio(path, recording="a")
+
+
+@pytest.mark.parametrize("length", [0xFFFF_FFFF, 0x7FFF_FFFF, 0x7FFF_F000])
+def test_riff_from_a_pipe_has_no_length(tmp_path: Path, length: int) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, RAMP, 16000)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:40] + struct.pack("<I", length) + whole[44:])
+    assert len(read_audio(path, recording="a").samples) == 16000
+
+
+@pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
+def test_resamples(tmp_path: Path, rate: int) -> None:
+    path = tmp_path / "a.wav"
+    seconds = np.arange(2 * rate) / rate
+    soundfile.write(path, 0.5 * np.sin(2 * np.pi * 440 * seconds), rate, subtype="FLOAT")
+    audio = read_audio(path, recording="a")
+    assert audio.duration == 2.0 and len(audio.samples) == 32000
+    expected = 0.5 * np.sin(2 * np.pi * 440 * np.arange(32000) / 16000)
+    np.testing.assert_allclose(audio.samples[500:-500], expected[500:-500], atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["WAV", "NIST", "FLAC"])
+def test_channels_are_averaged(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.stack([RAMP, 0 * RAMP, -0.5 * RAMP], axis=1), 16000, format=kind)
+    np.testing.assert_allclose(read_audio(path, recording="a").samples, RAMP / 6, atol=1e-4)
+
+
+def test_long_file_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "a.flac"
+    soundfile.write(path, np.tile(RAMP, 70), 16000)
+    assert len(read_audio(path, recording="a").samples) == 70 * 16000 > 1 << 20
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_refuses_what_is_not_finite(tmp_path: Path, value: float) -> None:
+    path = tmp_path / "a.wav"
+    samples = RAMP.copy()
+    samples[[3, 77]] = value
+    soundfile.write(path, samples, 16000, subtype="FLOAT")
+    with pytest.raises(RecordingError, match=r"a\.wav' has 2 samples that are NaN or infinite"):
+        read_audio(path, recording="a")
+
+
+def test_refuses_empty_missing_and_foreign_files(tmp_path: Path, write_sphere: Callable[..., bytes]) -> None:
+    path = tmp_path / "a.wav"
+    with pytest.raises(RecordingError, match=r"a\.wav' cannot be read: No such file"):
+        read_audio(path, recording="a")
+    path.write_bytes(b"")
+    with pytest.raises(RecordingError, match=r"a\.wav' is empty \(0 bytes\)"):
+        read_audio(path, recording="a")
+    path.write_bytes(write_sphere(RAMP[:0]))
+    with pytest.raises(RecordingError, match=r"a\.wav' holds no samples"):
+        read_audio(path, recording="a")
+    path.write_bytes(b"She had your dark suit in greasy wash water all year. " * 50)
+    with pytest.raises(RecordingError, match=r"a\.wav' cannot be read: it is no audio"):
+        read_audio(path, recording="a")
+    path.unlink()
+    path.mkdir()
+    with pytest.raises(RecordingError, match=r"a\.wav' cannot be read"):
+        read_audio(path, recording="a")
+    link = tmp_path / "loop.wav"
+    link.symlink_to(link)
+    with pytest.raises(RecordingError, match=r"loop\.wav' cannot be read"):
+        read_audio(link, recording="a")
