@@ -37,6 +37,10 @@ class RecordingError(InputError):
         self.recording = recording
         self.reason = reason
 
+    def __reduce__(self) -> tuple[type["RecordingError"], tuple[str, str]]:
+        """So that the error travels between processes."""
+        return type(self), (self.recording, self.reason)
+
 
 def one_of(names: object, *, limit: int = 20) -> str:
     """List accepted names for an error's sentence.

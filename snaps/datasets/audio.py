@@ -24,6 +24,12 @@ _NIST_COUNT = re.compile(rb"^sample_count\s+-i\s+(\d+)\s*$", re.MULTILINE)
 _CUT_SHORT = re.compile(
     r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE
 )
+_RIFF_BLOCK = re.compile(
+    r"^\s*Block Align\s*:\s*(\d+).*^data : (\d+)(?: \(should be (\d+)\))?", re.MULTILINE | re.DOTALL
+)
+_RIFF_JUNK = re.compile(r"Unknown chunk marker \([0-9A-F]+\) at position (\d+)")
+# Bytes behind the last chunk of a RIFF file that are put up with.
+_PADDING = 1024
 # Programs that write into a pipe cannot know the length, and put a number near 2³¹ or 2³² in its place.
 _UNKNOWN_LENGTH = 0x7FFF_0000
 
@@ -69,7 +75,7 @@ def read_audio(path: Path, *, recording: str) -> Audio:
             blocks = list(_blocks(file))
             rate, channels = int(file.samplerate), int(file.channels)
             promised, log = int(file.frames), str(file.extra_info)
-            kind = str(file.format)
+            kind, plain = str(file.format), str(file.subtype).startswith(("PCM", "FLOAT", "DOUBLE"))
     except soundfile.LibsndfileError as error:
         raise RecordingError(
             recording,
@@ -80,8 +86,15 @@ def read_audio(path: Path, *, recording: str) -> Audio:
         raise RecordingError(
             recording, f"the audio file '{path}' cannot be read: {error.strerror or error}"
         ) from None
+    except UnicodeEncodeError:
+        readable = str(path).encode("utf-8", "backslashreplace").decode()
+        raise RecordingError(
+            recording, f"the audio file '{readable}' cannot be read: its name is not in UTF-8"
+        ) from None
     samples = np.concatenate(blocks) if blocks else np.zeros((0, channels), dtype=np.float32)
     _refuse_truncated(path, recording, held=len(samples), promised=promised, log=log, kind=kind)
+    if kind in ("WAV", "WAVEX") and plain:
+        _refuse_wrong_riff(path, recording, held=len(samples), log=log)
     if len(samples) == 0:
         raise RecordingError(recording, f"the audio file '{path}' holds no samples")
     broken = int(np.size(samples) - np.isfinite(samples).sum())
@@ -126,6 +139,25 @@ def _refuse_truncated(path: Path, recording: str, *, held: int, promised: int, l
                 recording,
                 f"the audio file '{path}' is truncated: its header promises {size} bytes, it holds {there}",
             )
+
+
+def _refuse_wrong_riff(path: Path, recording: str, *, held: int, log: str) -> None:
+    """Compare the fields of a RIFF header with each other and with the file's length."""
+    block = _RIFF_BLOCK.search(log)
+    size, there = (int(block[1]), int(block[3] or block[2])) if block else (0, 0)
+    if size and there // size != held:
+        raise RecordingError(
+            recording,
+            f"the audio file '{path}' has a wrong header: with {size} bytes for a sample of all channels and "
+            f"{there} bytes of data it cannot hold {held} samples a channel",
+        )
+    junk = _RIFF_JUNK.search(log)
+    if junk and path.stat().st_size - int(junk[1]) > _PADDING:
+        raise RecordingError(
+            recording,
+            f"the audio file '{path}' has a wrong header: it ends the data after {held} samples a channel, "
+            f"and what follows from byte {junk[1]} is no chunk",
+        )
 
 
 def _ogg_ends(path: Path) -> bool:

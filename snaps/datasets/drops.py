@@ -26,7 +26,8 @@ class DropLog:
     Attributes
     ----------
     counts : dict
-        ``counts[reason][grouping]``: frames, or for ``short`` recordings; only what is above 0.
+        ``counts[reason][grouping]``: frames, or for ``short`` recordings. A 0 that was added stays: it says
+        that nothing was left out.
     skipped : dict of str to str
         Why each recording that was left out could not be read.
     clipped : int

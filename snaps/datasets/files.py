@@ -77,12 +77,12 @@ class FileCorpus:
     def __post_init__(self) -> None:
         seen: dict[str, Entry] = {}
         for entry in self.entries:
-            other = seen.setdefault(entry.id, entry)
-            if other is not entry:
+            if entry.id in seen:
                 raise InputError(
                     f"two recordings have the same identifier {entry.id!r}: "
-                    f"'{other.audio}' and '{entry.audio}'"
+                    f"'{seen[entry.id].audio}' and '{entry.audio}'"
                 )
+            seen[entry.id] = entry
 
     @property
     def settings(self) -> dict[str, Any]:

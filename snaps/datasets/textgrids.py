@@ -1,10 +1,9 @@
 """Audio with Praat TextGrids, as forced aligners write them; LibriSpeech with its alignments among them."""
 
-import itertools
 import os
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -212,45 +211,44 @@ class _Match:
 
 
 def _match(audio: Mapping[str, Path], grids: Mapping[str, Path]) -> dict[str, _Match]:
-    """Match by the same path first, then by the same name and the most folders of the same names."""
-    by_path: dict[str, list[str]] = defaultdict(list)
+    """Match by the same path; then, of what is left, by the most parts in common, counted from the end."""
+    same: dict[str, list[str]] = defaultdict(list)
     for key in grids:
-        by_path[_fold(key)].append(key)
-    same = {key: [key] if key in grids else by_path[_fold(key)] for key in audio}
-    used = {grid for keys in same.values() for grid in keys}
-    by_stem: dict[str, list[str]] = defaultdict(list)
-    for key in grids:
-        by_stem[_fold(key, stem=True)].append(key)
-    namesakes: dict[str, list[str]] = defaultdict(list)
-    for key in audio:
-        namesakes[_fold(key, stem=True)].append(key)
-    matches = {}
-    for key, path in audio.items():
-        fit, rivals = same[key], []
-        if not fit:
-            stem = _fold(key, stem=True)
-            unique = len(by_stem[stem]) == len(namesakes[stem]) == 1
+        same["/".join(_parts(key))].append(key)
+    matched = {key: [key] if key in grids else same["/".join(_parts(key))] for key in audio}
+    used = {grid for keys in matched.values() for grid in keys}
+    matches = {key: _Match(tuple(grids[grid] for grid in keys)) for key, keys in matched.items()}
+    open_audio = {key: _parts(key) for key in audio if not matched[key]}
+    open_grids = {key: _parts(key) for key in grids if key not in used}
+    names = Counter(_parts(key)[-1] for keys in (audio, grids) for key in keys)
+    for depth in range(max(map(len, open_audio.values()), default=0), 0, -1):
+        by_end = _by_end(open_grids, depth)
+        for end, keys in _by_end(open_audio, depth).items():
+            fit = by_end.get(end, [])
             # A name like 001 says nothing: without folders in common it has to be the only one.
-            free = [g for g in by_stem[stem] if g not in used and (unique or _shared_end(key, g) > 1)]
-            fit = [g for g in free if _shared_end(key, g) == max(_shared_end(key, other) for other in free)]
-            others = [name for name in namesakes[stem] if name != key and not same[name]]
-            nearer = {g: [o for o in others if _shared_end(o, g) >= _shared_end(key, g)] for g in fit}
-            fit = [g for g in fit if all(_shared_end(o, g) == _shared_end(key, g) for o in nearer[g])]
-            rivals = [audio[o] for g in fit for o in nearer[g]]
-        matches[key] = _Match(grids=tuple(grids[g] for g in fit), rivals=(path, *rivals) if rivals else ())
+            if not fit or (depth == 1 and names[end[0]] > 2):
+                continue
+            rivals = tuple(audio[key] for key in keys) if len(keys) > 1 else ()
+            for key in keys:
+                matches[key] = _Match(tuple(grids[grid] for grid in fit), rivals)
+                del open_audio[key]
+            for grid in fit:
+                del open_grids[grid]
     return matches
 
 
-def _fold(key: str, *, stem: bool = False) -> str:
+def _parts(key: str) -> tuple[str, ...]:
     """Path as it is compared: case and the composition of accents are file systems' own business."""
-    folded = unicodedata.normalize("NFC", key).lower()
-    return folded.rsplit("/", 1)[-1] if stem else folded
+    return tuple(unicodedata.normalize("NFC", key).lower().split("/"))
 
 
-def _shared_end(one: str, other: str) -> int:
-    """How many parts two paths share, counted from their ends."""
-    pairs = zip(reversed(_fold(one).split("/")), reversed(_fold(other).split("/")), strict=False)
-    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
+def _by_end(keys: Mapping[str, tuple[str, ...]], depth: int) -> dict[tuple[str, ...], list[str]]:
+    """Paths by their last parts."""
+    ends: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for key, parts in keys.items():
+        if len(parts) >= depth:
+            ends[parts[-depth:]].append(key)
+    return ends
 
 
 def _entry(path: Path, key: str, match: _Match, *, relative: Path) -> Entry:
@@ -264,15 +262,17 @@ def _entry(path: Path, key: str, match: _Match, *, relative: Path) -> Entry:
             annotations["transcript"] = transcript
     elif folders:
         attributes["speaker"] = folders[-1]
-    if match.rivals:
-        problem = f"the TextGrid '{match.grids[0]}' fits several recordings: {one_of(map(str, match.rivals))}"
-    elif len(match.grids) == 1:
-        annotations["textgrid"] = match.grids[0]
-    elif match.grids:
+    if len(match.grids) > 1:
         problem = f"'{path}' has several TextGrids that fit: {one_of(map(str, match.grids))}"
+    elif match.rivals:
+        problem = f"the TextGrid '{match.grids[0]}' fits several recordings: {one_of(map(str, match.rivals))}"
+    elif match.grids:
+        annotations["textgrid"] = match.grids[0]
     else:
         problem = f"'{path}' has no TextGrid in '{relative}'"
-    return Entry(id=key, audio=path, annotations=annotations, attributes=attributes, problem=problem)
+    # Names that are not in UTF-8 could be written into no file.
+    name = key.encode("utf-8", "backslashreplace").decode()
+    return Entry(id=name, audio=path, annotations=annotations, attributes=attributes, problem=problem)
 
 
 def _relabel_by_tier(

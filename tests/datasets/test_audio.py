@@ -92,6 +92,39 @@ def test_riff_from_a_pipe_has_no_length(tmp_path: Path, length: int) -> None:
     assert len(read_audio(path, recording="a").samples) == 16000
 
 
+@pytest.mark.parametrize(
+    ("at", "field"),
+    [
+        (20, struct.pack("<H", 99)),
+        (22, struct.pack("<H", 0)),
+        (22, struct.pack("<H", 2)),
+        (24, struct.pack("<I", 0)),
+        (32, struct.pack("<H", 7)),
+        (34, struct.pack("<H", 8)),
+        (40, struct.pack("<I", 16000)),
+        (36, b"junk"),
+    ],
+)
+def test_refuses_wrong_riff_header(tmp_path: Path, at: int, field: bytes) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.random.default_rng(0).uniform(-0.5, 0.5, 16000), 16000)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:at] + field + whole[at + len(field) :])
+    with pytest.raises(RecordingError, match=r"a\.wav'.* header"):
+        read_audio(path, recording="a")
+
+
+@pytest.mark.parametrize(
+    "subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"]
+)
+@pytest.mark.parametrize("tail", [b"", b"\0" * 3000, b"\xee\x21\x07\x79" * 9, b"LIST\4\0\0\0INFO"])
+def test_sound_riff_headers_pass(tmp_path: Path, subtype: str, tail: bytes) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.stack([RAMP, RAMP], axis=1), 16000, subtype=subtype)
+    path.write_bytes(path.read_bytes() + tail)
+    np.testing.assert_allclose(read_audio(path, recording="a").samples, RAMP, atol=0.02)
+
+
 @pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])
 def test_resamples(tmp_path: Path, rate: int) -> None:
     path = tmp_path / "a.wav"

@@ -16,9 +16,9 @@ def test_counts() -> None:
     log.add("short", "phoneme", 0)
     log.skip("train/b", "'b.wav' is truncated")
     log.clipped += 5
-    assert log.counts == {"unlabelled": {"word": 2, "phoneme": 7}}
+    assert log.counts == {"unlabelled": {"word": 2, "phoneme": 7}, "short": {"phoneme": 0}}
     assert log.to_dict() == {
-        "counts": {"unlabelled": {"phoneme": 7, "word": 2}},
+        "counts": {"unlabelled": {"phoneme": 7, "word": 2}, "short": {"phoneme": 0}},
         "skipped": [{"recording": "train/b", "reason": "'b.wav' is truncated"}],
         "clipped": 5,
     }
@@ -67,6 +67,7 @@ def test_summary() -> None:
     log.add("ignored", "word", 1200)
     log.add("unlabelled", "word", 7)
     log.skip("a", "'a.wav' is empty")
+    log.add("short", "word", 0)
     log.clipped = 3
     assert str(log).splitlines() == [
         "left out: frames whose predicted symbol is ignored: 1,200 (phoneme, word); "

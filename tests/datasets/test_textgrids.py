@@ -121,6 +121,26 @@ def test_ambiguity_names_both(grid_tree) -> None:
     assert corpus[3].id == "x/a"
 
 
+def test_paths_are_matched_from_their_ends_longest_first(grid_tree) -> None:
+    for name in ("m/b/c", "n/b/c", "o/b/c"):
+        grid_tree.audio(f"{name}.wav")
+    for name in ("z/N/b/c", "b/c", "o/b/c"):
+        tiers = {"phones": [(0.0, 1.0, name)], "words": []}
+        grid_tree.grid(f"{name}.TextGrid", tiers=tiers, apart=True)
+    corpus = load_textgrids(grid_tree.root, annotations=grid_tree.annotations)
+    assert [r.tiers["phoneme"][0].label for r in corpus] == ["b/c", "z/N/b/c", "o/b/c"]
+
+
+def test_name_that_is_not_in_utf8(grid_tree) -> None:
+    path = grid_tree.audio("s/a.wav")
+    path.rename(path.with_name("caf\udce9.wav"))
+    grid_tree.grid("s/caf\udce9.TextGrid")
+    corpus = load_textgrids(grid_tree.root)
+    assert corpus.ids == ("s/caf\\udce9",) and corpus.fingerprint
+    with pytest.raises(RecordingError, match=r"caf\\udce9\.wav' cannot be read: its name is not in UTF-8"):
+        corpus[0]
+
+
 def test_two_files_of_one_name(grid_tree) -> None:
     grid_tree.audio("x/a.wav")
     grid_tree.audio("x/a.flac")

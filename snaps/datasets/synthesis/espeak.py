@@ -1,17 +1,14 @@
 """eSpeak NG through its C interface: what runs in a process of its own.
 
-eSpeak NG keeps state from sentence to sentence that only a fresh process resets, so every recording is spoken by
-a process that lives for it alone. To start within some hundredths of a second, that process loads this file by
-its path, without the package around it: nothing but the standard library may be imported here.
+eSpeak NG keeps state from sentence to sentence that only a fresh process resets, so every recording is
+spoken by a process that lives for it alone. To start within some hundredths of a second, that process
+imports this file without the package around it, and this file imports next to nothing.
 
 The C interface is that of ``speak_lib.h``; the names of its constants are kept.
 """
 
 import ctypes
-import json
 import sys
-from collections.abc import Iterator
-from typing import Any
 
 AUDIO_OUTPUT_SYNCHRONOUS = 2
 espeakINITIALIZE_PHONEME_EVENTS = 0x0001  # noqa: N816
@@ -23,8 +20,8 @@ espeakRATE, espeakPITCH, espeakRANGE = 1, 3, 4  # noqa: N816
 POS_CHARACTER = 1
 
 SEPARATOR = "\u200b"
-"""Zero-width space: it parts words as a space does, but keeps eSpeak NG from taking two words (``in the``) as one
-entry of its dictionary, of which it would report one beginning only."""
+"""Zero-width space: it parts words as a space does, but keeps eSpeak NG from taking two words (``in the``)
+as one entry of its dictionary, of which it would report one beginning only."""
 
 LEAST_ECHO = "\x011H"
 """Embedded command: some variants bring an echo that would fill the silences; 1 of 255 is the least."""
@@ -81,7 +78,7 @@ class ESpeak:
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise RuntimeError(f"eSpeak NG has no voice {voice!r}")
 
-    def speak(self, text: str, *, rate: int, pitch: int, pitch_range: int) -> tuple[bytes, list[list[Any]]]:
+    def speak(self, text: str, *, rate: int, pitch: int, pitch_range: int) -> tuple[bytes, list[str]]:
         """Speak a text.
 
         Parameters
@@ -98,22 +95,27 @@ class ESpeak:
         pcm : bytes
             16-bit mono samples.
         events : list
-            ``["word", sample]`` and ``["phoneme", sample, mnemonic]``, in the order in which they are spoken.
+            ``word SAMPLE`` and ``phoneme SAMPLE MNEMONIC``, in the order in which they are spoken.
         """
         pcm = bytearray()
-        events: list[list[Any]] = []
+        events: list[str] = []
 
-        def take(samples: Any, n_samples: int, reported: Any) -> int:
+        def take(
+            samples: "ctypes._Pointer[ctypes.c_short]", n_samples: int, reported: "ctypes._Pointer[_Event]"
+        ) -> int:
             if samples and n_samples > 0:
                 pcm.extend(ctypes.string_at(samples, 2 * n_samples))
-            for index in _until_end(reported):
+            index = 0
+            # An event of type 0 ends the list.
+            while reported[index].type:
                 event = reported[index]
                 if event.type == espeakEVENT_WORD:
-                    events.append(["word", event.sample])
+                    events.append(f"word {event.sample}")
                 elif event.type == espeakEVENT_PHONEME:
                     # The field has no room for a final zero: read it whole.
                     mnemonic = bytes(memoryview(event.id)).split(b"\0")[0]
-                    events.append(["phoneme", event.sample, mnemonic.decode()])
+                    events.append(f"phoneme {event.sample} {mnemonic.decode()}")
+                index += 1
             return 0
 
         callback = _Callback(take)
@@ -139,23 +141,27 @@ class ESpeak:
         return [mnemonic for mnemonic in spoken.decode().replace(" ", ".").split(".") if mnemonic]
 
 
-def _until_end(reported: Any) -> Iterator[int]:
-    """Indices of the events up to the one that ends the list."""
-    index = 0
-    while reported[index].type != 0:
-        yield index
-        index += 1
+def serve(library: str, data: str, voice: str, *speech: str) -> None:
+    """Speak one text, or pronounce words.
 
+    Standard input holds the text, or one word a line. Standard output gets lines of text, an empty line,
+    then samples.
 
-def serve() -> None:
-    """Do one job: JSON on standard input; JSON on one line, then samples, on standard output."""
-    job = json.load(sys.stdin)
-    espeak = ESpeak(job["library"], job["data"], job["voice"])
+    Parameters
+    ----------
+    library, data, voice : str
+        As for `ESpeak`.
+    *speech : str
+        Rate, pitch and pitch range of the text; nothing where words are to be pronounced.
+    """
+    espeak = ESpeak(library, data, voice)
+    text = sys.stdin.buffer.read().decode()
     pcm = b""
-    if "words" in job:
-        answer: dict[str, Any] = {"pronounced": [espeak.pronounce(word) for word in job["words"]]}
+    if speech:
+        rate, pitch, pitch_range = map(int, speech)
+        pcm, events = espeak.speak(text, rate=rate, pitch=pitch, pitch_range=pitch_range)
+        lines = [str(espeak.rate), *events]
     else:
-        pcm, events = espeak.speak(**job["speak"])
-        answer = {"rate": espeak.rate, "events": events}
-    sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n" + pcm)
+        lines = [" ".join(espeak.pronounce(word)) for word in text.split("\n")]
+    sys.stdout.buffer.write("\n".join(lines).encode() + b"\n\n" + pcm)
     sys.stdout.buffer.flush()

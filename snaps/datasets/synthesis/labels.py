@@ -1,17 +1,17 @@
 """From eSpeak NG's marks to annotations as TIMIT has them: phones without gaps, with closures, and words.
 
-eSpeak NG marks where a phoneme begins. Four rules make phones of the marks; "quiet" is a stretch of samples below `QUIET`
-that ends at a mark.
+eSpeak NG marks where a phoneme begins. Four rules make phones of the marks; "quiet" is a stretch of samples
+below `QUIET` that ends at a mark.
 
-1. Quiet before a plosive or an affricate is its closure; if it lasts less than `SHORTEST_CLOSURE`, it is part of the
-   release. Quiet before a pause belongs to the pause, quiet before and after a glottal stop to that. Other quiet belongs
-   to the phone before it, or is an ``epi`` if it lasts `SHORTEST_EPI` or more.
-2. A voiced plosive or affricate that neither quiet nor a pause precedes, if it lasts `SHORTEST_VOICED` or more, begins
-   with a closure of `VOICE_BAR`, three quarters of it at most: so long is the voice bar in what eSpeak NG plays for them,
-   whatever the voice or the rate.
-3. eSpeak NG may render a liquid as the end of its vowel, and then marks it at the end of both. A phone, no plosive, that
-   would last less than `SHORTEST_PHONE` begins earlier: it takes `BORROWED_SHARE` of the phone before it and itself,
-   `BORROWED` at most.
+1. Quiet before a plosive or an affricate is its closure; if it lasts less than `SHORTEST_CLOSURE`, it is
+   part of the release. Quiet before a pause belongs to the pause, quiet before and after a glottal stop to
+   that. Other quiet belongs to the phone before it, or is an ``epi`` if it lasts `SHORTEST_EPI` or more.
+2. A voiced plosive or affricate that neither quiet nor a pause precedes, if it lasts `SHORTEST_VOICED` or
+   more, begins with a closure of `VOICE_BAR`, three quarters of it at most: so long is the voice bar in
+   what eSpeak NG plays for them, whatever the voice or the rate.
+3. eSpeak NG may render a liquid as the end of its vowel, and then marks it at the end of both. A phone, no
+   plosive, that would last less than `SHORTEST_PHONE` begins earlier: it takes `BORROWED_SHARE` of the
+   phone before it and itself, `BORROWED` at most.
 4. Two symbols for one mnemonic share its stretch, as the table says.
 """
 
@@ -174,7 +174,7 @@ def _phones(stretches: list[_Stretch], rate: int) -> Iterator[Phone]:
 def _stop(
     stretch: _Stretch, end: int, *, closing: int | None, after_pause: bool, rate: int
 ) -> Iterator[Phone]:
-    """Closure, which begins at `closing` where quiet comes first, and release of a plosive or an affricate."""
+    """Closure and release of a plosive or an affricate; `closing` is where quiet before it begins."""
     release = stretch.symbols[0]
     start, burst = stretch.start, stretch.start
     lasts = end - stretch.start
@@ -209,6 +209,6 @@ def _with_room_for_all(phones: list[Phone], rate: int) -> list[Phone]:
         if short and phone.symbol not in _SILENT | CLOSURES.keys() and before.symbol not in _SILENT:
             taken = round(min(BORROWED * rate, BORROWED_SHARE * (phone.end - before.start)))
             roomy[-1] = replace(before, end=phone.end - taken)
-            phone = replace(phone, start=phone.end - taken)  # noqa: PLW2901
+            phone = replace(phone, start=phone.end - taken)
         roomy.append(phone)
     return roomy

@@ -1,15 +1,18 @@
 """From eSpeak NG's phoneme mnemonics to TIMIT's symbols: the one table.
 
-`TABLE` has a row for every mnemonic that the voices in use emit. A row's first column holds for all of them; a
-dialect's voice that makes another sound of the same mnemonic has a column of its own (the Lancastrian ``V`` of
-*butter* is a ``uh``, the American ``A@`` of *march* is a vowel with an r, the British one is not). What a voice makes of
-a mnemonic was taken from eSpeak NG's own rendering of it in the International Phonetic Alphabet.
+`TABLE` has a row for every mnemonic that the voices in use emit. A row's first column holds for all of
+them; a dialect's voice that makes another sound of the same mnemonic has a column of its own (the
+Lancastrian ``V`` of *butter* is a ``uh``, the American ``A@`` of *march* is a vowel with an r, the British
+one is not). What a voice makes of a mnemonic was taken from eSpeak NG's own rendering of it in the
+International Phonetic Alphabet.
 
-- Two symbols in one cell share the mnemonic's stretch, the first one taking `FIRST_SHARE` of it. When the second one is
-  also what comes next (``eh r`` before the linking ``r``, as in *fairy*), the first one takes all.
-- Marks of stress are not part of a mnemonic. ``_`` and ``_:`` are pauses: ``h#`` at the ends, ``pau`` between.
-- The vowel of *lot* is ``aa`` in every dialect, also where it is rounded, so that it stays apart from *thought*
-  (``ao``) everywhere.
+- Two symbols in one cell share the mnemonic's stretch, the first one taking `FIRST_SHARE` of it. When the
+  second one is also what comes next (``eh r`` before the linking ``r``, as in *fairy*), the first one takes
+  all.
+- Marks of stress are not part of a mnemonic. ``_`` and ``_:`` are pauses: ``h#`` at the ends, ``pau``
+  between.
+- The vowel of *lot* is ``aa`` in every dialect, also where it is rounded, so that it stays apart from
+  *thought* (``ao``) everywhere.
 - Plosives and affricates stand with their release alone; their closures (`CLOSURES`) come from the audio, as
   `snaps.datasets.synthesis.labels` says.
 
@@ -26,8 +29,9 @@ VOICES: dict[str, str] = {
     "DR5": "en-gb-x-gbclan",
     "DR6": "en-029",
 }
-"""Dialect folder of the corpus -> eSpeak NG's voice: American, British, Received Pronunciation, Scottish, Lancastrian and
-Caribbean English. (New York's and the West Midlands' are left out: they drop the h, the former with the word's mark.)"""
+"""Dialect folder of the corpus -> eSpeak NG's voice: American, British, Received Pronunciation, Scottish,
+Lancastrian and Caribbean English. (New York's and the West Midlands' are left out: they drop the h, the
+former with the word's mark.)"""
 
 FIRST_SHARE = 0.6
 """Share of a stretch that the first of two symbols takes."""
@@ -116,7 +120,7 @@ TABLE: dict[str, dict[str, str]] = {
     "OI": {_EVERY: "oy"},
     "oU": {_EVERY: "ow"},
     "aU": {_EVERY: "aw"},
-    # Vowels before a written r: American with the r, Scottish with an r of its own, the others with a schwa or without
+    # Vowels before a written r: in American they contain it, in Scottish it follows, elsewhere there is none
     "A@": {_EVERY: "aa", _US: "aa r"},  # march
     "O@": {_EVERY: "ao", _US: "ao r"},  # for
     "o@": {_EVERY: "ao", _US: "ao r"},  # before

@@ -1,4 +1,4 @@
-"""Chooses who says what, so that phonemes, pairs of them and words are spread as evenly as the grammar allows."""
+"""Chooses who says what, so that phonemes, pairs of them and words are spread evenly."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,11 +13,13 @@ from snaps.datasets.synthesis.speakers import Speaker
 from snaps.datasets.synthesis.speech import Engine
 
 SHARED_PART = 4
-"""Of the sentences that are no dialect sentences, one of this many is shared (SX); the others are a speaker's own (SI)."""
+"""Of the sentences that are no dialect sentences, one of this many is shared (SX); the others are a
+speaker's own (SI)."""
 SHARED_BY = 4
 """Speakers of the same part that share one."""
 CANDIDATES = 40
-"""Sentences among which the best is taken; the grammar is asked for `RESERVE` times as many as are needed, and more."""
+"""Sentences among which the best is taken; the grammar is asked for `RESERVE` times as many as are needed,
+and more."""
 RESERVE = 12
 EXTRA = 400
 
@@ -43,8 +45,9 @@ def assign_sentences(
 ) -> dict[str, tuple[Assignment, ...]]:
     """Choose every speaker's sentences.
 
-    Every speaker says the two dialect sentences (SA1, SA2). Of the others, one in four is shared by up to four speakers
-    (SX), the rest is said once (SI). No sentence but the dialect sentences is in both the train and the test part.
+    Every speaker says the two dialect sentences (SA1, SA2). Of the others, one in four is shared by up to
+    four speakers (SX), the rest is said once (SI). No sentence but the dialect sentences is in both the
+    train and the test part.
 
     Parameters
     ----------
@@ -124,10 +127,12 @@ class _Choice:
     def _gain(self, sentence: Sentence, language: str) -> float:
         phonemes = self._pronounced(sentence, language)
         mean = sum(self._phonemes.values()) / max(len(self._phonemes), 1) + 1
-        rare_phonemes = sum(mean / (self._phonemes[phoneme] + 0.1 * mean) for phoneme in phonemes) / len(phonemes)
+        rare_phonemes = sum(mean / (self._phonemes[phoneme] + 0.1 * mean) for phoneme in phonemes) / len(
+            phonemes
+        )
         new_pairs = sum(1 / (1 + self._pairs[pair]) for pair in pairwise(phonemes)) / len(phonemes)
         new_words = sum(1 / (1 + self._words[word]) ** 2 for word in sentence.words) / len(sentence.words)
-        return 0.1 * rare_phonemes + new_pairs + new_words
+        return 0.5 * rare_phonemes + new_pairs + new_words
 
     def _pronounced(self, sentence: Sentence, language: str) -> list[str]:
         lexicon = self._lexicon[language]
@@ -139,9 +144,7 @@ def _lexicon(engine: Engine, words: Sequence[str], language: str) -> dict[str, t
     pronounced = engine.pronounce(words, voice=language)
     return {
         word: tuple(
-            symbol
-            for mnemonic in mnemonics
-            for symbol in timit_symbols(mnemonic, voice=language, where=word)
+            symbol for mnemonic in mnemonics for symbol in timit_symbols(mnemonic, voice=language, where=word)
         )
         for word, mnemonics in pronounced.items()
     }

@@ -1,4 +1,4 @@
-"""Who speaks: women and men of several dialects, each with a voice variant, a pitch and a rate of their own."""
+"""Who speaks: women and men of several dialects, each with variant, pitch and rate of their own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,12 +13,14 @@ MEN = ("m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8", "Gene", "max")
 """eSpeak NG's voice variants that sound like men. Whispers, robots and other special effects are left out."""
 
 _DIALECTS = ("DR1", "DR2", "DR1", "DR3", "DR1", "DR4", "DR1", "DR5", "DR1", "DR6")
-"""Dialects in the order in which speakers get them: every other one speaks American English, as TIMIT's do."""
+"""Dialects in the order in which speakers get them: every other one speaks American English, as TIMIT's
+do."""
 
 PITCH = (38, 62)
 PITCH_RANGE = (40, 65)
 RATE = (138, 182)
-"""From, up to and including: pitch and its range from 0 to 100, 50 being the variant's own; words a minute."""
+"""From, up to and including: pitch and its range from 0 to 100, 50 being the variant's own; words a
+minute."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class Speaker:
 
     @property
     def language(self) -> str:
-        """eSpeak NG's voice for the dialect."""
+        """ESpeak NG's voice for the dialect."""
         return VOICES[self.dialect]
 
     @property
