@@ -1,5 +1,6 @@
 """Distances between groups with dendrogram and clusters (SNAP paper, Figures 6, 7, 9 and 10)."""
 
+import warnings
 from collections.abc import Sequence
 
 import numpy as np
@@ -57,21 +58,24 @@ def plot_clustermap(clustering: Clustering, *, title: str | None = None, size: f
     side = float(np.clip(3.6 + 0.15 * len(labels), 5.5, 24.0)) if size is None else size
     colors = cluster_colors(clustering)
     of_groups = [colors[int(number)] for number in clustering.labels.values]
-    grid = sns.clustermap(
-        pd.DataFrame(clustering.distances.values, index=labels, columns=labels),
-        row_linkage=clustering.linkage,
-        col_linkage=clustering.linkage,
-        row_colors=of_groups,
-        col_colors=of_groups,
-        cmap="mako",
-        vmin=0,
-        figsize=(side, side),
-        dendrogram_ratio=DENDROGRAM / side,
-        colors_ratio=0.2 / side,
-        xticklabels=True,
-        yticklabels=True,
-        tree_kws={"linewidths": 0.9, "colors": "0.3"},
-    )
+    with warnings.catch_warnings():
+        # Dendrograms of a dead layer have no height, which is no news.
+        warnings.filterwarnings("ignore", message="Attempting to set identical low and high")
+        grid = sns.clustermap(
+            pd.DataFrame(clustering.distances.values, index=labels, columns=labels),
+            row_linkage=clustering.linkage,
+            col_linkage=clustering.linkage,
+            row_colors=of_groups,
+            col_colors=of_groups,
+            cmap="mako",
+            vmin=0,
+            figsize=(side, side),
+            dendrogram_ratio=DENDROGRAM / side,
+            colors_ratio=0.2 / side,
+            xticklabels=True,
+            yticklabels=True,
+            tree_kws={"linewidths": 0.9, "colors": "0.3"},
+        )
     # Seaborn's margins are shares of the figure; labels and title need inches.
     longest = max(map(len, labels))
     cell = 72 * (side - DENDROGRAM - 0.8 - 0.06 * longest) / len(labels)

@@ -21,7 +21,7 @@ from snaps.schema import COUNT, GROUP, INPUT_LAYER, LAG, UNALIGNED, UNIT, datase
 MOST_MAPS = 64
 #: Maps side by side: as many as fit the page at full size.
 MAPS_ACROSS = 6
-#: Layers whose clusters are shown, besides those asked for: those of the network with the highest silhouettes.
+#: Layers of the network whose clusters are shown besides those asked for: those of the highest silhouettes.
 BEST_LAYERS = 2
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import xarray as xr
 
 from snaps.clustering import PERCENTILES, Distance
+from snaps.clustering.clusters import check_percentile
 from snaps.errors import InputError, OutputExistsError
 from snaps.profiles.contrasts import Weighting
 from snaps.report.blocks import Section
@@ -81,6 +82,7 @@ def write_report(
     if target.is_dir() or (target.exists() and not overwrite):
         kind = "is a folder" if target.is_dir() else "exists"
         raise OutputExistsError(f"the output {str(target)!r} {kind}; give another name, or overwrite it")
+    check_percentile(percentile)
     trees = _named_trees(profiles)
     options = Options(percentile, percentiles, metric, weighting, layers, min_count)
     parts = list(sections)
