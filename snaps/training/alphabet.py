@@ -108,7 +108,9 @@ def spell(text: str) -> str:
     return " ".join(text.lower().translate(_SPELLING).split())
 
 
-def targets(recording: Recording, labels: str, symbols: Sequence[str]) -> tuple[int, ...]:
+def targets(
+    recording: Recording, labels: str, symbols: Sequence[str], *, blank: str | None = BLANK
+) -> tuple[int, ...]:
     """Look up what a network should write for one recording, as positions in its symbol table.
 
     Parameters
@@ -119,6 +121,8 @@ def targets(recording: Recording, labels: str, symbols: Sequence[str]) -> tuple[
         ``"letter"`` or the name of a tier.
     symbols : sequence of str
         The network's symbol table.
+    blank : str or None
+        The symbol that is no target, although it is in the table.
 
     Returns
     -------
@@ -136,7 +140,7 @@ def targets(recording: Recording, labels: str, symbols: Sequence[str]) -> tuple[
     >>> targets(Recording("a", np.zeros((128, 25)), attributes={"text": "Ab, a."}), "letter", LETTERS)
     (3, 4, 1, 3)
     """
-    table = {symbol: position for position, symbol in enumerate(symbols)}
+    table = {symbol: position for position, symbol in enumerate(symbols) if symbol != blank}
     sequence = []
     for label in _labels(recording, labels):
         if label not in table:

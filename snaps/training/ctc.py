@@ -14,6 +14,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
+from snaps.errors import InputError
 from snaps.models import Wav2Letter
 from snaps.training.data import Batch, loader
 from snaps.training.decode import best_path, blank_position
@@ -65,6 +66,8 @@ class CTCTraining(LightningModule):
         self._blank = blank_position(model)
         self._error_rate = new_error_rate()
         self._held = hold_still(model, settings)
+        if not any(parameter.requires_grad for parameter in model.parameters()):
+            raise InputError("nothing is left to train: no parameter of the network takes a gradient")
         #: Sums over the epoch so far: loss times recordings, recordings.
         self._sums = {"train": [0.0, 0], "val": [0.0, 0]}
 

@@ -181,7 +181,7 @@ def _example(model: Wav2Letter, recording: Recording, index: int, labels: str) -
         raise RecordingError(recording.id, f"recording {recording.id!r} has features that are not finite")
     # Recordings of unknown speakers count each as a speaker of their own.
     speaker = recording.attributes.get("speaker") or f"recording {recording.id}"
-    target = targets(recording, labels, model.symbols)
+    target = targets(recording, labels, model.symbols, blank=model.blank)
     return Example(index, recording.id, speaker, recording.n_steps, target)
 
 

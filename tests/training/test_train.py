@@ -1,0 +1,209 @@
+"""A whole training, its history, and what it leaves behind: nothing but the result."""
+
+import math
+import random
+import signal
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from snaps.datasets import Interval, Recording
+from snaps.errors import InputError, RecordingError
+from snaps.models import Wav2Letter, weights_hash
+from snaps.training import error_rate, evaluate, train
+from snaps.training import material as material_module
+from snaps.training.ctc import ends_masked
+
+
+@pytest.fixture(scope="module")
+def learned(tones, networks, quickly):
+    return train(networks(), tones, **quickly)
+
+
+def test_tones_are_learned(learned, tones):
+    assert learned.error_rate < 0.1
+    assert learned.stopped == "finished"
+    assert not learned.model.training
+    aside = [one for one in tones if one.attributes["speaker"] in learned.validation_speakers]
+    assert error_rate(learned.model, aside) == pytest.approx(learned.error_rate)
+    assert (learned.n_train, learned.n_validation) == (len(tones) - len(aside), len(aside))
+    assert len(learned.validation_speakers) == 1
+    assert learned.left_out.empty
+
+
+def test_letters_are_learned_from_the_text(tones, networks, quickly):
+    result = train(networks(), tones, labels="letter", **quickly)
+    assert evaluate(result.model, tones, labels="letter", progress=False).error_rate < 0.1
+
+
+def test_history_has_a_row_an_epoch(learned):
+    history = learned.history
+    assert list(history) == ["epoch", "train_loss", "val_loss", "error_rate", "lr", "seconds"]
+    assert history["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
+    assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0] / 3
+    best = history.iloc[learned.best_epoch - 1]
+    assert best["error_rate"] == history["error_rate"].min() == learned.error_rate
+    assert history["lr"].max() <= 1e-2
+    assert history["lr"].iloc[-1] < 1e-4  # the schedule is laid over all epochs
+    assert learned.settings["epochs"] == 6
+
+
+def test_the_same_seed_gives_the_same_network(learned, tones, networks, quickly):
+    network = networks()
+    again = train(network, tones, **quickly)
+    assert weights_hash(again.model) == weights_hash(learned.model)
+    pd.testing.assert_frame_equal(
+        again.history.drop(columns="seconds"), learned.history.drop(columns="seconds")
+    )
+    assert weights_hash(network) == weights_hash(networks())  # the caller's network is left alone
+    other = train(network, tones, seed=1, **{**quickly, "epochs": 1})
+    assert other.history["train_loss"][0] != learned.history["train_loss"][0]
+
+
+def test_without_validation_the_last_epoch_counts(network, tones, quickly):
+    result = train(network, tones, validation=0, **{**quickly, "epochs": 2})
+    assert result.best_epoch == 2
+    assert math.isnan(result.error_rate)
+    assert result.validation_speakers == ()
+    assert result.n_train == len(tones)
+
+
+def test_early_stopping_counts_epochs_without_a_better_error_rate(network, tones, quickly):
+    result = train(network, tones, patience=2, **{**quickly, "epochs": 60, "lr": 1e-9})
+    assert result.stopped == "patience"
+    assert len(result.history) == result.best_epoch + 2
+
+
+def test_a_time_limit_ends_after_an_epoch(network, tones, quickly):
+    result = train(network, tones, max_minutes=1e-6, **quickly)
+    assert result.stopped == "time"
+    assert len(result.history) == 1
+
+
+def test_valid_padding_is_trained_without(networks, tones, quickly):
+    result = train(networks(padding="valid"), tones, **quickly)
+    assert result.model.padding == "valid"
+    assert result.error_rate < 0.2
+
+
+def test_nothing_is_left_behind(network, tones, quickly, capfd, tmp_path, monkeypatch, recwarn):
+    monkeypatch.chdir(tmp_path)
+    states = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()  # noqa: NPY002
+    handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    train(network, tones, **{**quickly, "epochs": 1})
+    assert capfd.readouterr() == ("", "")
+    assert not list(tmp_path.iterdir())
+    assert not list(recwarn)
+    assert states[:2] == (random.getstate(), np.random.get_state()[1].tolist())  # noqa: NPY002
+    assert torch.equal(states[2], torch.get_rng_state())
+    assert handlers == (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
+    assert torch.is_grad_enabled()
+
+
+def test_progress_is_one_bar_on_standard_error(network, tones, quickly, capfd):
+    train(network, tones, **{**quickly, "epochs": 2, "progress": True})
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert "training on phonemes: 100%" in err
+    assert "error_rate=" in err
+    assert "GPU" not in err
+
+
+def test_an_interrupt_reaches_the_caller(network, tones, quickly, monkeypatch):
+    class Interrupted(list):
+        reads = 0
+
+        def __getitem__(self, index):
+            self.reads += 1
+            if self.reads > 1.5 * len(self):
+                raise KeyboardInterrupt
+            return list.__getitem__(self, index)
+
+    monkeypatch.setattr(material_module, "MEMORY_SHARE", 0.0)
+    handler = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(network, Interrupted(tones), **quickly)
+    assert signal.getsignal(signal.SIGINT) is handler
+
+
+def test_bad_recordings(network, tones, quickly):
+    bad = Recording("bad", np.ones((8, 50)), tiers={"phoneme": [Interval(0.0, 0.1, "x")]})
+    with pytest.raises(RecordingError, match=r"recording 'bad' has the label 'x'.* are 'a', 'b', 'c', 'd'"):
+        train(network, [*tones, bad], **quickly)
+    result = train(network, [*tones, bad], on_error="skip", **{**quickly, "epochs": 1})
+    assert result.left_out["recording"].tolist() == ["bad"]
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"epochs": 0}, "epochs is 0; accepted are whole numbers from 1"),
+        ({"epochs": 1.5}, "epochs is 1.5"),
+        ({"batch_size": 0}, "batch_size is 0"),
+        ({"lr": -1.0}, "lr is -1.0"),
+        ({"lr": math.nan}, "lr is nan"),
+        ({"validation": 1.0}, "validation is 1.0"),
+        ({"patience": 0}, "patience is 0"),
+        ({"patience": 3, "validation": 0}, "patience counts epochs"),
+        ({"max_minutes": 0}, "max_minutes is 0"),
+        ({"on_error": "ignore"}, "on_error is 'ignore'"),
+        ({"device": "tpu"}, "accepted are 'cpu' and 'cuda'"),
+        ({"device": "mps"}, "device is 'mps'; accepted are 'cpu' and 'cuda'"),
+        ({"device": "cuda:99"}, "CUDA devices"),
+        ({"labels": "word"}, "no tier 'word'; it has 'phoneme'"),
+    ],
+)
+def test_options_without_a_meaning(network, tones, options, sentence):
+    with pytest.raises(InputError, match=sentence):
+        train(network, tones, **{"progress": False, **options})
+
+
+def test_other_networks_are_refused(tones):
+    with pytest.raises(InputError, match="the model is a Linear; accepted is a Wav2Letter"):
+        train(torch.nn.Linear(1, 1), tones)
+    with pytest.raises(InputError, match="no blank"):
+        train(Wav2Letter("abcd", layers=[(4, 1, 1)], n_inputs=8, blank=None), tones)
+
+
+def test_a_loss_that_explodes_is_named(network, tones, quickly):
+    with pytest.raises(InputError, match=r"the loss became nan in epoch 1; try an lr below 1e\+30"):
+        train(network, tones, **{**quickly, "lr": 1e30})
+
+
+@pytest.mark.parametrize("missing", ["lightning", "torchmetrics"])
+def test_a_missing_library_is_one_sentence(network, tones, missing, monkeypatch):
+    for name in [
+        name for name in sys.modules if name.partition(".")[0] == missing or "snaps.training.loop" in name
+    ]:
+        monkeypatch.delitem(sys.modules, name)
+    for name in ("callbacks", "ctc"):
+        monkeypatch.delitem(sys.modules, f"snaps.training.{name}", raising=False)
+
+    class Hidden:
+        def find_spec(self, name, path=None, target=None):
+            if name.partition(".")[0] == missing:
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    monkeypatch.setattr(sys, "meta_path", [Hidden(), *sys.meta_path])
+    with pytest.raises(InputError, match=r'training needs .*: pip install "neuron-snaps\[train\]"'):
+        train(network, tones, progress=False)
+
+
+@pytest.mark.parametrize("norm", ["before", "after"])
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_company_in_a_batch_changes_nothing(networks, norm, padding):
+    model = networks(norm=norm, padding=padding).eval()
+    for number in (1, 2, 3):
+        torch.nn.init.normal_(model.get_submodule(f"norm{number}").bias)
+    for n in (20, 21):
+        alone = torch.randn(1, 8, n)
+        together = torch.zeros(2, 8, 30)
+        together[0, :, :n], together[1] = alone[0], torch.randn(8, 30)
+        with ends_masked(model, torch.tensor([n, 30])):
+            batch = model(together)
+        expected = model(alone)[0]
+        torch.testing.assert_close(batch[0, :, : expected.shape[1]], expected)
+    assert not any(module._forward_hooks for module in model.modules())
