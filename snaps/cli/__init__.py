@@ -1,0 +1,36 @@
+"""The command line: arguments in, the public functions below, tables out.
+
+Exit status 0: done; 2: the input or the options are wrong, said in one sentence; 1: anything else.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from snaps.errors import InputError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    arguments : sequence of str, optional
+        What stands behind ``snaps`` on the command line; None for the process's own arguments.
+
+    Returns
+    -------
+    int
+        Exit status.
+    """
+    from snaps.cli.app import run
+
+    try:
+        return run(list(sys.argv[1:] if arguments is None else arguments))
+    except InputError as error:
+        sys.stderr.write(f"snaps: {' '.join(str(error).split())}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("snaps: interrupted\n")
+        return 1
+    except BrokenPipeError:
+        return 1

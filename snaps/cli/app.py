@@ -1,0 +1,46 @@
+"""All commands together."""
+
+from typing import Annotated
+
+import typer
+
+import snaps
+from snaps.cli import clustering, corpora, profiling, training
+from snaps.cli.demonstration import demo
+
+app = typer.Typer(
+    name="snaps",
+    help="Saliency-adjusted neuron activation profiles of speech networks: from a corpus to clustermaps.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.add_typer(corpora.app, name="corpus")
+app.command()(training.train)
+app.command()(profiling.profile)
+app.command()(clustering.cluster)
+app.command()(clustering.report)
+app.command()(demo)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(snaps.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Take options that stand before the command."""
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; options that do not exist or are no numbers give exit status 2."""
+    try:
+        typer.main.get_command(app).main(arguments, prog_name="snaps")
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else 0
+    return 0

@@ -1,0 +1,127 @@
+"""``snaps cluster`` and ``snaps report``."""
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from snaps.cli.options import JsonOption, OverwriteOption, QuietOption
+from snaps.cli.output import print_outcome
+from snaps.errors import InputError, OutputExistsError, one_of
+
+ProfilesArgument = Annotated[Path, typer.Argument(help="Profiles, as `snaps profile` writes them.")]
+PercentileOption = Annotated[
+    float, typer.Option(help="Percentile of the distances at which clusters are cut; the paper: 87, 90, 93, 96.")
+]
+MinCountOption = Annotated[int, typer.Option(help="Leave out groups of fewer epochs.")]
+WeightingOption = Annotated[
+    str, typer.Option(help="Grand mean over all frames (frames), or with every group counting alike (groups).")
+]
+MetricOption = Annotated[str, typer.Option(help="Distance between SNAPs.")]
+
+
+def cluster(
+    profiles: ProfilesArgument,
+    out: Annotated[Path, typer.Option(help="Folder to write: tables as CSV, figures as PNG.")],
+    group: Annotated[str, typer.Option(help="Grouping to cluster.")] = "phoneme",
+    layer: Annotated[list[str] | None, typer.Option(help="Layer to cluster; without it, all of them.")] = None,
+    percentile: PercentileOption = 96,
+    metric: MetricOption = "euclidean",
+    weighting: WeightingOption = "frames",
+    min_count: MinCountOption = 1,
+    overwrite: OverwriteOption = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Cluster groups layer by layer: silhouettes, clusters, and a clustermap of every layer."""
+    import matplotlib as mpl
+    import pandas as pd
+    from tqdm import tqdm
+
+    from snaps.clustering import cluster as cluster_layer
+    from snaps.clustering import silhouette_sweep
+    from snaps.profiles import filter_groups, open_profiles
+
+    if out.exists() and not overwrite:
+        raise OutputExistsError(f"{out} exists; give --overwrite to replace it")
+    tree = open_profiles(profiles)
+    if group not in tree.children:
+        raise InputError(f"{profiles} has no grouping {group!r}; it has {one_of(tree.children)}")
+    node = filter_groups(tree[group], min_count=min_count)
+    layers = list(node.children)
+    for name in layer or []:
+        if name not in layers:
+            raise InputError(f"{profiles} has no layer {name!r}; it has {one_of(layers)}")
+    sweep = silhouette_sweep(node, metric=metric, weighting=weighting)
+    mpl.use("Agg")
+    from snaps.figures import plot_clustermap, plot_silhouettes
+
+    tables, silhouettes = [], {}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
+        unfinished = Path(folder) / "clusters"
+        unfinished.mkdir()
+        sweep.to_series().rename("silhouette").to_csv(unfinished / "silhouettes.csv")
+        plot_silhouettes(sweep).figure.savefig(unfinished / "silhouettes.png", dpi=150, bbox_inches="tight")
+        for name in tqdm(layer or layers, desc="clustering", unit="layer", disable=quiet, dynamic_ncols=True):
+            result = cluster_layer(node[name], percentile=percentile, metric=metric, weighting=weighting)
+            silhouettes[name] = result.silhouette
+            tables.append(
+                pd.DataFrame({
+                    "layer": name,
+                    "group": result.labels["group"].values,
+                    "cluster": result.labels.values,
+                    "silhouette": result.silhouettes.values,
+                })
+            )
+            plot_clustermap(result).savefig(unfinished / f"clustermap_{name}.png", dpi=150, bbox_inches="tight")
+        pd.concat(tables).to_csv(unfinished / "clusters.csv", index=False)
+        if out.is_dir():
+            shutil.rmtree(out)
+        elif out.exists():
+            out.unlink()
+        unfinished.rename(out)
+    print_outcome(
+        f"clusters of {group}",
+        {
+            "folder": str(out),
+            "groups": int(node[layers[0]].sizes["group"]),
+            "layers": layer or layers,
+            f"silhouette at the {percentile:g}th percentile": silhouettes,
+            "mean silhouette over 87, 90, 93, 96": {
+                str(name): float(value) for name, value in sweep.mean("percentile").to_series().items()
+            },
+        },
+        as_json=as_json,
+    )
+
+
+def report(
+    profiles: ProfilesArgument,
+    out: Annotated[Path, typer.Option(help="Page to write.")],
+    percentile: PercentileOption = 96,
+    metric: MetricOption = "euclidean",
+    weighting: WeightingOption = "frames",
+    layer: Annotated[
+        list[str] | None, typer.Option(help="Layer whose clusters are shown, besides the best ones.")
+    ] = None,
+    min_count: MinCountOption = 1,
+    title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write one self-contained page about profiles: provenance, SNAPs, silhouettes, clusters."""
+    import matplotlib as mpl
+
+    from snaps.profiles import open_profiles
+
+    mpl.use("Agg")
+    from snaps.report import write_report
+
+    page = write_report(
+        open_profiles(profiles), out, percentile=percentile, metric=metric, weighting=weighting,  # type: ignore[arg-type]
+        layers=layer or (), min_count=min_count, title=title, overwrite=overwrite,
+    )  # fmt: skip
+    print_outcome("report", {"page": str(page), "bytes": page.stat().st_size}, as_json=as_json)

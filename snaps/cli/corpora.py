@@ -1,0 +1,105 @@
+"""Corpora as the command line names them, and their two commands."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from tqdm import tqdm
+
+from snaps.cli.options import (
+    AnnotationsOption,
+    DialectOption,
+    JsonOption,
+    OverwriteOption,
+    PhonesOption,
+    QuietOption,
+    SplitOption,
+)
+from snaps.cli.output import print_outcome
+from snaps.datasets import FileCorpus, load_corpus, synthesize_corpus
+from snaps.errors import InputError, RecordingError
+
+app = typer.Typer(help="Make a corpus of synthetic speech, or look at one.", no_args_is_help=True)
+
+
+def open_corpus(
+    source: str,
+    *,
+    split: str | None = None,
+    dialect_sentences: str | None = None,
+    phones: int | None = None,
+    annotations: Path | None = None,
+    seed: int | None = None,
+) -> FileCorpus:
+    """Corpus from what stands on the command line; options that were not given are left to the loader."""
+    kept: str | int | None = dialect_sentences
+    if dialect_sentences is not None and dialect_sentences.isdecimal():
+        kept = int(dialect_sentences)
+    return load_corpus(
+        source, split=split, dialect_sentences=kept, phones=phones, annotations=annotations, seed=seed
+    )
+
+
+@app.command("synthesize")
+def synthesize(
+    out: Annotated[Path, typer.Argument(help="Folder to write, in TIMIT's layout.")],
+    speakers: Annotated[int, typer.Option(help="Number of speakers, a quarter of them in the test part.")] = 20,
+    sentences: Annotated[int, typer.Option(help="Sentences of every speaker.")] = 10,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
+    overwrite: OverwriteOption = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a corpus of synthetic English speech (eSpeak NG) with exact phone and word times."""
+    corpus = synthesize_corpus(
+        out, speakers=speakers, sentences=sentences, seed=seed, overwrite=overwrite, progress=not quiet
+    )
+    print_outcome("synthesised corpus", {"corpus": f"timit:{out}", **_summary(corpus, quiet=quiet)}, as_json=as_json)
+
+
+@app.command("inspect")
+def inspect(
+    corpus: Annotated[str, typer.Argument(metavar="NAME:PATH", help="Corpus, as timit:PATH or textgrids:PATH.")],
+    split: SplitOption = None,
+    dialect_sentences: DialectOption = None,
+    phones: PhonesOption = None,
+    annotations: AnnotationsOption = None,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read every recording of a corpus, count what it holds, and list those that cannot be read."""
+    opened = open_corpus(
+        corpus, split=split, dialect_sentences=dialect_sentences, phones=phones, annotations=annotations
+    )
+    print_outcome(f"corpus {corpus}", _summary(opened, quiet=quiet), as_json=as_json)
+
+
+def _summary(corpus: FileCorpus, *, quiet: bool) -> dict[str, Any]:
+    """What a corpus holds, from reading all of it."""
+    seconds, clipped = 0.0, 0
+    labels: dict[str, Counter[str]] = {}
+    attributes: dict[str, Counter[str]] = {}
+    unreadable: dict[str, str] = {}
+    for index in tqdm(range(len(corpus)), desc="reading", unit="recording", disable=quiet, dynamic_ncols=True):
+        try:
+            recording = corpus[index]
+        except RecordingError as error:
+            unreadable[error.recording] = error.reason
+            continue
+        seconds += recording.n_steps * recording.step
+        clipped += recording.clipped
+        for name, tier in recording.tiers.items():
+            labels.setdefault(name, Counter()).update(interval.label for interval in tier if interval.label)
+        for name, value in recording.attributes.items():
+            attributes.setdefault(name, Counter())[value] += 1
+    if len(unreadable) == len(corpus) and unreadable:
+        raise InputError(f"no recording of the corpus can be read; the first: {next(iter(unreadable.values()))}")
+    return {
+        "recordings": len(corpus),
+        "minutes": round(seconds / 60, 2),
+        **{f"different values of {name}": len(values) for name, values in attributes.items() if name != "text"},
+        **{f"labels of {name}": dict(counts.most_common()) for name, counts in labels.items()},
+        "intervals cut at the end of the audio": clipped,
+        "cannot be read": unreadable,
+    }

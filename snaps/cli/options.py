@@ -1,0 +1,56 @@
+"""Options that several commands share, so that they are written and explained alike."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class OnErrorChoice(StrEnum):
+    """What happens to a recording that cannot be read."""
+
+    RAISE = "raise"
+    SKIP = "skip"
+
+
+class ContextChoice(StrEnum):
+    """Whether responses are computed on whole recordings or on every frame alone."""
+
+    RECORDING = "recording"
+    FRAME = "frame"
+
+
+CorpusOption = Annotated[
+    str, typer.Option("--corpus", metavar="NAME:PATH", help="Corpus, as timit:PATH or textgrids:PATH.")
+]
+SplitOption = Annotated[
+    str | None, typer.Option("--split", help="Part of the corpus: train or test. Without it, all of it.")
+]
+DialectOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dialect-sentences",
+        metavar="keep|drop|N",
+        help="TIMIT's SA sentences: keep all, drop all, or keep N recordings of each (the SNAP paper: 7).",
+    ),
+]
+PhonesOption = Annotated[
+    int | None, typer.Option("--phones", metavar="61|39", help="TIMIT's phones as they are, or folded to 39.")
+]
+AnnotationsOption = Annotated[
+    Path | None,
+    typer.Option("--annotations", help="Folder of the TextGrids, where they lie in a tree of their own."),
+]
+OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print the closing table as JSON on standard output.")
+]
+OnErrorOption = Annotated[
+    OnErrorChoice,
+    typer.Option("--on-error", help="A recording that cannot be read: end with its reason, or leave it out and list it."),
+]
+DeviceOption = Annotated[
+    str | None, typer.Option("--device", help="Where to compute, e.g. cpu or cuda. Without it, the CPU.")
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]

@@ -1,0 +1,57 @@
+"""The closing table of a command, for people or as JSON."""
+
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+#: Entries of a long list or dictionary that are shown to people; JSON has them all.
+SHOWN = 12
+
+
+def print_outcome(title: str, outcome: Mapping[str, Any], *, as_json: bool) -> None:
+    """Print what a command made, and where it lies, on standard output.
+
+    Parameters
+    ----------
+    title : str
+        Heading of the table.
+    outcome : mapping
+        Values by name; JSON has them under the same names, with underscores for spaces.
+    as_json : bool
+        Whether to print JSON instead of a table.
+    """
+    if as_json:
+        named = {name.replace(" ", "_"): value for name, value in outcome.items()}
+        sys.stdout.write(json.dumps(named, ensure_ascii=False, default=str, allow_nan=True, indent=2) + "\n")
+        return
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=Text(title), box=box.SIMPLE, show_header=False, title_justify="left")
+    table.add_column(style="bold")
+    table.add_column(overflow="fold")
+    for name, value in outcome.items():
+        table.add_row(Text(name), Text(_words(value)))
+    Console(file=sys.stdout, highlight=False).print(table)
+
+
+def _words(value: Any) -> str:
+    if isinstance(value, Mapping):
+        shown = [f"{name}: {_words(inner)}" for name, inner in list(value.items())[:SHOWN]]
+        more = [f"… and {len(value) - SHOWN} more"] if len(value) > SHOWN else []
+        text = any(isinstance(inner, str | Mapping) for inner in value.values())
+        return ("\n" if text else ", ").join(shown + more) if value else "none"
+    if isinstance(value, list | tuple):
+        shown = [_words(inner) for inner in value[:SHOWN]]
+        more = [f"… and {len(value) - SHOWN} more"] if len(value) > SHOWN else []
+        return ", ".join(shown + more) if value else "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return str(value)

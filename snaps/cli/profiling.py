@@ -1,0 +1,157 @@
+"""``snaps profile``."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from snaps.cli.corpora import open_corpus
+from snaps.cli.options import (
+    AnnotationsOption,
+    ContextChoice,
+    CorpusOption,
+    DeviceOption,
+    DialectOption,
+    JsonOption,
+    OnErrorChoice,
+    OnErrorOption,
+    OverwriteOption,
+    PhonesOption,
+    QuietOption,
+    SplitOption,
+)
+from snaps.cli.output import print_outcome
+from snaps.errors import InputError, MissingFileError, OutputExistsError, one_of
+from snaps.schema import decode_attribute
+
+
+def profile(
+    model: Annotated[Path, typer.Argument(help="Checkpoint of a network, as `snaps train` writes it.")],
+    corpus: CorpusOption,
+    group: Annotated[
+        list[str],
+        typer.Option(
+            metavar="COLUMN",
+            help="What to average by, e.g. phoneme, predicted, word, sex; several columns as phoneme+sex; a column "
+            "with its labels mapped by a JSON file as manner=phoneme:FILE. May be given several times.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(help="Profiles to write: a Zarr store, or netCDF if it ends in .nc.")],
+    split: SplitOption = None,
+    dialect_sentences: DialectOption = None,
+    phones: PhonesOption = None,
+    annotations: AnnotationsOption = None,
+    layer: Annotated[list[str] | None, typer.Option(help="Layer to tap; without it, all of them.")] = None,
+    saliency: Annotated[str, typer.Option(help="Saliency method.")] = "sensitivity",
+    peak: Annotated[
+        str | None, typer.Option(help="Peak rule: product, signed-product, max, min, mean; unaligned for none.")
+    ] = None,
+    target: Annotated[str, typer.Option(help="Score that saliency explains: predicted, or a symbol.")] = "predicted",
+    ignore: Annotated[
+        list[str] | None,
+        typer.Option(help="Predicted symbol to leave out, instead of the network's blank; an empty one for none."),
+    ] = None,
+    context: Annotated[
+        ContextChoice, typer.Option(help="Compute on whole recordings, or run every frame alone.")
+    ] = ContextChoice.RECORDING,
+    frame_steps: Annotated[
+        int | None, typer.Option(help="Length of a frame in steps; without it, the receptive field.")
+    ] = None,
+    variance: Annotated[bool, typer.Option("--variance", help="Keep variances too.")] = False,
+    batch_size: Annotated[int | None, typer.Option(help="Frames at once; without it, as many as pay.")] = None,
+    device: DeviceOption = None,
+    on_error: OnErrorOption = OnErrorChoice.RAISE,
+    overwrite: OverwriteOption = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Average a network's aligned responses to a corpus, layer by layer and group by group."""
+    from snaps.models import load_model
+    from snaps.profiles import save_profiles
+    from snaps.profiling import compute_profiles
+
+    if out.exists() and not overwrite:
+        raise OutputExistsError(f"{out} exists; give --overwrite to replace it")
+    groupings = parse_groups(group)
+    aligner = _aligner(saliency, peak)
+    network = load_model(model)
+    material = open_corpus(
+        corpus, split=split, dialect_sentences=dialect_sentences, phones=phones, annotations=annotations
+    )
+    ignored = None if ignore is None else [symbol for symbol in ignore if symbol]
+    profiles = compute_profiles(
+        network, material, groupings=groupings, layers=layer or None, aligner=aligner, context=context.value,
+        target=target, ignore=ignored, frame_steps=frame_steps, batch_size=batch_size, variance=variance,
+        device=device, on_error=on_error.value, progress=not quiet,
+    )  # fmt: skip
+    save_profiles(profiles, out, overwrite=overwrite)
+    drops = decode_attribute(profiles.attrs, "drop_log")
+    print_outcome(
+        "profiles",
+        {
+            "profiles": str(out),
+            "recordings": profiles.attrs["n_recordings"],
+            "frames": profiles.attrs["n_frames"],
+            "groups": {name: next(iter(node.children.values())).sizes["group"] for name, node in profiles.children.items()},
+            "layers": decode_attribute(profiles.attrs, "layers"),
+            "frames left out": {
+                reason: _by_grouping(counts) for reason, counts in drops["counts"].items() if reason != "short"
+            },
+            "recordings shorter than a frame": max(drops["counts"]["short"].values(), default=0),
+            "intervals cut at the end of the audio": drops["clipped"],
+            "recordings left out": {skipped["recording"]: skipped["reason"] for skipped in drops["skipped"]},
+        },
+        as_json=as_json,
+    )
+
+
+def _by_grouping(counts: dict[str, int]) -> int | dict[str, int]:
+    """One number where all groupings agree."""
+    return next(iter(counts.values())) if len(set(counts.values())) == 1 else counts
+
+
+def _aligner(saliency: str, peak: str | None) -> Any:
+    from snaps.alignment import SALIENCY_METHODS, Aligner, Unaligned
+
+    if saliency not in SALIENCY_METHODS:
+        raise InputError(f"--saliency is {saliency!r}; accepted are {one_of(SALIENCY_METHODS)}")
+    method = SALIENCY_METHODS[saliency]()
+    return Unaligned(method) if peak == "unaligned" else Aligner(method, peak)
+
+
+def parse_groups(groups: list[str]) -> dict[str, Any]:
+    """Groupings as `compute_profiles` takes them, from what stands on the command line.
+
+    Raises
+    ------
+    InputError
+        If a mapping is no JSON object of texts, or a grouping is named twice.
+
+    Examples
+    --------
+    >>> parse_groups(["phoneme", "phoneme+sex"])
+    {'phoneme': ('phoneme',), 'phoneme+sex': ('phoneme', 'sex')}
+    """
+    parsed: dict[str, Any] = {}
+    for text in groups:
+        name, mapped, definition = text.partition("=")
+        columns, _, file = definition.partition(":") if mapped else (text, "", "")
+        if name in parsed:
+            raise InputError(f"--group names {name!r} twice")
+        parsed[name] = tuple(columns.split("+"))
+        if mapped:
+            parsed[name] = (parsed[name], _mapping(Path(file), text)) if file else parsed[name]
+    return parsed
+
+
+def _mapping(path: Path, option: str) -> dict[str, str]:
+    if not path.is_file():
+        raise MissingFileError(f"--group {option!r} names the mapping {path}, but there is no such file")
+    try:
+        mapping = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{path} is no JSON file: {error}") from None
+    if not isinstance(mapping, dict) or not all(isinstance(label, str) for label in mapping.values()):
+        raise InputError(f"{path} is no mapping; accepted is a JSON object from label to label")
+    return mapping

@@ -1,0 +1,113 @@
+"""``snaps train``."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from snaps.cli.corpora import open_corpus
+from snaps.cli.options import (
+    AnnotationsOption,
+    CorpusOption,
+    DeviceOption,
+    DialectOption,
+    JsonOption,
+    OnErrorChoice,
+    OnErrorOption,
+    OverwriteOption,
+    PhonesOption,
+    QuietOption,
+)
+from snaps.cli.output import print_outcome
+from snaps.errors import OutputExistsError
+
+
+def train(
+    preset: Annotated[str, typer.Argument(help="Architecture: w2l (also W2P, with phonemes) or w2p_shallow.")],
+    corpus: CorpusOption,
+    out: Annotated[Path, typer.Option(help="Checkpoint to write, e.g. w2p.safetensors.")],
+    labels: Annotated[str, typer.Option(help="What to write: letter, or the name of a tier.")] = "phoneme",
+    split: Annotated[str | None, typer.Option(help="Part of the corpus to train on.")] = None,
+    dialect_sentences: DialectOption = None,
+    phones: PhonesOption = None,
+    annotations: AnnotationsOption = None,
+    width: Annotated[int, typer.Option(help="Filters of the narrow layers; the paper's networks have 256.")] = 256,
+    norm: Annotated[str, typer.Option(help="Normalise before each convolution (SNAP) or after it (NAvAI).")] = "before",
+    epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 30,
+    batch_size: Annotated[int, typer.Option(help="Recordings a batch.")] = 16,
+    lr: Annotated[float, typer.Option(help="Peak of the learning rate.")] = 2e-3,
+    validation: Annotated[float, typer.Option(help="Share of the speakers that is set aside; 0 for none.")] = 0.1,
+    patience: Annotated[int | None, typer.Option(help="Stop after so many epochs without a lower error rate.")] = None,
+    max_minutes: Annotated[float | None, typer.Option(help="Stop before this time is over.")] = None,
+    start_from: Annotated[
+        Path | None, typer.Option(help="Checkpoint whose lower layers start this network (transfer).")
+    ] = None,
+    transfer_layers: Annotated[int, typer.Option(help="How many of its convolutions to take over.")] = 5,
+    frozen: Annotated[int, typer.Option(help="How many lower convolutions stay as they are.")] = 0,
+    freeze_normalization: Annotated[
+        bool, typer.Option("--freeze-normalization", help="Leave batch normalisation alone, to fine-tune.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Seed of weights, speakers set aside, and order.")] = 0,
+    device: DeviceOption = None,
+    on_error: OnErrorOption = OnErrorChoice.RAISE,
+    overwrite: OverwriteOption = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a network with CTC to write letters or phonemes.
+
+    The state is kept beside the output after every epoch; the same command goes on after an interruption.
+    """
+    from snaps.models import load_model, save_model
+    from snaps.training import create_network, symbols_for, transfer
+    from snaps.training import train as run
+
+    if out.exists() and not overwrite:
+        raise OutputExistsError(f"{out} exists; give --overwrite to replace it")
+    timit = corpus.startswith("timit:")
+    material = open_corpus(
+        corpus,
+        split=split or ("train" if timit else None),
+        dialect_sentences=dialect_sentences,
+        phones=phones,
+        annotations=annotations,
+        seed=seed if timit else None,
+    )
+    symbols = symbols_for(material, labels, on_error=on_error.value)
+    network = create_network(symbols, preset, width=width, norm=norm, seed=seed)  # type: ignore[arg-type]
+    if start_from is not None:
+        network = transfer(load_model(start_from), network, layers=transfer_layers)
+    state = out.with_name(f"{out.name}.training")
+    if overwrite:
+        state.unlink(missing_ok=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    result = run(
+        network, material, labels=labels, epochs=epochs, batch_size=batch_size, lr=lr, validation=validation,
+        patience=patience, frozen=frozen, freeze_normalization=freeze_normalization, seed=seed, checkpoint=state,
+        max_minutes=max_minutes, device=device, on_error=on_error.value, progress=not quiet,
+    )  # fmt: skip
+    described = {
+        "training": result.settings,
+        "error_rate": result.error_rate,
+        "best_epoch": result.best_epoch,
+        "corpus": {"name": material.name, "fingerprint": material.fingerprint},
+    }
+    save_model(result.model, out, metadata=described, overwrite=overwrite)
+    if result.stopped != "time":
+        state.unlink(missing_ok=True)
+    print_outcome(
+        f"trained {preset}",
+        {
+            "checkpoint": str(out),
+            "symbols": len(symbols),
+            "recordings trained on": result.n_train,
+            "recordings set aside": result.n_validation,
+            "speakers set aside": list(result.validation_speakers),
+            "epochs": len(result.history),
+            "best epoch": result.best_epoch,
+            "ended by": {"finished": "all epochs", "patience": "patience", "time": "the time limit"}[result.stopped],
+            "symbol error rate": result.error_rate,
+            "left out": {row.recording: row.reason for row in result.left_out.itertuples()},
+        },
+        as_json=as_json,
+    )
