@@ -4,7 +4,7 @@ Totals are float64 and exact to merge, so that a corpus may be split and spread 
 design). Groups take memory when they are first seen.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,135 +32,183 @@ class Assignment:
 
     Attributes
     ----------
-    rows : tensor of shape (group in the batch,)
-        The groups' rows in the totals.
-    members : tensor of shape (group in the batch, frame), float32
+    labels : tuple of str
+        The groups that occur in the batch.
+    members : tensor of shape (group, frame), float32
         1 where a frame belongs to a group, else 0.
     """
 
-    rows: Int[Tensor, " group"]
+    labels: tuple[str, ...]
     members: Float[Tensor, "group frame"]
 
 
-class Moments:
-    """Sums over the epochs of every group, for values with one shape.
+def assign(labels: Sequence[str | None], *, device: torch.device | None = None) -> Assignment:
+    """Find the groups of a batch of frames.
 
     Parameters
     ----------
-    shape : LayerShape
-        Units and lags of an epoch.
-    variance : bool
-        Whether second moments are kept.
-    device : device
-        Where the totals lie.
+    labels : sequence of str or None
+        One a frame; None for frames that belong to no group.
+    device : device, optional
+        Where the frames are.
+
+    Examples
+    --------
+    >>> assign(["s", None, "iy", "s"]).members
+    tensor([[1., 0., 0., 1.],
+            [0., 0., 1., 0.]])
+    """
+    place = {label: row for row, label in enumerate(dict.fromkeys(label for label in labels if label is not None))}
+    members = np.zeros((len(place), len(labels)), dtype=np.float32)
+    for frame, label in enumerate(labels):
+        if label is not None:
+            members[place[label], frame] = 1
+    return Assignment(tuple(place), torch.from_numpy(members).to(device))
+
+
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Sums over the epochs of every group of a batch.
 
     Attributes
     ----------
-    total : tensor of shape (group, unit, lag), float64
-        Sums of the values.
+    values : tensor of shape (group, unit, lag)
+        Sums.
     number : tensor of shape (group, lag), int64
         How many values were summed at each lag.
+    squares : tensor of shape (group, unit, lag), float64, or None
+        Sums of squared deviations from the batch's own means.
     """
 
-    def __init__(self, shape: LayerShape, *, variance: bool, device: torch.device) -> None:
-        self.shape = shape
-        self.variance = variance
-        self.total = torch.zeros(0, shape.units, shape.lags, dtype=torch.float64, device=device)
-        self.number = torch.zeros(0, shape.lags, dtype=torch.int64, device=device)
-        self._squares = torch.zeros_like(self.total) if variance else None
+    values: Float[Tensor, "group unit lag"]
+    number: Int[Tensor, "group lag"]
+    squares: Float[Tensor, "group unit lag"] | None = None
 
-    def grow(self, n_groups: int) -> None:
-        """Make room for `n_groups` groups."""
-        missing = n_groups - len(self.total)
-        if missing > 0:
-            self.total = _with_rows(self.total, missing)
-            self.number = _with_rows(self.number, missing)
-            if self._squares is not None:
-                self._squares = _with_rows(self._squares, missing)
-
-    def update(
-        self,
-        assignment: Assignment,
-        values: Float[Tensor, "frame unit lag"],
-        covered: Bool[Tensor, "frame lag"] | None = None,
-    ) -> None:
-        """Add a batch of epochs.
-
-        Parameters
-        ----------
-        assignment : Assignment
-            The frames' groups.
-        values : tensor of shape (frame, unit, lag)
-            Epochs, 0 where they are not covered.
-        covered : tensor of shape (frame, lag), optional
-            Where epochs have a value; None for everywhere.
-        """
-        weights = values.new_ones(len(values), self.shape.lags) if covered is None else covered.to(values.dtype)
-        for some in torch.arange(len(values), device=values.device).split(MOST_FRAMES_IN_SINGLE):
-            members = assignment.members[:, some]
-            sums = (members @ values[some].flatten(1)).unflatten(1, values.shape[1:]).double()
-            counts = (members @ weights[some]).round().long()
-            if self._squares is not None:
-                self._squares[assignment.rows] = self._merged_squares(
-                    assignment.rows, sums, counts, self._own_squares(members, values[some], weights[some], sums, counts)
-                )
-            self.total.index_add_(0, assignment.rows, sums)
-            self.number.index_add_(0, assignment.rows, counts)
-
-    def _own_squares(
-        self, members: Tensor, values: Tensor, weights: Tensor, sums: Tensor, counts: Tensor
-    ) -> Float[Tensor, "group unit lag"]:
-        means = sums / counts.clamp(min=1)[:, None]
-        squares = torch.zeros_like(sums)
-        for row, member in enumerate(members.bool()):
-            deviation = (values[member].double() - means[row]) * weights[member].double()[:, None]
-            squares[row] = deviation.square().sum(0)
-        return squares
-
-    def _merged_squares(self, rows: Tensor, sums: Tensor, counts: Tensor, squares: Tensor) -> Tensor:
-        # Chan, Golub and LeVeque's rule for the sum of squared deviations of two samples taken together.
-        assert self._squares is not None
-        ours, theirs = self.number[rows][:, None].double(), counts[:, None].double()
-        difference = sums / theirs.clamp(min=1) - self.total[rows] / ours.clamp(min=1)
-        return self._squares[rows] + squares + difference.square() * ours * theirs / (ours + theirs).clamp(min=1)
-
-    def merge(self, other: "Moments", rows: Int[Tensor, " group"]) -> None:
-        """Add another's totals; its group ``i`` is our row ``rows[i]``."""
-        if self._squares is not None and other._squares is not None:
-            self._squares[rows] = self._merged_squares(rows, other.total, other.number, other._squares)
-        self.total.index_add_(0, rows, other.total)
-        self.number.index_add_(0, rows, other.number)
-
-    def mean(self) -> Float[np.ndarray, "group unit lag"]:
-        """Means, NaN where nothing was summed."""
-        number = self.number[:, None].double()
-        return torch.where(number > 0, self.total / number, torch.nan).cpu().numpy()
-
-    def variances(self) -> Float[np.ndarray, "group unit lag"]:
-        """Variances (ddof 0), NaN where nothing was summed."""
-        if self._squares is None:
-            raise InputError("variances were not accumulated; give variance=True")
-        number = self.number[:, None].double()
-        return torch.where(number > 0, self._squares / number, torch.nan).cpu().numpy()
+    def split(self, sizes: Sequence[int]) -> "list[Sums]":
+        """Cut into runs of so many groups."""
+        squares = [None] * len(sizes) if self.squares is None else self.squares.split(list(sizes))
+        parts = zip(self.values.split(list(sizes)), self.number.split(list(sizes)), squares, strict=True)
+        return [Sums(*part) for part in parts]
 
 
-def _with_rows(values: Tensor, missing: int) -> Tensor:
-    return torch.cat([values, values.new_zeros(missing, *values.shape[1:])])
+def sum_by_group(
+    members: Float[Tensor, "group frame"],
+    windows: Float[Tensor, "window unit lag"],
+    *,
+    covered: Bool[Tensor, "window lag"] | None = None,
+    window_of: Int[Tensor, " frame"] | None = None,
+    variance: bool = False,
+) -> Sums:
+    """Sum a batch of epochs by group.
+
+    Parameters
+    ----------
+    members : tensor of shape (group, frame)
+        1 where a frame belongs to a group. At most `MOST_FRAMES_IN_SINGLE` frames.
+    windows : tensor of shape (window, unit, lag)
+        Epochs, 0 where they are not covered.
+    covered : tensor of shape (window, lag), optional
+        Where epochs have a value; None for everywhere.
+    window_of : tensor of shape (frame,), optional
+        Which window is a frame's epoch, where several frames share one; None for one each.
+    variance : bool
+        Whether squared deviations are summed too.
+    """
+    if window_of is not None and len(windows) < members.shape[1]:
+        # Frames that share a window are counted first, so that the window is added once.
+        members = members.new_zeros(len(members), len(windows)).index_add_(1, window_of, members)
+    elif window_of is not None:
+        windows = windows[window_of]
+        covered = None if covered is None else covered[window_of]
+    values = (members @ windows.flatten(1)).unflatten(1, windows.shape[1:])
+    if covered is None:
+        number = members.sum(1).round().long()[:, None].expand(-1, windows.shape[2])
+    else:
+        number = (members @ covered.to(members.dtype)).round().long()
+    if not variance:
+        return Sums(values, number)
+    weights = torch.ones_like(windows[:, 0]) if covered is None else covered.to(windows.dtype)
+    means = values.double() / number.clamp(min=1)[:, None]
+    squares = torch.zeros_like(means)
+    for row, member in enumerate(members):
+        deviation = (windows.double() - means[row]).square() * (member[:, None] * weights).double()[:, None]
+        squares[row] = deviation.sum(0)
+    return Sums(values, number, squares)
 
 
 @dataclass(eq=False)
-class LayerMoments:
-    """Everything that is summed of one layer in one grouping."""
+class Total:
+    """Everything summed for one group: float64, so that splitting and merging costs no precision.
 
-    activation: Moments
-    saliency: Moments
+    Attributes
+    ----------
+    values : tensor of shape (unit, lag), float64
+        Sum.
+    number : tensor of shape (lag,), int64
+        How many values were summed at each lag.
+    squares : tensor of shape (unit, lag), float64, or None
+        Sum of squared deviations from the mean.
+    """
+
+    values: Float[Tensor, "unit lag"]
+    number: Int[Tensor, " lag"]
+    squares: Float[Tensor, "unit lag"] | None
+
+    @classmethod
+    def empty(cls, shape: LayerShape, *, variance: bool, device: torch.device) -> "Total":
+        """Total of nothing."""
+        values = torch.zeros(shape.units, shape.lags, dtype=torch.float64, device=device)
+        number = torch.zeros(shape.lags, dtype=torch.int64, device=device)
+        return cls(values, number, torch.zeros_like(values) if variance else None)
+
+    def add(self, values: Tensor, number: Tensor, squares: Tensor | None) -> None:
+        """Add the sum, the number and the squared deviations of another sample of the same group."""
+        if self.squares is not None and squares is not None:
+            # Chan, Golub and LeVeque's rule for the squared deviations of two samples taken together.
+            ours, theirs = self.number.double(), number.double()
+            between = values.double() / theirs.clamp(min=1) - self.values / ours.clamp(min=1)
+            self.squares += squares + between.square() * (ours * theirs / (ours + theirs).clamp(min=1))
+        self.values += values
+        self.number += number
+
+    def mean(self) -> Float[np.ndarray, "unit lag"]:
+        """Mean, NaN where nothing was summed."""
+        return self._per_value(self.values)
+
+    def variance(self) -> Float[np.ndarray, "unit lag"]:
+        """Variance (ddof 0), NaN where nothing was summed."""
+        if self.squares is None:
+            raise InputError("variances were not accumulated; give variance=True")
+        return self._per_value(self.squares)
+
+    def _per_value(self, values: Tensor) -> Float[np.ndarray, "unit lag"]:
+        return torch.where(self.number > 0, values / self.number, torch.nan).cpu().numpy()
+
+
+@dataclass(eq=False)
+class GroupTotals:
+    """Totals of one group in one layer.
+
+    Attributes
+    ----------
+    activation, saliency : Total
+        Over covered epochs, and over all epochs.
+    unaligned : tensor, int64
+        Number of epochs without a peak.
+    """
+
+    activation: Total
+    saliency: Total
+    unaligned: Int[Tensor, ""]
+
+
+@dataclass(frozen=True, eq=False)
+class LayerSums:
+    """Sums of one layer over a batch, for the groups of an assignment."""
+
+    activation: Sums
+    saliency: Sums
     unaligned: Int[Tensor, " group"]
-
-    def grow(self, n_groups: int) -> None:
-        """Make room for `n_groups` groups."""
-        self.activation.grow(n_groups)
-        self.saliency.grow(n_groups)
-        self.unaligned = _with_rows(self.unaligned, n_groups - len(self.unaligned))
 
 
 class GroupingMoments:
@@ -177,90 +225,52 @@ class GroupingMoments:
 
     Attributes
     ----------
-    labels : list of str
-        Groups in the order in which they were first seen.
-    counts : list of int
-        Epochs of every group.
+    counts : dict of str to int
+        Epochs of every group, in the order in which groups were first seen.
+    layers : dict of str to dict of str to GroupTotals
+        Totals by layer and group.
     """
 
     def __init__(
         self, shapes: Mapping[str, LayerShape], *, variance: bool = False, device: torch.device | None = None
     ) -> None:
-        device = device or torch.device("cpu")
-        self.labels: list[str] = []
-        self.counts: list[int] = []
-        self._rows: dict[Hashable, int] = {}
-        self._device = device
-        self.layers = {
-            name: LayerMoments(
-                Moments(shape, variance=variance, device=device),
-                Moments(shape, variance=variance, device=device),
-                torch.zeros(0, dtype=torch.int64, device=device),
-            )
-            for name, shape in shapes.items()
-        }
+        self.shapes = dict(shapes)
+        self.variance = variance
+        self.device = device or torch.device("cpu")
+        self.counts: dict[str, int] = {}
+        self.layers: dict[str, dict[str, GroupTotals]] = {name: {} for name in shapes}
 
-    def _row(self, label: str) -> int:
-        if label not in self._rows:
-            self._rows[label] = len(self.labels)
-            self.labels.append(label)
-            self.counts.append(0)
-        return self._rows[label]
-
-    def assign(self, labels: Sequence[str | None]) -> Assignment:
-        """Find the groups of a batch of frames, and make room for those that are new.
-
-        Parameters
-        ----------
-        labels : sequence of str or None
-            One a frame; None for frames that belong to no group.
-        """
-        present = list(dict.fromkeys(label for label in labels if label is not None))
-        rows = [self._row(label) for label in present]
-        place = {label: index for index, label in enumerate(present)}
-        members = np.zeros((len(present), len(labels)), dtype=np.float32)
-        for frame, label in enumerate(labels):
-            if label is not None:
-                members[place[label], frame] = 1
-        for layer in self.layers.values():
-            layer.grow(len(self.labels))
-        return Assignment(
-            torch.tensor(rows, dtype=torch.int64, device=self._device), torch.from_numpy(members).to(self._device)
-        )
-
-    def count(self, assignment: Assignment) -> None:
-        """Count a batch of epochs, once for all layers."""
-        for row, number in zip(assignment.rows.tolist(), assignment.members.sum(1).tolist(), strict=True):
-            self.counts[row] += round(number)
-
-    def update(
-        self,
-        layer: str,
-        assignment: Assignment,
-        *,
-        activation: Float[Tensor, "frame unit lag"],
-        covered: Bool[Tensor, "frame lag"],
-        saliency: Float[Tensor, "frame unit lag"],
-        unaligned: Bool[Tensor, " frame"],
-    ) -> None:
-        """Add one layer's epochs of a batch of frames."""
-        moments = self.layers[layer]
-        moments.activation.update(assignment, activation, covered)
-        moments.saliency.update(assignment, saliency)
-        number = (assignment.members @ unaligned.to(assignment.members.dtype)).round().long()
-        moments.unaligned.index_add_(0, assignment.rows, number)
+    def update(self, assignment: Assignment, sums: Mapping[str, LayerSums]) -> None:
+        """Add a batch: the sums of every layer for the groups of `assignment`."""
+        for label, number in zip(assignment.labels, assignment.members.sum(1).tolist(), strict=True):
+            self._count(label, round(number))
+        for layer, of_layer in sums.items():
+            for row, label in enumerate(assignment.labels):
+                totals = self.layers[layer][label]
+                for total, part in ((totals.activation, of_layer.activation), (totals.saliency, of_layer.saliency)):
+                    total.add(part.values[row], part.number[row], None if part.squares is None else part.squares[row])
+                totals.unaligned += of_layer.unaligned[row]
 
     def merge(self, other: "GroupingMoments") -> None:
         """Add what another accumulator of the same layers has summed."""
-        rows = torch.tensor([self._row(label) for label in other.labels], dtype=torch.int64, device=self._device)
-        for row, number in zip(rows.tolist(), other.counts, strict=True):
-            self.counts[row] += number
-        for name, moments in self.layers.items():
-            moments.grow(len(self.labels))
-            theirs = other.layers[name]
-            moments.activation.merge(theirs.activation, rows)
-            moments.saliency.merge(theirs.saliency, rows)
-            moments.unaligned.index_add_(0, rows, theirs.unaligned)
+        for label, number in other.counts.items():
+            self._count(label, number)
+            for layer, groups in other.layers.items():
+                ours, theirs = self.layers[layer][label], groups[label]
+                for total, part in ((ours.activation, theirs.activation), (ours.saliency, theirs.saliency)):
+                    total.add(part.values, part.number, part.squares)
+                ours.unaligned += theirs.unaligned
+
+    def _count(self, label: str, number: int) -> None:
+        if label not in self.counts:
+            self.counts[label] = 0
+            for name, shape in self.shapes.items():
+                self.layers[name][label] = GroupTotals(
+                    Total.empty(shape, variance=self.variance, device=self.device),
+                    Total.empty(shape, variance=self.variance, device=self.device),
+                    torch.zeros((), dtype=torch.int64, device=self.device),
+                )
+        self.counts[label] += number
 
 
 def bytes_per_group(shapes: Mapping[str, LayerShape], *, variance: bool) -> int:

@@ -77,7 +77,7 @@ class Aligner:
 
     def peaks(self, response: LayerResponse) -> Peaks:
         """Where importance is largest."""
-        return find_peaks(self.rule.importance(response.saliencies[0], response.cone()))
+        return find_peaks(self.rule.importance(response.saliencies[0], response.cone))
 
     def describe(self) -> dict[str, Any]:
         """Names and parameters, for the provenance."""

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from snaps.alignment.peaks import Peaks
@@ -14,18 +14,24 @@ from snaps.responses import LayerResponse, cut_windows
 class Epochs:
     """One layer's responses to a batch of frames, lag by lag from the peak.
 
+    Neighbouring frames of a recording often peak at the same moment, and then have the same activation around
+    it: such an epoch is cut once, as one window.
+
     Attributes
     ----------
-    activation : tensor of shape (frame, unit, lag)
+    activation : tensor of shape (window, unit, lag)
         Activation; 0 where it is not covered.
-    covered : tensor of shape (frame, lag)
+    covered : tensor of shape (window, lag)
         Where the source has a value.
+    window_of : tensor of shape (frame,)
+        Each frame's window.
     saliency : tensor of shape (frame, unit, lag)
         Absolute value of the masking saliency; 0 outside the cone.
     """
 
-    activation: Float[Tensor, "frame unit lag"]
-    covered: Bool[Tensor, "frame lag"]
+    activation: Float[Tensor, "window unit lag"]
+    covered: Bool[Tensor, "window lag"]
+    window_of: Int[Tensor, " frame"]
     saliency: Float[Tensor, "frame unit lag"]
 
 
@@ -33,10 +39,14 @@ def cut_epochs(response: LayerResponse, peaks: Peaks) -> Epochs:
     """Cut every frame's activation and saliency around its peak."""
     lags = response.geometry.lags
     first = response.start + peaks.step + lags[0]
+    places, window_of = torch.stack([response.source, first]).unique(dim=1, return_inverse=True)
+    source, first = places
     steps = first[:, None] + torch.arange(len(lags), device=first.device)
-    own = torch.arange(len(first), device=first.device)
+    own = torch.arange(len(peaks.step), device=first.device)
+    saliency = cut_windows(response.saliencies[-1], source=own, start=peaks.step + lags[0], width=len(lags))
     return Epochs(
-        activation=cut_windows(response.activation, source=response.source, start=first, width=len(lags)),
+        activation=cut_windows(response.activation, source=source, start=first, width=len(lags)),
         covered=(steps >= 0) & (steps < response.activation.shape[-1]),
-        saliency=cut_windows(response.saliencies[-1].abs(), source=own, start=peaks.step + lags[0], width=len(lags)),
+        window_of=window_of,
+        saliency=saliency.abs_(),
     )

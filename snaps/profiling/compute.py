@@ -10,7 +10,16 @@ import xarray as xr
 from torch import Tensor, nn
 from tqdm.auto import tqdm
 
-from snaps.accumulators import GroupingMoments, LayerShape, bytes_per_group
+from snaps.accumulators import (
+    MOST_FRAMES_IN_SINGLE,
+    Assignment,
+    GroupingMoments,
+    LayerShape,
+    LayerSums,
+    assign,
+    bytes_per_group,
+    sum_by_group,
+)
 from snaps.alignment import Aligner, Alignment, cut_epochs
 from snaps.datasets.corpus import CorpusLike
 from snaps.datasets.drops import REASONS, DropLog
@@ -265,52 +274,57 @@ class _Run:
         if foreseen.all() and np.isfinite(recording.features).all():
             # Frames that no grouping labels would only be looked at to see whether they are finite.
             heeded &= np.any([_labelled(of_frames) for of_frames in labels.values()], axis=0)
-        frames = np.flatnonzero(heeded)
-        sums, finite = self._sum(piece, frames, labels)
-        if not finite.all():
-            # Frames that are not finite spoil what they are summed with: sum once more without them.
-            sums, _ = self._sum(piece, frames[finite], labels)
         broken = ~foreseen
-        broken[frames[~finite]] = True
+        size = min(self.responder.batch_size, MOST_FRAMES_IN_SINGLE)
+        for batch in np.split(np.flatnonzero(heeded), range(size, int(heeded.sum()), size)):
+            broken[batch] = ~self._add_batch(piece, batch, labels)
         left = ~ignored & ~broken
         self.n_frames += int(left.sum())
-        for name, moments in sums.items():
+        for name, of_frames in labels.items():
             self.drops.add("ignored", name, int(ignored.sum()))
             self.drops.add("non-finite", name, int(broken.sum()))
-            self.drops.add("unlabelled", name, int((left & ~_labelled(labels[name])).sum()))
-            self.totals[name].merge(moments)
+            self.drops.add("unlabelled", name, int((left & ~_labelled(of_frames)).sum()))
+
+    def _add_batch(self, piece: Piece, frames: np.ndarray, labels: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Add the epochs of some frames of a piece; say which of them are finite."""
+        if not len(frames):
+            return np.ones(0, dtype=bool)
+        assignments = {name: assign(of_frames[frames], device=self.session.device) for name, of_frames in labels.items()}
+        sums, finite = self._sum(piece, frames, assignments)
+        if finite.all():
+            for name, assignment in assignments.items():
+                self.totals[name].update(assignment, sums[name])
+        else:
+            # Frames that are not finite spoil what they are summed with: sum once more without them.
+            finite[finite] = self._add_batch(piece, frames[finite], labels)
+        return finite
 
     def _sum(
-        self, piece: Piece, frames: np.ndarray, labels: Mapping[str, np.ndarray]
-    ) -> tuple[dict[str, GroupingMoments], np.ndarray]:
-        """Sum the epochs of some frames of a piece; say which frames are finite."""
-        sums = {name: self._moments() for name in labels}
-        all_finite = np.ones(len(frames), dtype=bool)
-        size = self.responder.batch_size
-        for begin in range(0, len(frames), size):
-            batch = frames[begin : begin + size]
-            assignments = {name: sums[name].assign(labels[name][batch]) for name in labels}
-            for name, assignment in assignments.items():
-                sums[name].count(assignment)
-            finite = torch.ones(len(batch), dtype=torch.bool, device=self.session.device)
-            numbers = torch.from_numpy(batch).to(self.session.device)
-            for response in piece.respond(numbers, self.session.scores(), self.aligner.methods):
-                peaks = self.aligner.peaks(response)
-                finite &= response.finite(peaks.step)
-                epochs = cut_epochs(response, peaks)
-                layer = response.geometry.name
-                kept = self._select.get(layer)
-                for name, assignment in assignments.items():
-                    sums[name].update(
-                        layer,
-                        assignment,
-                        activation=epochs.activation if kept is None else epochs.activation[:, kept],
-                        covered=epochs.covered,
-                        saliency=epochs.saliency if kept is None else epochs.saliency[:, kept],
-                        unaligned=peaks.unaligned,
-                    )
-            all_finite[begin : begin + size] = finite.cpu().numpy()
-        return sums, all_finite
+        self, piece: Piece, frames: np.ndarray, assignments: Mapping[str, Assignment]
+    ) -> tuple[dict[str, dict[str, LayerSums]], np.ndarray]:
+        """Sum the epochs of a batch by grouping and layer."""
+        sums: dict[str, dict[str, LayerSums]] = {name: {} for name in assignments}
+        members = torch.cat([assignment.members for assignment in assignments.values()])
+        sizes = [len(assignment.labels) for assignment in assignments.values()]
+        finite = torch.ones(len(frames), dtype=torch.bool, device=self.session.device)
+        numbers = torch.from_numpy(frames).to(self.session.device)
+        for response in piece.respond(numbers, self.session.scores(), self.aligner.methods):
+            peaks = self.aligner.peaks(response)
+            finite &= response.finite(peaks.step)
+            epochs = cut_epochs(response, peaks)
+            layer = response.geometry.name
+            kept = self._select.get(layer, slice(None))
+            activation = sum_by_group(
+                members, epochs.activation[:, kept], covered=epochs.covered, window_of=epochs.window_of,
+                variance=self.variance,
+            )  # fmt: skip
+            saliency = sum_by_group(members, epochs.saliency[:, kept], variance=self.variance)
+            unaligned = (members @ peaks.unaligned.to(members.dtype)).round().long()
+            for name, *parts in zip(
+                assignments, activation.split(sizes), saliency.split(sizes), unaligned.split(sizes), strict=True
+            ):
+                sums[name][layer] = LayerSums(*parts)
+        return sums, finite.cpu().numpy()
 
 
 def _labelled(labels: np.ndarray) -> np.ndarray:

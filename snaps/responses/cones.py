@@ -7,7 +7,7 @@ needed.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 
 import torch
 from jaxtyping import Float, Int
@@ -118,18 +118,21 @@ class ConePiece:
         logits = self.logits[frames]
         saliencies = [method.at_logits(logits, target)[..., None] for method in methods]
         with torch.no_grad():
+            behind = cache(partial(self._cone, heard, source, start, len(heard) - 1))
             for index in range(len(heard) - 1, lowest - 1, -1):
                 name = self.responder.names[index]
                 if name in wanted:
-                    yield LayerResponse(wanted[name], heard[index], source, start[index], tuple(saliencies))
+                    yield LayerResponse(
+                        wanted[name], heard[index], source, start[index], tuple(saliencies), cut_cone=behind
+                    )
                 if index > lowest:
-                    before = partial(self._cone, heard, source, start, index - 1)
-                    behind = partial(self._cone, heard, source, start, index)
+                    before = cache(partial(self._cone, heard, source, start, index - 1))
                     passage = Passage(self.responder.stack.operations[index - 1], before, behind)
                     saliencies = [
                         method.through(passage, saliency)
                         for method, saliency in zip(methods, saliencies, strict=True)
                     ]
+                    behind = before
 
     def _heard(self, frames: Int[Tensor, " frame"]) -> tuple[list[Tensor], Tensor, list[Tensor]]:
         responder = self.responder

@@ -83,6 +83,7 @@ class GraphPiece:
                 source,
                 torch.zeros_like(source),
                 tuple(saliency[geometry.name].detach() for saliency in saliencies),
+                cut_cone=lambda activation=activation: activation,
             )
 
 

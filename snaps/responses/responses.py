@@ -7,6 +7,7 @@ may reach beyond the cone wherever the source has values, and nothing is copied 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -50,6 +51,8 @@ class LayerResponse:
         Which source a frame lies in, and the step there at which its cone starts.
     saliencies : tuple of tensors of shape (frame, unit, cone step)
         One for each saliency method.
+    cut_cone : callable
+        Gives the activations at the cones' steps, of shape (frame, unit, cone step); for those who ask.
     """
 
     geometry: LayerGeometry
@@ -57,18 +60,22 @@ class LayerResponse:
     source: Int[Tensor, " frame"]
     start: Int[Tensor, " frame"]
     saliencies: tuple[Float[Tensor, "frame unit cone"], ...]
+    cut_cone: Callable[[], Float[Tensor, "frame unit cone"]]
 
+    @cached_property
     def cone(self) -> Float[Tensor, "frame unit cone"]:
         """Activations at the cones' steps."""
-        return cut_windows(self.activation, source=self.source, start=self.start, width=self.geometry.width)
+        return self.cut_cone()
 
     def finite(self, peak: Int[Tensor, " frame"]) -> Bool[Tensor, " frame"]:
         """Frames whose saliency and activation, in the cone and around the peak, are finite."""
         finite = torch.ones_like(self.start, dtype=torch.bool)
         for saliency in self.saliencies:
-            finite &= torch.isfinite(saliency.abs().amax(dim=(1, 2)))
-        broken = ~torch.isfinite(self.activation).all(dim=1, keepdim=True)  # (source, 1, step)
-        if bool(broken.any()):
+            sums = torch.isfinite(saliency.sum(dim=(1, 2)))
+            # A sum may overflow where no value does, so that one is looked at value by value.
+            finite &= sums if bool(sums.all()) else torch.isfinite(saliency).all(dim=2).all(dim=1)
+        if not bool(torch.isfinite(self.activation.sum())):
+            broken = ~torch.isfinite(self.activation).all(dim=1, keepdim=True)  # (source, 1, step)
             lags = self.geometry.lags
             for start, width in ((self.start, self.geometry.width), (self.start + peak + lags[0], len(lags))):
                 windows = cut_windows(broken.float(), source=self.source, start=start, width=width)

@@ -99,6 +99,9 @@ class Convolution:
 
     def gradient(self, gradient: Activation, passage: Passage) -> Activation:
         """Convolve backwards: every output step gives to the inputs that it saw."""
+        if gradient.shape[-1] == 1 and self.groups == 1 and 1 in (self.dilation, self.weight.shape[-1]):
+            # One output step: the transposed convolution is a matrix product.
+            return (gradient[..., 0] @ self.weight.flatten(1)).unflatten(1, self.weight.shape[1:])
         return F.conv_transpose1d(
             gradient, self.weight, None, self.stride, 0, 0, self.groups, self.dilation
         )
@@ -143,7 +146,7 @@ class Rectifier:
 
     def gradient(self, gradient: Activation, passage: Passage) -> Activation:
         """Let through where the output is positive."""
-        return torch.where(passage.y > 0, gradient, 0.0)
+        return torch.ops.aten.threshold_backward(gradient, passage.y, 0.0)
 
     def to(self, device: torch.device) -> "Rectifier":
         """Nothing to move."""

@@ -74,8 +74,10 @@ def decided(build: Callable[[int], Case], *, seed: int = 0, **options: Any) -> t
 def check(build: Callable[[int], Case], *, seed: int = 0, variance: bool = False, **options: Any) -> None:
     """Hold the package against the reference in one case."""
     options = {"groupings": GROUPINGS, **options}
+    batch_size = options.pop("batch_size", None)
     (model, corpus), reference = decided(build, seed=seed, **options)
-    assert_agrees(compute(model, corpus, variance=variance, **options), reference, variance=variance)
+    profiles = compute(model, corpus, variance=variance, batch_size=batch_size, **options)
+    assert_agrees(profiles, reference, variance=variance)
 
 
 def assert_agrees(profiles: xr.DataTree, reference: ReferenceProfiles, *, variance: bool = False) -> None:

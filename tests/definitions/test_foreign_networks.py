@@ -145,6 +145,52 @@ def test_the_recording_context_names_the_frame_context() -> None:
         compute(model, corpus, groupings=["predicted"], **{**OPTIONS, "context": "recording"})
 
 
+def test_what_follows_in_place_does_not_change_a_layer() -> None:
+    """A convolution's output is its own, though the next module overwrites it."""
+
+    def build(seed: int) -> Case:
+        body = torch.nn.Sequential(
+            torch.nn.Conv1d(6, 4, 3),
+            torch.nn.ReLU(inplace=True),
+            torch.nn.Conv1d(4, 3, 2),
+            torch.nn.ELU(inplace=True),
+        )
+        return randomised(body, seed=seed), random_corpus(seed, [16, 30])
+
+    check(build, **OPTIONS, layers=["input", "0", "1", "2", "logits"])
+
+
+@pytest.mark.parametrize("context", ["recording", "frame"])
+def test_a_module_that_runs_twice_has_no_single_output(context: str) -> None:
+    class Shared(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = torch.nn.Conv1d(6, 4, 3), torch.nn.Conv1d(4, 3, 3)
+            self.bend = torch.nn.ReLU()
+
+        def forward(self, features: torch.Tensor) -> torch.Tensor:
+            return self.bend(self.second(self.bend(self.first(features))))
+
+    with pytest.raises(InputError, match="bend"):
+        compute(
+            Shared(),
+            random_corpus(0, [30]),
+            groupings=["predicted"],
+            layers=["bend"],
+            **{**OPTIONS, "context": context},
+        )
+
+
+def test_a_layer_that_does_not_run_is_one_sentence() -> None:
+    class Idle(Padded):
+        def __init__(self) -> None:
+            super().__init__()
+            self.unused = torch.nn.Linear(2, 2)
+
+    with pytest.raises(InputError, match="unused"):
+        compute(Idle(), random_corpus(0, [20]), groupings=["predicted"], layers=["unused"], **OPTIONS)
+
+
 def test_every_unit_keeps_its_place() -> None:
     """A network that passes one unit through: its profile alone is not 0."""
 

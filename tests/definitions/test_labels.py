@@ -118,6 +118,7 @@ def test_mapped_labels() -> None:
         "plosive": 1,
     }
     assert counts_of([labelled(intervals)], {"few": ("phoneme", {"s": "sibilant"})}) == {"sibilant": 2}
+    assert counts_of([labelled(intervals)], {"few": ("phoneme", {"s": "", "t": "plosive"})}) == {"plosive": 1}
 
 
 def test_names_of_groupings() -> None:

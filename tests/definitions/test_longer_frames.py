@@ -4,6 +4,7 @@ import pytest
 
 from tests.definitions.agreement import check, compute, decided, wav2letter_case
 from tests.definitions.networks import STACKS, random_wav2letter
+from tests.definitions.recordings import random_corpus
 from tests.reference import ReferenceNetwork
 
 
@@ -26,6 +27,17 @@ def test_frame_context(stack: str, padding: str, extra: int) -> None:
 @pytest.mark.parametrize("rule", ["min", "unaligned"])
 def test_with_other_peaks(rule: str) -> None:
     check(wav2letter_case(STACKS["odd kernels"], frame_steps=26), frame_steps=26, peak=rule)
+
+
+@pytest.mark.parametrize("context", ["recording", "frame"])
+def test_frames_shorter_than_a_layers_step_leave_it_no_lag(context: str) -> None:
+    """By definition (6) ``F = 1 // 2 = 0`` gives no lag at the logits; groups and counts are there."""
+    model = random_wav2letter([(3, 1, 1), (4, 1, 2)], n_inputs=6)
+    profiles = compute(model, random_corpus(0, [9, 4]), groupings=["predicted"], context=context, ignore=())
+    node = profiles["predicted/logits"]
+    assert node.sizes["lag"] == 0
+    assert int(node["count"].sum()) == 5 + 2
+    assert profiles["predicted/input"].sizes["lag"] == 1
 
 
 def test_networks_of_different_depth_see_the_same_frames() -> None:

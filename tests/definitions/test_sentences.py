@@ -49,6 +49,15 @@ def test_no_grouping(groupings: Any) -> None:
     refuse("groupings", groupings=groupings)
 
 
+@pytest.mark.parametrize(
+    "groupings",
+    ["phoneme", [("phoneme", {"s": "fricative"})], {"a/b": "phoneme"}, ["phoneme", "phoneme"]],
+    ids=["a text", "a mapping in a list", "a slash in a name", "a name twice"],
+)
+def test_groupings_of_a_wrong_kind(groupings: Any) -> None:
+    refuse("grouping", groupings=groupings)
+
+
 @pytest.mark.parametrize("layers", [[], ()])
 def test_no_layer(layers: Any) -> None:
     refuse("layers", layers=layers)

@@ -20,7 +20,7 @@ def state_of(model: torch.nn.Module) -> dict[str, Any]:
     """Everything that a run could leave behind."""
     state: dict[str, Any] = {
         "grad enabled": torch.is_grad_enabled(),
-        "inference": torch.is_inference_mode_enabled(),
+        "threads": torch.get_num_threads(),
     }
     for name, module in model.named_modules():
         state[f"{name} training"] = module.training
@@ -164,6 +164,19 @@ def test_under_no_grad(build: Any, options: dict) -> None:
     with torch.no_grad():
         found = compute(model, corpus, groupings=["predicted"], **options)
         assert not torch.is_grad_enabled()
+    np.testing.assert_array_equal(
+        found["predicted/input"]["saliency"].values, expected["predicted/input"]["saliency"].values
+    )
+
+
+@CASES
+def test_under_inference_mode(build: Any, options: dict) -> None:
+    """What holds for `no_grad` holds for its stricter sister."""
+    model, corpus = build(), random_corpus(0, [30])
+    expected = compute(model, corpus, groupings=["predicted"], **options)
+    with torch.inference_mode():
+        found = compute(model, corpus, groupings=["predicted"], **options)
+        assert torch.is_inference_mode_enabled()
     np.testing.assert_array_equal(
         found["predicted/input"]["saliency"].values, expected["predicted/input"]["saliency"].values
     )

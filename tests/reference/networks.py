@@ -91,6 +91,39 @@ class ReferenceNetwork:
 
 
 @dataclass
+class ReferenceStack(ReferenceNetwork):
+    """Any stack of convolutions, normalisations and element-wise functions, none of which pads.
+
+    Definitions (3) to (7) hold for it in the recording context as they do for a ``Wav2Letter``; every module
+    is a layer, under its name, and the last one is ``logits``.
+    """
+
+    def __post_init__(self) -> None:
+        self.model = copy.deepcopy(self.model).double().eval().requires_grad_(False)
+        found = {name: module for name, module in self.model.named_modules() if not list(module.children())}
+        self.stack = list(found.values())
+        self.layers = ["input", *list(found)[:-1], "logits"]
+        steps = [module if isinstance(module, Conv1d) else Conv1d(1, 1, 1) for module in self.stack]
+        self.geometry = Geometry(
+            kernels=[step.kernel_size[0] for step in steps],
+            strides=[step.stride[0] for step in steps],
+            dilations=[step.dilation[0] for step in steps],
+        )
+
+    def run(self, features: np.ndarray, *, pad: bool) -> Layers:
+        """Responses of every module to features (units × steps)."""
+        assert not pad
+        values = torch.from_numpy(np.array(features, dtype=np.float64)).requires_grad_()
+        responses = {"input": values}
+        for name, module in zip(self.layers[1:], self.stack, strict=True):
+            if isinstance(module, torch.nn.ReLU | torch.nn.LeakyReLU):
+                self._watch(values)
+            values = module(values[None].clone())[0]
+            responses[name] = values
+        return responses
+
+
+@dataclass
 class ForeignNetwork:
     """Any module, run on one frame, its layers caught by forward hooks (section 5, "Other networks")."""
 
@@ -120,9 +153,10 @@ class ForeignNetwork:
         return caught
 
     @staticmethod
-    def _catch(name: str, caught: Layers) -> Callable[..., None]:
-        def hook(module: torch.nn.Module, inputs: tuple, output: torch.Tensor) -> None:
+    def _catch(name: str, caught: Layers) -> Callable[..., torch.Tensor]:
+        def hook(module: torch.nn.Module, inputs: tuple, output: torch.Tensor) -> torch.Tensor:
             caught[name] = output
+            return output.clone()  # what follows may work in place
 
         return hook
 

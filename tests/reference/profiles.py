@@ -11,7 +11,7 @@ from snaps.datasets.recording import Recording
 from tests.reference.epochs import Epoch, Response, cut, is_finite
 from tests.reference.frames import frame_starts, group_of, named_groupings, row_of
 from tests.reference.means import Totals, group_means
-from tests.reference.networks import ForeignNetwork, ReferenceNetwork
+from tests.reference.networks import ForeignNetwork, ReferenceNetwork, ReferenceStack
 from tests.reference.peaks import Peak, importance, peak_of
 from tests.reference.responses import ForeignFrames, FrameResponses, Target, Wav2LetterFrames
 
@@ -74,6 +74,11 @@ def reference_profiles(
         pad = context == "frame" and model.padding == "same"
         own = (model.blank, *model.repetitions)
         frames = Wav2LetterFrames(network, steps, pad, context, target, model.symbols)
+    elif context == "recording":
+        network, own = ReferenceStack(model), ()
+        names = network.layers
+        steps = network.geometry.receptive_field if frame_steps is None else frame_steps
+        frames = Wav2LetterFrames(network, steps, False, context, target, symbols)
     else:
         names, own = ["input", "logits"], ()
         network = ForeignNetwork(model, names if layers is None else layers)
