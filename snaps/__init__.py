@@ -43,7 +43,7 @@ _PUBLIC = {
     "write_report": "snaps.report",
 }
 
-__all__ = ["__version__", *_PUBLIC]  # noqa: PLE0604
+__all__ = ["__version__", *_PUBLIC]
 
 
 def __getattr__(name: str) -> Any:

@@ -135,7 +135,9 @@ def encode_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
     {'layers': '["input"]', 'context': 'recording'}
     """
     return {
-        name: json.dumps(value, ensure_ascii=False) if isinstance(value, list | tuple | dict) or value is None else value
+        name: json.dumps(value, ensure_ascii=False)
+        if isinstance(value, list | tuple | dict) or value is None
+        else value
         for name, value in attributes.items()
     }
 

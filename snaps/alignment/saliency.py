@@ -26,9 +26,7 @@ class Sensitivity:
 
     def of_graph(self, scores: Float[Tensor, " frame"], activations: dict[str, Tensor]) -> dict[str, Tensor]:
         """Gradients of all layers from one backward pass; 0 where the target does not depend on a layer."""
-        gradients = torch.autograd.grad(
-            scores.sum(), list(activations.values()), retain_graph=True, allow_unused=True
-        )
+        gradients = torch.autograd.grad(scores.sum(), list(activations.values()), retain_graph=True, allow_unused=True)
         return {
             name: torch.zeros_like(activation) if gradient is None else gradient
             for (name, activation), gradient in zip(activations.items(), gradients, strict=True)

@@ -7,9 +7,12 @@ from typing import Annotated
 
 import typer
 
-from snaps.cli.options import JsonOption, OverwriteOption, QuietOption
+from snaps.cli.options import JsonOption, OverwriteOption, QuietOption, WeightingChoice
 from snaps.cli.output import print_outcome
 from snaps.errors import InputError, OutputExistsError, one_of
+
+#: Table of the silhouettes, by which an output of `snaps cluster` is known.
+SWEEP_FILE = "silhouettes.csv"
 
 ProfilesArgument = Annotated[Path, typer.Argument(help="Profiles, as `snaps profile` writes them.")]
 PercentileOption = Annotated[
@@ -17,7 +20,8 @@ PercentileOption = Annotated[
 ]
 MinCountOption = Annotated[int, typer.Option(help="Leave out groups of fewer epochs.")]
 WeightingOption = Annotated[
-    str, typer.Option(help="Grand mean over all frames (frames), or with every group counting alike (groups).")
+    WeightingChoice,
+    typer.Option(help="What counts alike in the grand mean: every frame, or every group."),
 ]
 MetricOption = Annotated[str, typer.Option(help="Distance between SNAPs.")]
 
@@ -29,54 +33,53 @@ def cluster(
     layer: Annotated[list[str] | None, typer.Option(help="Layer to cluster; without it, all of them.")] = None,
     percentile: PercentileOption = 96,
     metric: MetricOption = "euclidean",
-    weighting: WeightingOption = "frames",
+    weighting: WeightingOption = WeightingChoice.FRAMES,
     min_count: MinCountOption = 1,
     overwrite: OverwriteOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Cluster groups layer by layer: silhouettes, clusters, and a clustermap of every layer."""
-    import matplotlib as mpl
     import pandas as pd
     from tqdm import tqdm
 
     from snaps.clustering import cluster as cluster_layer
-    from snaps.clustering import silhouette_sweep
+    from snaps.clustering import mean_silhouette, silhouette_sweep
+    from snaps.figures import draw_offscreen, plot_clustermap, plot_silhouettes, save_figure
     from snaps.profiles import filter_groups, open_profiles
 
-    if out.exists() and not overwrite:
-        raise OutputExistsError(f"{out} exists; give --overwrite to replace it")
+    _refuse_existing(out, overwrite=overwrite)
     tree = open_profiles(profiles)
     if group not in tree.children:
         raise InputError(f"{profiles} has no grouping {group!r}; it has {one_of(tree.children)}")
-    node = filter_groups(tree[group], min_count=min_count)
+    node = filter_groups(tree.children[group], min_count=min_count)
     layers = list(node.children)
     for name in layer or []:
         if name not in layers:
             raise InputError(f"{profiles} has no layer {name!r}; it has {one_of(layers)}")
-    sweep = silhouette_sweep(node, metric=metric, weighting=weighting)
-    mpl.use("Agg")
-    from snaps.figures import plot_clustermap, plot_silhouettes
-
+    sweep = silhouette_sweep(node, metric=metric, weighting=weighting.value)
+    draw_offscreen()
     tables, silhouettes = [], {}
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
         unfinished = Path(folder) / "clusters"
         unfinished.mkdir()
-        sweep.to_series().rename("silhouette").to_csv(unfinished / "silhouettes.csv")
-        plot_silhouettes(sweep).figure.savefig(unfinished / "silhouettes.png", dpi=150, bbox_inches="tight")
+        sweep.to_series().rename("silhouette").to_csv(unfinished / SWEEP_FILE)
+        save_figure(plot_silhouettes(sweep), unfinished / "silhouettes.png")
         for name in tqdm(layer or layers, desc="clustering", unit="layer", disable=quiet, dynamic_ncols=True):
-            result = cluster_layer(node[name], percentile=percentile, metric=metric, weighting=weighting)
+            result = cluster_layer(node[name], percentile=percentile, metric=metric, weighting=weighting.value)
             silhouettes[name] = result.silhouette
             tables.append(
-                pd.DataFrame({
-                    "layer": name,
-                    "group": result.labels["group"].values,
-                    "cluster": result.labels.values,
-                    "silhouette": result.silhouettes.values,
-                })
+                pd.DataFrame(
+                    {
+                        "layer": name,
+                        "group": result.labels["group"].values,
+                        "cluster": result.labels.values,
+                        "silhouette": result.silhouettes.values,
+                    }
+                )
             )
-            plot_clustermap(result).savefig(unfinished / f"clustermap_{name}.png", dpi=150, bbox_inches="tight")
+            save_figure(plot_clustermap(result), unfinished / f"clustermap_{name}.png")
         pd.concat(tables).to_csv(unfinished / "clusters.csv", index=False)
         if out.is_dir():
             shutil.rmtree(out)
@@ -91,11 +94,19 @@ def cluster(
             "layers": layer or layers,
             f"silhouette at the {percentile:g}th percentile": silhouettes,
             "mean silhouette over 87, 90, 93, 96": {
-                str(name): float(value) for name, value in sweep.mean("percentile").to_series().items()
+                str(name): float(value) for name, value in mean_silhouette(sweep).to_series().items()
             },
         },
         as_json=as_json,
     )
+
+
+def _refuse_existing(out: Path, *, overwrite: bool) -> None:
+    """Refuse an output that is not to be replaced; whoever mistypes a name must not lose another folder."""
+    if out.exists() and not overwrite:
+        raise OutputExistsError(f"{out} exists; give --overwrite to replace it")
+    if out.is_dir() and any(out.iterdir()) and not (out / SWEEP_FILE).is_file():
+        raise OutputExistsError(f"{out} is a folder that `snaps cluster` did not write; it is not replaced")
 
 
 def report(
@@ -103,7 +114,7 @@ def report(
     out: Annotated[Path, typer.Option(help="Page to write.")],
     percentile: PercentileOption = 96,
     metric: MetricOption = "euclidean",
-    weighting: WeightingOption = "frames",
+    weighting: WeightingOption = WeightingChoice.FRAMES,
     layer: Annotated[
         list[str] | None, typer.Option(help="Layer whose clusters are shown, besides the best ones.")
     ] = None,
@@ -113,15 +124,13 @@ def report(
     as_json: JsonOption = False,
 ) -> None:
     """Write one self-contained page about profiles: provenance, SNAPs, silhouettes, clusters."""
-    import matplotlib as mpl
-
+    from snaps.figures import draw_offscreen
     from snaps.profiles import open_profiles
-
-    mpl.use("Agg")
     from snaps.report import write_report
 
+    draw_offscreen()
     page = write_report(
-        open_profiles(profiles), out, percentile=percentile, metric=metric, weighting=weighting,  # type: ignore[arg-type]
+        open_profiles(profiles), out, percentile=percentile, metric=metric, weighting=weighting.value,
         layers=layer or (), min_count=min_count, title=title, overwrite=overwrite,
     )  # fmt: skip
     print_outcome("report", {"page": str(page), "bytes": page.stat().st_size}, as_json=as_json)

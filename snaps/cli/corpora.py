@@ -36,9 +36,7 @@ def open_corpus(
     kept: str | int | None = dialect_sentences
     if dialect_sentences is not None and dialect_sentences.isdecimal():
         kept = int(dialect_sentences)
-    return load_corpus(
-        source, split=split, dialect_sentences=kept, phones=phones, annotations=annotations, seed=seed
-    )
+    return load_corpus(source, split=split, dialect_sentences=kept, phones=phones, annotations=annotations, seed=seed)
 
 
 @app.command("synthesize")

@@ -20,10 +20,9 @@ def demo(
 
     What an earlier run left in the folder is used again, unless --overwrite is given.
     """
-    import matplotlib as mpl
-
     from snaps.experiments import run_demonstration
+    from snaps.figures import draw_offscreen
 
-    mpl.use("Agg")
+    draw_offscreen()
     made = run_demonstration(out, seed=seed, overwrite=overwrite, progress=not quiet)
     print_outcome("demonstration", made.summary(), as_json=as_json)

@@ -21,6 +21,13 @@ class ContextChoice(StrEnum):
     FRAME = "frame"
 
 
+class WeightingChoice(StrEnum):
+    """What counts alike in a grand mean: every frame, or every group."""
+
+    FRAMES = "frames"
+    GROUPS = "groups"
+
+
 CorpusOption = Annotated[
     str, typer.Option("--corpus", metavar="NAME:PATH", help="Corpus, as timit:PATH or textgrids:PATH.")
 ]
@@ -43,12 +50,12 @@ AnnotationsOption = Annotated[
     typer.Option("--annotations", help="Folder of the TextGrids, where they lie in a tree of their own."),
 ]
 OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
-JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print the closing table as JSON on standard output.")
-]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the closing table as JSON on standard output.")]
 OnErrorOption = Annotated[
     OnErrorChoice,
-    typer.Option("--on-error", help="A recording that cannot be read: end with its reason, or leave it out and list it."),
+    typer.Option(
+        "--on-error", help="A recording that cannot be read: end with its reason, or leave it out and list it."
+    ),
 ]
 DeviceOption = Annotated[
     str | None, typer.Option("--device", help="Where to compute, e.g. cpu or cuda. Without it, the CPU.")

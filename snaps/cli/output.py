@@ -1,6 +1,7 @@
 """The closing table of a command, for people or as JSON."""
 
 import json
+import math
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -17,13 +18,13 @@ def print_outcome(title: str, outcome: Mapping[str, Any], *, as_json: bool) -> N
     title : str
         Heading of the table.
     outcome : mapping
-        Values by name; JSON has them under the same names, with underscores for spaces.
+        Values by name; JSON has them under the same names, with underscores for spaces, and null for NaN.
     as_json : bool
         Whether to print JSON instead of a table.
     """
     if as_json:
-        named = {name.replace(" ", "_"): value for name, value in outcome.items()}
-        sys.stdout.write(json.dumps(named, ensure_ascii=False, default=str, allow_nan=True, indent=2) + "\n")
+        named = {name.replace(" ", "_"): _json_value(value) for name, value in outcome.items()}
+        sys.stdout.write(json.dumps(named, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
         return
     from rich import box
     from rich.console import Console
@@ -36,6 +37,17 @@ def print_outcome(title: str, outcome: Mapping[str, Any], *, as_json: bool) -> N
     for name, value in outcome.items():
         table.add_row(Text(name), Text(_words(value)))
     Console(file=sys.stdout, highlight=False).print(table)
+
+
+def _json_value(value: Any) -> Any:
+    """Turn a value into what JSON knows, which has no NaN."""
+    if isinstance(value, Mapping):
+        return {str(name): _json_value(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_json_value(inner) for inner in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, bool | int | str) else str(value)
 
 
 def _words(value: Any) -> str:

@@ -93,7 +93,9 @@ def profile(
             "profiles": str(out),
             "recordings": profiles.attrs["n_recordings"],
             "frames": profiles.attrs["n_frames"],
-            "groups": {name: next(iter(node.children.values())).sizes["group"] for name, node in profiles.children.items()},
+            "groups": {
+                name: next(iter(node.children.values())).sizes["group"] for name, node in profiles.children.items()
+            },
             "layers": decode_attribute(profiles.attrs, "layers"),
             "frames left out": {
                 reason: _by_grouping(counts) for reason, counts in drops["counts"].items() if reason != "short"

@@ -180,9 +180,7 @@ def check_percentile(percentile: float) -> None:
     InputError
         Naming what was received.
     """
-    number = isinstance(percentile, int | float | np.integer | np.floating) and not isinstance(
-        percentile, bool
-    )
+    number = isinstance(percentile, int | float | np.integer | np.floating) and not isinstance(percentile, bool)
     if not number or not 0 <= percentile <= 100:
         raise InputError(f"percentile is {percentile!r}; accepted are numbers from 0 to 100")
 

@@ -83,7 +83,5 @@ def compare_clusterings(a: Clustering | xr.DataArray, b: Clustering | xr.DataArr
 def _labels(clustering: Clustering | xr.DataArray) -> dict[str, int]:
     labels = clustering.labels if isinstance(clustering, Clustering) else clustering
     if not isinstance(labels, xr.DataArray) or labels.dims != (GROUP,) or GROUP not in labels.coords:
-        raise InputError(
-            "a clustering is a Clustering, or its labels: a DataArray over 'group' with labelled groups"
-        )
+        raise InputError("a clustering is a Clustering, or its labels: a DataArray over 'group' with labelled groups")
     return dict(zip((str(group) for group in labels[GROUP].values), labels.values.tolist(), strict=True))

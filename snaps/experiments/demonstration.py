@@ -14,7 +14,7 @@ import xarray as xr
 from snaps.clustering import PERCENTILES, cluster, silhouette_sweep
 from snaps.datasets import FileCorpus, load_timit, synthesize_corpus
 from snaps.errors import InputError
-from snaps.figures import plot_clustermap, plot_silhouettes, plot_snap_grid
+from snaps.figures import plot_clustermap, plot_silhouettes, plot_snap_grid, save_figure
 from snaps.models import Wav2Letter, load_model, read_metadata, save_model
 from snaps.profiles import filter_groups, open_profiles, save_profiles, snap
 from snaps.profiling import compute_profiles
@@ -25,6 +25,8 @@ from snaps.training import create_network, evaluate, symbols_for, train
 SPEAKERS, SENTENCES = 60, 10
 #: Groups of fewer epochs are left out of figures and clusters: their means are not to be trusted.
 MIN_COUNT = 20
+#: Dots per inch of the figures.
+DPI = 120
 
 
 class Recipe(NamedTuple):
@@ -89,9 +91,7 @@ class Demonstration:
         }
 
 
-def run_demonstration(
-    folder: Path, *, seed: int = 0, overwrite: bool = False, progress: bool = True
-) -> Demonstration:
+def run_demonstration(folder: Path, *, seed: int = 0, overwrite: bool = False, progress: bool = True) -> Demonstration:
     """Go the whole way once: from synthetic speech to clustermaps on a page.
 
     Parameters
@@ -137,7 +137,9 @@ def run_demonstration(
     train_part, test_part = (load_timit(corpus_folder, split=split) for split in ("train", "test"))
     models = {}
     for recipe in RECIPES:
-        models[recipe.name] = _network(made, recipe, train_part, test_part, stages=stages, seed=seed, overwrite=overwrite)
+        models[recipe.name] = _network(
+            made, recipe, train_part, test_part, stages=stages, seed=seed, overwrite=overwrite
+        )
     for recipe in RECIPES:
         made.profiles[recipe.name] = _profiles(
             made, recipe, models[recipe.name], test_part, stages=stages, overwrite=overwrite
@@ -243,14 +245,13 @@ def _draw(made: Demonstration) -> None:
             kept = filter_groups(node, min_count=MIN_COUNT)
             folder = figures / name / grouping
             folder.mkdir(parents=True)
-            plot_snap_grid(snap(kept["input"])).savefig(folder / "snaps_input.png", dpi=120)
+            save_figure(plot_snap_grid(snap(kept.children["input"])), folder / "snaps_input.png", dpi=DPI)
             sweep = silhouette_sweep(kept)
-            plot_silhouettes(sweep).figure.savefig(folder / "silhouettes.png", dpi=120, bbox_inches="tight")
+            save_figure(plot_silhouettes(sweep), folder / "silhouettes.png", dpi=DPI)
             best = str(sweep.mean("percentile").idxmax("layer").item())
             for layer in dict.fromkeys(["conv5", best]):
-                plot_clustermap(cluster(kept[layer], percentile=PERCENTILES[-1])).savefig(
-                    folder / f"clustermap_{layer}.png", dpi=120, bbox_inches="tight"
-                )
+                clustered = cluster(kept[layer], percentile=PERCENTILES[-1])
+                save_figure(plot_clustermap(clustered), folder / f"clustermap_{layer}.png", dpi=DPI)
     rates = Table(
         ("network", "labels", "symbol error rate on the test speakers"),
         [(recipe.name, recipe.labels, made.error_rates[recipe.name]) for recipe in RECIPES],

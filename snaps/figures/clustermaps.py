@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -28,8 +29,43 @@ CLUSTER_COLORS = (
 )
 SINGLETON = "#bbbbbb"
 CUT = "#d55e00"
-#: Inches that a dendrogram takes.
-DENDROGRAM = 1.35
+#: Inches that a dendrogram and the colours of the clusters take, and those free at the left and at the top.
+DENDROGRAM, COLORS, LEFT, TOP = 1.35, 0.2, 0.1, 0.42
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Sizes in inches, but for the font's, which is in points."""
+
+    heat: float
+    labels: float
+    font: float
+
+    @classmethod
+    def of(cls, labels: Sequence[str], size: float | None) -> "_Layout":
+        """Fit the sizes to the number and the length of the labels, or to the width of the figure."""
+        longest = max(map(len, labels))
+        heat = float(np.clip(0.15 * len(labels), 3.2, 21.0))
+        if size is not None:
+            # The labels' own share depends on the font, so that the map takes what they are likely to leave.
+            heat = max(1.0, size - LEFT - DENDROGRAM - COLORS - 0.15 - 0.06 * longest)
+        font = float(np.clip(0.8 * 72 * heat / len(labels), 3.0, 10.0))
+        return cls(heat=heat, labels=0.15 + 0.64 * font / 72 * longest, font=font)
+
+    @property
+    def inner(self) -> float:
+        """Map, colours and dendrogram, without labels and margins."""
+        return self.heat + COLORS + DENDROGRAM
+
+    @property
+    def width(self) -> float:
+        """Width of the figure."""
+        return LEFT + self.inner + self.labels
+
+    @property
+    def height(self) -> float:
+        """Height of the figure."""
+        return TOP + self.inner + self.labels
 
 
 def plot_clustermap(clustering: Clustering, *, title: str | None = None, size: float | None = None) -> Figure:
@@ -45,7 +81,7 @@ def plot_clustermap(clustering: Clustering, *, title: str | None = None, size: f
     title : str, optional
         Heading; percentile, number of clusters and silhouette otherwise.
     size : float, optional
-        Width and height in inches; by the number of groups otherwise.
+        Width of the figure in inches, about; by the number of groups otherwise.
 
     Returns
     -------
@@ -55,7 +91,7 @@ def plot_clustermap(clustering: Clustering, *, title: str | None = None, size: f
     import seaborn as sns
 
     labels = [str(label) for label in clustering.distances[GROUP].values]
-    side = float(np.clip(3.6 + 0.15 * len(labels), 5.5, 24.0)) if size is None else size
+    layout = _Layout.of(labels, size)
     colors = cluster_colors(clustering)
     of_groups = [colors[int(number)] for number in clustering.labels.values]
     with warnings.catch_warnings():
@@ -69,35 +105,45 @@ def plot_clustermap(clustering: Clustering, *, title: str | None = None, size: f
             col_colors=of_groups,
             cmap="mako",
             vmin=0,
-            figsize=(side, side),
-            dendrogram_ratio=DENDROGRAM / side,
-            colors_ratio=0.2 / side,
+            figsize=(layout.width, layout.height),
+            dendrogram_ratio=(DENDROGRAM / layout.inner, DENDROGRAM / layout.inner),
+            colors_ratio=(COLORS / layout.inner, COLORS / layout.inner),
             xticklabels=True,
             yticklabels=True,
             tree_kws={"linewidths": 0.9, "colors": "0.3"},
         )
     # Seaborn's margins are shares of the figure; labels and title need inches.
-    longest = max(map(len, labels))
-    cell = 72 * (side - DENDROGRAM - 0.8 - 0.06 * longest) / len(labels)
-    font = float(np.clip(0.8 * cell, 3.0, 10.0))
-    after = 0.15 + 0.62 * font / 72 * longest
-    grid.gs.update(left=0.1 / side, right=1 - after / side, bottom=after / side, top=1 - 0.42 / side)
+    grid.gs.update(
+        left=LEFT / layout.width,
+        right=1 - layout.labels / layout.width,
+        bottom=layout.labels / layout.height,
+        top=1 - TOP / layout.height,
+    )
     for axis, rotation in ((grid.ax_heatmap.xaxis, 90), (grid.ax_heatmap.yaxis, 0)):
-        axis.set_tick_params(labelsize=font, length=0, pad=2, labelrotation=rotation)
+        axis.set_tick_params(labelsize=layout.font, length=0, pad=2, labelrotation=rotation)
         verbatim(*axis.get_ticklabels())
     grid.ax_heatmap.set(xlabel="", ylabel="")
     for ax in (grid.ax_row_colors, grid.ax_col_colors):
         ax.set(xticks=[], yticks=[])
     metric = str(clustering.distances.attrs.get("metric", ""))
-    height = DENDROGRAM - 0.4
-    grid.ax_cbar.set_position((0.22 / side, 1 - (height + 0.55) / side, 0.14 / side, height / side))
+    tall = DENDROGRAM - 0.4
+    grid.ax_cbar.set_position(
+        (
+            0.22 / layout.width,
+            1 - (tall + TOP + 0.12) / layout.height,
+            0.14 / layout.width,
+            tall / layout.height,
+        )
+    )
     grid.ax_cbar.set_ylabel(f"{metric} distance".strip(), fontsize=8)
     grid.ax_cbar.tick_params(labelsize=7, length=2)
     grid.ax_col_dendrogram.axhline(clustering.threshold, color=CUT, linewidth=1, linestyle="--")
     grid.ax_row_dendrogram.axvline(clustering.threshold, color=CUT, linewidth=1, linestyle="--")
     _frame_clusters(grid.ax_heatmap, clustering, colors)
     heading = _heading(clustering) if title is None else title
-    verbatim(grid.figure.suptitle(heading, fontsize=11, y=1 - 0.1 / side, va="top"))
+    # A character is about half as wide as it is high.
+    fits = 72 * layout.width / (0.58 * max(1, len(heading)))
+    verbatim(grid.figure.suptitle(heading, fontsize=min(11.0, fits), y=1 - 0.1 / layout.height, va="top"))
     plt.close(grid.figure)
     return grid.figure
 
@@ -140,6 +186,4 @@ def _heading(clustering: Clustering) -> str:
     number = f"{len(sizes)} cluster" + ("" if len(sizes) == 1 else "s")
     alone = f" ({singletons} singleton{'' if singletons == 1 else 's'})" if singletons else ""
     layer = clustering.distances.attrs.get("layer")
-    return ", ".join(
-        [*([str(layer)] if layer else []), f"percentile {clustering.percentile:g}", number + alone, score]
-    )
+    return ", ".join([*([str(layer)] if layer else []), f"percentile {clustering.percentile:g}", number + alone, score])

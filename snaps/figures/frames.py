@@ -2,10 +2,13 @@
 
 import numpy as np
 import xarray as xr
+from matplotlib import colormaps
 from matplotlib import pyplot as plt
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.colors import to_rgb
+from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 
 from snaps.errors import InputError
 from snaps.figures.scales import (
@@ -22,6 +25,8 @@ from snaps.schema import UNIT
 
 RAISES, LOWERS = "#c8102e", "#1f5fc4"
 PEAK = "#e69f00"
+#: Loud is dark but not black, so that colours over it can be told apart.
+GREYS = ListedColormap(colormaps["Greys"](np.linspace(0, 0.75, 256)), name="pale greys")
 
 
 def plot_frame(
@@ -73,14 +78,12 @@ def plot_frame(
     """
     horizontal, over = horizontal_of(activation), horizontal_of(saliency)
     if activation.sizes[UNIT] != saliency.sizes[UNIT]:
-        raise InputError(
-            f"the activation has {activation.sizes[UNIT]} units and the saliency {saliency.sizes[UNIT]}"
-        )
+        raise InputError(f"the activation has {activation.sizes[UNIT]} units and the saliency {saliency.sizes[UNIT]}")
     if ax is None:
         _, ax = plt.subplots(figsize=(7.2, 3.6), layout="constrained")
     finite = activation.values[np.isfinite(activation.values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    image = draw_map(ax, activation, cmap="Greys", vmin=low, vmax=high, horizontal=horizontal)
+    image = draw_map(ax, activation, cmap=GREYS, vmin=low, vmax=high, horizontal=horizontal)
     left, right = over.edges
     ax.imshow(
         _overlay(saliency),
@@ -90,12 +93,15 @@ def plot_frame(
         extent=(left, right, -0.5, saliency.sizes[UNIT] - 0.5),
         zorder=2,
     )
-    handles = [Patch(color=RAISES, label="saliency above 0"), Patch(color=LOWERS, label="below 0")]
+    handles: list[Artist] = [Patch(color=RAISES, label="saliency above 0"), Patch(color=LOWERS, label="below 0")]
     if peak is not None:
         at = peak * 1000
-        handles.append(ax.axvline(at, color=PEAK, linewidth=1.6, zorder=3, label="peak"))  # type: ignore[arg-type]
+        cased = [withStroke(linewidth=3, foreground="white", alpha=0.8)]
+        line = ax.axvline(at, color=PEAK, linewidth=1.4, zorder=3, label="peak", path_effects=cased)
+        handles.append(line)
         if unit is not None:
-            ax.plot(at, unit, "o", markersize=8, markerfacecolor="none", markeredgecolor=PEAK, zorder=4)
+            for color, width in (("white", 3.0), (PEAK, 1.6)):
+                ax.scatter(at, unit, s=80, facecolors="none", edgecolors=color, linewidths=width, zorder=4)
     ax.set_xlim(*horizontal.edges)
     label_units(ax, activation)
     label_columns(ax, horizontal)
@@ -124,6 +130,6 @@ def _overlay(saliency: xr.DataArray) -> np.ndarray:
     values = np.nan_to_num(saliency.transpose(UNIT, ...).values.astype(np.float64))
     image = np.empty((*values.shape, 4))
     image[..., :3] = np.where(values[..., np.newaxis] > 0, to_rgb(RAISES), to_rgb(LOWERS))
-    # The root lets weaker values be seen beside a single strong one.
-    image[..., 3] = 0.9 * np.sqrt(np.abs(values) / largest(saliency))
+    # The exponent lets weaker values be seen beside a single strong one.
+    image[..., 3] = 0.9 * (np.abs(values) / largest(saliency)) ** 0.7
     return image

@@ -156,9 +156,7 @@ def plot_snap_grid(
     for ax in axes.flat[len(panels) :]:
         ax.remove()
     figure.supxlabel(horizontal.label, fontsize=9, y=_inches(figure, 0.1, vertical=True))
-    figure.supylabel(
-        "frequency (Hz)" if "frequency" in snap.coords else "unit", fontsize=9, x=_inches(figure, 0.1)
-    )
+    figure.supylabel("frequency (Hz)" if "frequency" in snap.coords else "unit", fontsize=9, x=_inches(figure, 0.1))
     name = with_units(str(snap.attrs.get("long_name", "value")), units_of(snap) if units is None else units)
     if shared and image is not None:
         _shared_bar(figure, image, name)
@@ -194,9 +192,7 @@ def _draw(ax: Axes, values: xr.DataArray, limit: float, horizontal: Horizontal) 
     if LAG in values.dims and values.sizes[LAG] > 1:
         # Thin and pale, since what is narrowest lies right behind it; the triangle says where to look.
         ax.axvline(0, color="0.2", linewidth=0.6, linestyle=(0, (4, 3)), alpha=0.55, label="peak")
-        ax.plot(
-            0, 1, marker="v", color="0.2", markersize=3.5, transform=ax.get_xaxis_transform(), clip_on=False
-        )
+        ax.plot(0, 1, marker="v", color="0.2", markersize=3.5, transform=ax.get_xaxis_transform(), clip_on=False)
     for spine in ax.spines.values():
         spine.set_color("0.6")
         spine.set_linewidth(0.6)
@@ -253,9 +249,7 @@ def _panels(down: int, across: int, *, title: str | None, bar: bool) -> tuple[Fi
 
 def _name(ax: Axes, group: str, scale: str) -> None:
     box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.2}
-    verbatim(
-        ax.text(0.03, 0.95, group, transform=ax.transAxes, va="top", fontsize=8.5, weight="bold", bbox=box)
-    )
+    verbatim(ax.text(0.03, 0.95, group, transform=ax.transAxes, va="top", fontsize=8.5, weight="bold", bbox=box))
     if scale:
         ax.text(0.97, 0.95, scale, transform=ax.transAxes, va="top", ha="right", fontsize=6, bbox=box)
 

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Colormap
 from matplotlib.image import AxesImage
 from matplotlib.text import Text
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from snaps.errors import InputError, one_of
 from snaps.schema import FREQUENCY, GROUP, LAG, RANK, UNIT
@@ -90,6 +90,12 @@ def label_units(ax: Axes, values: xr.DataArray, *, label: bool = True) -> None:
         ax.minorticks_off()
     else:
         ax.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+        if UNIT in values.coords:
+            # Profiles of a selection of units keep their numbers.
+            numbers = values[UNIT].values
+            ax.yaxis.set_major_formatter(
+                FuncFormatter(lambda y, _: str(numbers[round(y)]) if 0 <= round(y) < len(numbers) else "")
+            )
     if label:
         ax.set_ylabel("frequency (Hz)" if FREQUENCY in values.coords else "unit")
 
@@ -113,9 +119,7 @@ def frequency_ticks(frequency: np.ndarray) -> dict[int, float]:
     if len(frequency) < 2 or not (np.diff(frequency) > 0).all():
         return {}
     units = np.arange(-1, len(frequency) + 1)
-    centres = np.concatenate(
-        [[2 * frequency[0] - frequency[1]], frequency, [2 * frequency[-1] - frequency[-2]]]
-    )
+    centres = np.concatenate([[2 * frequency[0] - frequency[1]], frequency, [2 * frequency[-1] - frequency[-2]]])
     # Rounding of the outermost centre must not lose the tick at the end of the scale.
     inside = [hertz for hertz in FREQUENCY_TICKS if centres[0] <= hertz <= centres[-1] * (1 + 1e-3)]
     positions = np.clip(np.interp(inside, centres, units), -0.5, len(frequency) - 0.5)

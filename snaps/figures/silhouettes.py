@@ -73,9 +73,7 @@ def plot_silhouettes(
             label=f"{percentile:g}th percentile",
         )
     if len(percentiles) > 1:
-        ax.plot(
-            positions, mean_silhouette(sweep).values, color="black", linewidth=3.5, label="mean", zorder=1.9
-        )
+        ax.plot(positions, mean_silhouette(sweep).values, color="black", linewidth=3.5, label="mean", zorder=1.9)
     if transferred is not None:
         ax.axvline(
             layers.index(transferred) + 0.5,

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-import torch
 from torch import nn
 
 from snaps.errors import InputError, MissingFileError, OutputExistsError
@@ -89,7 +89,9 @@ def load_model(path: str | os.PathLike[str]) -> Wav2Letter:
         model = Wav2Letter(**config)
         model.load_state_dict(tensors)
     except (TypeError, RuntimeError, InputError) as error:
-        raise InputError(f"{path}: its weights and its configuration do not fit: {' '.join(str(error).split())}") from None
+        raise InputError(
+            f"{path}: its weights and its configuration do not fit: {' '.join(str(error).split())}"
+        ) from None
     return model.eval()
 
 

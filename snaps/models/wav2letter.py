@@ -127,7 +127,9 @@ class Wav2Letter(nn.Module):
             "norm": norm,
             "padding": padding,
         }
-        self.config |= {"preset": preset, "width": width} if layers is None else {"layers": list(map(list, self.shapes))}
+        self.config |= (
+            {"preset": preset, "width": width} if layers is None else {"layers": list(map(list, self.shapes))}
+        )
         units = n_inputs
         for number, shape in enumerate(self.shapes, start=1):
             norm_layer = nn.BatchNorm1d(units if norm == "before" else shape.filters)
@@ -187,9 +189,7 @@ class Wav2Letter(nn.Module):
             if number < last:
                 yield f"conv{number}", F.relu
 
-    def forward(
-        self, x: Float[Tensor, "batch unit step"], tap: Tap | None = None
-    ) -> Float[Tensor, "batch symbol out"]:
+    def forward(self, x: Float[Tensor, "batch unit step"], tap: Tap | None = None) -> Float[Tensor, "batch symbol out"]:
         """Scores of every symbol (logits, never softmax).
 
         Parameters

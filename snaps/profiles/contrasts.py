@@ -201,6 +201,4 @@ def aligner_name(dataset: xr.Dataset) -> str | None:
 def _described(values: xr.DataArray, dataset: xr.Dataset, **attributes: Any) -> xr.DataArray:
     """Give `values` the attributes of their profiles, the activation's unit, and `attributes`."""
     units = dataset[ACTIVATION].attrs.get("units")
-    return values.assign_attrs(
-        {**dataset.attrs, **({"units": units} if units is not None else {}), **attributes}
-    )
+    return values.assign_attrs({**dataset.attrs, **({"units": units} if units is not None else {}), **attributes})

@@ -28,9 +28,7 @@ CHUNK_BYTES = 16 * 2**20
 #: Stores are written in Zarr format 2: in format 3, text and consolidated metadata are not yet specified.
 ZARR_FORMAT = 2
 #: Codecs that may decode a store. Zarr knows more, and one of them unpickles.
-CODECS = frozenset(
-    {"blosc", "bz2", "delta", "fixedscaleoffset", "gzip", "lz4", "shuffle", "vlen-utf8", "zlib", "zstd"}
-)
+CODECS = frozenset({"blosc", "bz2", "delta", "fixedscaleoffset", "gzip", "lz4", "shuffle", "vlen-utf8", "zlib", "zstd"})
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
@@ -113,9 +111,7 @@ def open_profiles(path: str | os.PathLike[str]) -> xr.DataTree:
         try:
             opened = xr.open_datatree(source, decode_times=False, decode_timedelta=False, **engine)
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                f"{where} is not a profiles file: it cannot be read ({_first_line(error)})"
-            ) from None
+            raise InputError(f"{where} is not a profiles file: it cannot be read ({_first_line(error)})") from None
         with opened:
             # Attributes first: a file of something else need not be read to be refused.
             validate_tree(_plain(opened), where)
@@ -142,9 +138,7 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
         raise OutputExistsError(f"the output {str(path)!r} exists; give another name, or overwrite it")
     # Whoever mistypes a name must not lose a folder of something else.
     if path.is_dir() and not path.is_symlink() and not _is_zarr(path):
-        raise OutputExistsError(
-            f"the output {str(path)!r} is a folder that is no Zarr store; it is not overwritten"
-        )
+        raise OutputExistsError(f"the output {str(path)!r} is a folder that is no Zarr store; it is not overwritten")
 
 
 def _is_netcdf(path: Path) -> bool:
@@ -195,10 +189,7 @@ def _plain(tree: xr.DataTree) -> xr.DataTree:
 
 def _plain_attributes(attributes: Mapping[Any, Any]) -> dict[str, Any]:
     """NetCDF gives NumPy scalars back where numbers were written."""
-    return {
-        str(name): value.item() if isinstance(value, np.generic) else value
-        for name, value in attributes.items()
-    }
+    return {str(name): value.item() if isinstance(value, np.generic) else value for name, value in attributes.items()}
 
 
 def _clean(dataset: xr.Dataset) -> xr.Dataset:

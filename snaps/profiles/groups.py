@@ -183,6 +183,4 @@ def _weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Mean over the first axis; NaN where all weights are 0."""
     total = np.where(weights > 0, values * weights, 0.0).sum(axis=0)
     number = weights.sum(axis=0)
-    return np.divide(
-        total, number, out=np.full_like(total, np.nan), where=np.broadcast_to(number > 0, total.shape)
-    )
+    return np.divide(total, number, out=np.full_like(total, np.nan), where=np.broadcast_to(number > 0, total.shape))

@@ -17,7 +17,7 @@ from snaps.datasets.corpus import CorpusLike, corpus_fingerprint, corpus_name, c
 from snaps.datasets.drops import DropLog
 from snaps.models import weights_hash
 from snaps.profiling.session import Session
-from snaps.responses import Context, LayerGeometry
+from snaps.responses import Context, LayerGeometry, Precision
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Provenance:
     corpus: CorpusLike
     aligner: Alignment
     context: Context
+    precision: Precision
     step: float
     frequency: np.ndarray | None
     n_recordings: int
@@ -46,14 +47,16 @@ def build_tree(
     for grouping, moments in totals.items():
         for geometry in layers:
             dataset = _dataset(moments, geometry, kept_units[geometry.name], provenance)
-            dataset.attrs = schema.encode_attributes({
-                "layer": geometry.name,
-                "grouping": grouping,
-                "aligner": provenance.aligner.describe(),
-                "context": provenance.context,
-                "stride": float(geometry.stride),
-                "step": float(geometry.stride) * provenance.step,
-            })
+            dataset.attrs = schema.encode_attributes(
+                {
+                    "layer": geometry.name,
+                    "grouping": grouping,
+                    "aligner": provenance.aligner.describe(),
+                    "context": provenance.context,
+                    "stride": float(geometry.stride),
+                    "step": float(geometry.stride) * provenance.step,
+                }
+            )
             datasets[f"/{grouping}/{geometry.name}"] = dataset
     tree = xr.DataTree.from_dict(datasets)
     tree.attrs = root_attributes(list(totals), [geometry.name for geometry in layers], provenance)
@@ -98,35 +101,38 @@ def _dataset(
 def root_attributes(groupings: Sequence[str], layers: Sequence[str], provenance: Provenance) -> dict[str, Any]:
     """Attributes of the root, nested ones as JSON text."""
     session, corpus = provenance.session, provenance.corpus
-    return schema.encode_attributes({
-        "schema": schema.SCHEMA_NAME,
-        "schema_version": schema.SCHEMA_VERSION,
-        "package_version": snaps.__version__,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "layers": list(layers),
-        "groupings": list(groupings),
-        "context": provenance.context,
-        "target": session.target if isinstance(session.target, str) else repr(session.target),
-        "ignored": list(session.ignored),
-        "aligner": provenance.aligner.describe(),
-        "n_recordings": provenance.n_recordings,
-        "n_frames": provenance.n_frames,
-        "step": provenance.step,
-        "frame": _frame(session, provenance),
-        "model": {
-            "name": type(session.model).__name__,
-            "hash": weights_hash(session.model),
-            "symbols": list(session.symbols),
-            **_json_only(getattr(session.model, "config", {})),
-        },
-        "corpus": {
-            "name": corpus_name(corpus),
-            "fingerprint": corpus_fingerprint(corpus),
-            "n_recordings": len(corpus),
-        },
-        "features": corpus_settings(corpus),
-        "drop_log": provenance.drops.to_dict(),
-    })
+    return schema.encode_attributes(
+        {
+            "schema": schema.SCHEMA_NAME,
+            "schema_version": schema.SCHEMA_VERSION,
+            "package_version": snaps.__version__,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "layers": list(layers),
+            "groupings": list(groupings),
+            "context": provenance.context,
+            "precision": provenance.precision,
+            "target": session.target if isinstance(session.target, str) else repr(session.target),
+            "ignored": list(session.ignored),
+            "aligner": provenance.aligner.describe(),
+            "n_recordings": provenance.n_recordings,
+            "n_frames": provenance.n_frames,
+            "step": provenance.step,
+            "frame": _frame(session, provenance),
+            "model": {
+                "name": type(session.model).__name__,
+                "hash": weights_hash(session.model),
+                "symbols": list(session.symbols),
+                **_json_only(getattr(session.model, "config", {})),
+            },
+            "corpus": {
+                "name": corpus_name(corpus),
+                "fingerprint": corpus_fingerprint(corpus),
+                "n_recordings": len(corpus),
+            },
+            "features": corpus_settings(corpus),
+            "drop_log": provenance.drops.to_dict(),
+        }
+    )
 
 
 def _frame(session: Session, provenance: Provenance) -> dict[str, float | int]:

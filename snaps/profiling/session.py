@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from snaps.datasets.recording import Recording
 from snaps.errors import InputError, one_of
-from snaps.responses import Context, Responder, Target, UnitsError, evaluating, make_responder
+from snaps.responses import Context, Precision, Responder, Target, UnitsError, arithmetic, evaluating, make_responder
 
 
 @dataclass
@@ -110,6 +110,7 @@ def open_session(
     frame_steps: int | None = None,
     frame_hop: int | None = None,
     batch_size: int | None = None,
+    precision: Precision = "float32",
 ) -> Iterator[Session]:
     """Make a network ready; on leaving, its mode, gradients, hooks and device are what they were.
 
@@ -133,7 +134,8 @@ def open_session(
             raise InputError(f"{option} names {unknown[0]!r}; accepted are {also}the symbols {one_of(names)}")
     home = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     away = home if device is None else _device(device)
-    with evaluating(model):
+    # The caller may have switched gradients off, or be in inference mode, where there are none at all.
+    with evaluating(model), arithmetic(precision, away), torch.inference_mode(mode=False), torch.enable_grad():
         try:
             if away != home:
                 model.to(away)

@@ -50,7 +50,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Table:
-    """A table; numbers are set to the right.
+    """A table; columns of numbers are set to the right.
 
     Parameters
     ----------
@@ -72,10 +72,19 @@ class Table:
 
     @property
     def pieces(self) -> list[list[list[tuple[str, bool]]]]:
-        """Rows of every piece; a cell is its text and whether it is a number."""
-        rows = [[_cell(value) for value in row] for row in self.rows]
+        """Rows of every piece; a cell is its text and whether its column is one of numbers."""
+        rows = [[_text(value) for value in row] for row in self.rows]
+        numeric = [all(map(_numeric, column)) and any(column) for column in zip(*rows, strict=True)]
+        cells = [list(zip(row, numeric, strict=True)) for row in rows]
         height = max(1, -(-len(rows) // max(1, self.fold)))
-        return [rows[start : start + height] for start in range(0, len(rows), height)] or [[]]
+        return [cells[start : start + height] for start in range(0, len(rows), height)] or [[]]
+
+    @property
+    def headings(self) -> list[tuple[str, bool]]:
+        """Headings, and whether their columns are of numbers."""
+        first = self.pieces[0][:1]
+        numeric = [number for _, number in first[0]] if first else [False] * len(self.columns)
+        return list(zip(self.columns, numeric, strict=True))
 
 
 @dataclass(frozen=True)
@@ -164,13 +173,17 @@ def _named(block: Block) -> tuple[str, Any]:
     return {Picture: "picture", Table: "table", LabelSets: "labels"}[type(block)], block
 
 
-def _cell(value: object) -> tuple[str, bool]:
+def _text(value: object) -> str:
     if value is None:
-        return "", False
+        return ""
     if isinstance(value, bool | np.bool_):
-        return ("yes" if value else "no"), False
+        return "yes" if value else "no"
     if isinstance(value, int | np.integer):
-        return f"{value:,}", True
+        return f"{value:,}"
     if isinstance(value, float | np.floating):
-        return ("undefined" if np.isnan(value) else f"{value:.3f}".replace("-", "−")), True
-    return str(value), re.fullmatch(r"[−\d.,]+ ?%?", str(value)) is not None
+        return "undefined" if np.isnan(value) else f"{value:.3f}".replace("-", "−")
+    return str(value)
+
+
+def _numeric(text: str) -> bool:
+    return text in ("", "undefined") or re.fullmatch(r"[−\d.,]+( %)?", text) is not None

@@ -92,9 +92,7 @@ def _groups(layers: dict[str, xr.Dataset], options: Options) -> Section:
     shares = unaligned / counts
     rows = [
         [str(label), int(counts[index]), _percent(int(counts[index]), total), f"{100 * float(most):.1f} %"]
-        for index, (label, most) in enumerate(
-            zip(first[GROUP].values, shares.max("layer").values, strict=True)
-        )
+        for index, (label, most) in enumerate(zip(first[GROUP].values, shares.max("layer").values, strict=True))
     ]
     content: list[Block] = [
         f"{len(rows):,} groups, {total:,} epochs. The smallest group has {int(counts.min()):,} epochs, the "
@@ -105,9 +103,7 @@ def _groups(layers: dict[str, xr.Dataset], options: Options) -> Section:
     gone = left_out(first)
     if gone:
         content.append(
-            LabelSets(
-                [LabelSet(f"left out ({len(gone)})", gone)], caption="Groups that are not in this report:"
-            )
+            LabelSets([LabelSet(f"left out ({len(gone)})", gone)], caption="Groups that are not in this report:")
         )
     return Section("Groups", content)
 
@@ -142,9 +138,7 @@ def _maps(dataset: xr.Dataset, options: Options) -> Section:
 
 
 def _silhouettes(node: xr.DataTree, options: Options) -> Section:
-    sweep = silhouette_sweep(
-        node, percentiles=options.percentiles, metric=options.metric, weighting=options.weighting
-    )
+    sweep = silhouette_sweep(node, percentiles=options.percentiles, metric=options.metric, weighting=options.weighting)
     figure = Figure(figsize=(max(6.0, 3.4 + 0.48 * sweep.sizes["layer"]), 3.7), layout="constrained")
     plot_silhouettes(sweep, figure.subplots())
     means = mean_silhouette(sweep).values
@@ -219,8 +213,7 @@ def _sets(result: Clustering, name: str = "") -> LabelSets:
     together = {number: members for number, members in result.clusters.items() if len(members) > 1}
     alone = [members[0] for members in result.clusters.values() if len(members) == 1]
     sets = [
-        LabelSet(f"cluster {number} ({len(members)})", members, colors[number])
-        for number, members in together.items()
+        LabelSet(f"cluster {number} ({len(members)})", members, colors[number]) for number, members in together.items()
     ]
     if alone:
         sets.append(LabelSet(f"singletons ({len(alone)})", alone, SINGLETON))

@@ -17,7 +17,7 @@ from snaps.report.provenance import drop_section, provenance_section
 from snaps.schema import decode_attribute, validate_tree
 
 #: Words for what the root attributes count.
-COUNTS: Mapping[str, str] = {"n_recordings": "recordings", "n_frames": "frames"}
+COUNTS: Mapping[str, str] = {"n_recordings": "recording", "n_frames": "frame"}
 
 
 def write_report(
@@ -90,7 +90,7 @@ def write_report(
         inner = _sections(tree, options)
         parts.extend([Section(name, sections=inner)] if name else inner)
     heading = title or "; ".join(dict.fromkeys(_title(tree) for tree in trees.values()))
-    text = render_page(heading, parts, lead=" · ".join(_summary(tree) for tree in trees.values()))
+    text = render_page(heading, parts, lead=_lead(trees))
     target.parent.mkdir(parents=True, exist_ok=True)
     # Under another name first: a page appears whole or not at all.
     unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
@@ -163,5 +163,14 @@ def _title(tree: xr.DataTree) -> str:
 def _summary(tree: xr.DataTree) -> str:
     groupings = decode_attribute(tree.attrs, "groupings")
     layers = decode_attribute(tree.attrs, "layers")
-    counts = [f"{tree.attrs[name]:,} {word}" for name, word in COUNTS.items() if name in tree.attrs]
-    return ", ".join([*counts, f"{len(layers)} layers", "grouped by " + " and by ".join(groupings)])
+    counts = [_counted(int(tree.attrs[name]), word) for name, word in COUNTS.items() if name in tree.attrs]
+    return ", ".join([*counts, _counted(len(layers), "layer"), "grouped by " + " and by ".join(groupings)])
+
+
+def _lead(trees: Mapping[str, xr.DataTree]) -> str:
+    summaries = {name: _summary(tree) for name, tree in trees.items()}
+    return "; ".join(f"{name}: {text}" if name else text for name, text in summaries.items())
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number:,} {word}" + ("" if number == 1 else "s")

@@ -1,20 +1,15 @@
 """Where profiles come from, and what was left out on the way, in words."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import xarray as xr
 
+from snaps.datasets import REASONS
 from snaps.report.blocks import Section, Table
 from snaps.schema import JSON_ATTRIBUTES, decode_attribute
 
-#: What the reasons of the drop log mean, and what is counted.
-REASONS: Mapping[str, tuple[str, str]] = {
-    "ignored": ("the predicted symbol is one of those ignored (blank, repetition)", "frames"),
-    "non-finite": ("an activation or a saliency is not a finite number", "frames"),
-    "unlabelled": ("no label at the frame's centre in this grouping", "frames"),
-    "short": ("the recording is shorter than a frame", "recordings"),
-}
 CONTEXTS: Mapping[str, str] = {
     "recording": "recording: responses are computed on whole recordings, epochs are cut from them",
     "frame": "frame: every frame is run alone",
@@ -38,11 +33,7 @@ def provenance_section(profiles: xr.DataTree) -> Section:
         ("network", model.get("name")),
         ("weights", model.get("hash")),
         ("symbols", _symbols(model.get("symbols"))),
-        *(
-            (f"network: {name}", _text(model[name]))
-            for name in model
-            if name not in {"name", "hash", "symbols"}
-        ),
+        *((f"network: {name}", _text(model[name])) for name in model if name not in {"name", "hash", "symbols"}),
         ("corpus", corpus.get("name")),
         ("corpus fingerprint", corpus.get("fingerprint")),
         ("recordings", _number(attributes.get("n_recordings", corpus.get("n_recordings")))),
@@ -55,7 +46,7 @@ def provenance_section(profiles: xr.DataTree) -> Section:
         ("ignored symbols", _text(nested.get("ignored")) or "none"),
         ("layers", _text(nested.get("layers"))),
         ("groupings", _text(nested.get("groupings"))),
-        *((str(name), _text(value)) for name, value in attributes.items() if name not in TOLD),
+        *((str(name), _text(_decoded(value))) for name, value in attributes.items() if name not in TOLD),
         ("computed", attributes.get("created")),
         ("snaps", attributes.get("package_version")),
         ("schema version", _number(attributes.get("schema_version"))),
@@ -71,17 +62,15 @@ def drop_section(profiles: xr.DataTree) -> Section:
     counts: Mapping[str, Mapping[str, int]] = log.get("counts") or {}
     content: list[str | Table] = []
     rows = [
-        [reason, *REASONS.get(reason, ("", "frames")), *(int(of.get(grouping, 0)) for grouping in groupings)]
+        [reason, REASONS.get(reason, ""), *(int(of.get(grouping, 0)) for grouping in groupings)]
         for reason, of in counts.items()
     ]
     if rows:
-        content.append(Table(["reason", "what it means", "counted", *groupings], rows))
+        content.append(Table(["reason", "what is counted", *groupings], rows))
     else:
         content.append("The profiles hold no drop log.")
     if log.get("clipped"):
-        content.append(
-            f"Annotated intervals that ended after their recording and were clipped: {log['clipped']:,}."
-        )
+        content.append(f"Annotated intervals that ended after their recording and were clipped: {log['clipped']:,}.")
     skipped = log.get("skipped") or []
     if skipped:
         content.append(
@@ -122,6 +111,16 @@ def _symbols(symbols: Any) -> str | None:
     return f"{len(symbols)}: " + " ".join("space" if symbol == " " else str(symbol) for symbol in symbols)
 
 
+def _decoded(value: Any) -> Any:
+    """Nested attributes are JSON text, also those that are not listed."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            return json.loads(value)
+        except json.JSONDecodeError:
+            return value
+    return value
+
+
 def _number(value: Any) -> str | None:
     return None if value is None else f"{value:,}"
 
@@ -130,6 +129,8 @@ def _text(value: Any) -> str:
     """Nested values as one line."""
     if value is None:
         return ""
+    if isinstance(value, float):
+        return f"{value:g}"
     if isinstance(value, dict):
         return ", ".join(f"{name} {_text(inner)}" for name, inner in value.items())
     if isinstance(value, list | tuple):

@@ -2,6 +2,7 @@
 
 from snaps.responses.geometry import FrameGrid, LayerGeometry, Window, cone_widths, frame_grid
 from snaps.responses.graph import UnitsError
+from snaps.responses.precision import PRECISIONS, Precision, arithmetic
 from snaps.responses.responder import CONTEXTS, Context, make_responder
 from snaps.responses.responses import LayerResponse, Piece, Responder, SaliencyMethod, Target, cut_windows
 from snaps.responses.stack import Passage, Stack
@@ -9,7 +10,30 @@ from snaps.responses.taps import Taps, evaluating, layer_names, tap
 from snaps.responses.tracing import NotAStackError, stack_of
 
 __all__ = [
-    "CONTEXTS", "Context", "FrameGrid", "LayerGeometry", "LayerResponse", "NotAStackError", "Passage", "Piece",
-    "Responder", "SaliencyMethod", "Stack", "Taps", "Target", "UnitsError", "Window", "cone_widths", "cut_windows", "evaluating",
-    "frame_grid", "layer_names", "make_responder", "stack_of", "tap",
-]  # fmt: skip
+    "CONTEXTS",
+    "PRECISIONS",
+    "Context",
+    "FrameGrid",
+    "LayerGeometry",
+    "LayerResponse",
+    "NotAStackError",
+    "Passage",
+    "Piece",
+    "Precision",
+    "Responder",
+    "SaliencyMethod",
+    "Stack",
+    "Taps",
+    "Target",
+    "UnitsError",
+    "Window",
+    "arithmetic",
+    "cone_widths",
+    "cut_windows",
+    "evaluating",
+    "frame_grid",
+    "layer_names",
+    "make_responder",
+    "stack_of",
+    "tap",
+]

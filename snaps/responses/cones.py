@@ -8,6 +8,7 @@ needed.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property, partial
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -47,6 +48,11 @@ class ConeResponder:
     batch_size: int
     alone: bool = False
     longest_piece: int = LONGEST_PIECE
+
+    @property
+    def context(self) -> Literal["recording", "frame"]:
+        """Whether responses are those to whole recordings."""
+        return "frame" if self.alone else "recording"
 
     @cached_property
     def widths(self) -> list[int]:
@@ -129,8 +135,7 @@ class ConePiece:
                     before = cache(partial(self._cone, heard, source, start, index - 1))
                     passage = Passage(self.responder.stack.operations[index - 1], before, behind)
                     saliencies = [
-                        method.through(passage, saliency)
-                        for method, saliency in zip(methods, saliencies, strict=True)
+                        method.through(passage, saliency) for method, saliency in zip(methods, saliencies, strict=True)
                     ]
                     behind = before
 
@@ -141,7 +146,11 @@ class ConePiece:
         if not responder.alone:
             return self.activations, zero, [at // stride for stride in responder.strides]
         cones = cut_windows(self.activations[0], source=zero, start=at, width=responder.widths[0])
-        return responder.stack.forward(cones), torch.arange(len(frames), device=frames.device), [zero] * len(self.activations)
+        return (
+            responder.stack.forward(cones),
+            torch.arange(len(frames), device=frames.device),
+            [zero] * len(self.activations),
+        )
 
     def _cone(self, heard: list[Tensor], source: Tensor, start: list[Tensor], index: int) -> Tensor:
         if self.responder.alone:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
+from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
@@ -32,12 +34,15 @@ class GraphResponder:
         Tapped layers, as they come out of a whole frame.
     batch_size : int
         Frames run at once.
+    context : str
+        Always ``"frame"``.
     """
 
     model: nn.Module
     grid: FrameGrid
     layers: tuple[LayerGeometry, ...]
     batch_size: int
+    context: Literal["frame"] = "frame"
 
     def play(self, features: Float[Tensor, "unit step"]) -> Iterator[Piece]:
         """Play a recording, in one piece."""
@@ -83,8 +88,12 @@ class GraphPiece:
                 source,
                 torch.zeros_like(source),
                 tuple(saliency[geometry.name].detach() for saliency in saliencies),
-                cut_cone=lambda activation=activation: activation,
+                cut_cone=partial(_itself, activation),
             )
+
+
+def _itself(activation: Tensor) -> Tensor:
+    return activation
 
 
 def middle_step(logits: Float[Tensor, "frame symbol out"]) -> Float[Tensor, "frame symbol"]:

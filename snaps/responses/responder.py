@@ -8,7 +8,7 @@ import psutil
 import torch
 from torch import nn
 
-from snaps.errors import InputError
+from snaps.errors import InputError, one_of
 from snaps.responses.cones import ConeResponder
 from snaps.responses.geometry import LayerGeometry, frame_grid, select_layers
 from snaps.responses.graph import GraphResponder, UnitsError, measure_layers
@@ -18,8 +18,8 @@ from snaps.responses.taps import Tappable, layer_names
 from snaps.responses.tracing import NotAStackError, stack_of
 from snaps.schema import INPUT_LAYER, LOGITS_LAYER
 
-Context = Literal["recording", "frame"]
-CONTEXTS: tuple[Context, ...] = ("recording", "frame")
+Context = Literal["recording", "frame", "auto"]
+CONTEXTS: tuple[Context, ...] = ("recording", "frame", "auto")
 
 #: Frames at once, where memory allows: enough to fill the cores or the device, few enough to stay in its caches.
 MOST_FRAMES = {"cpu": 64, "cuda": 1024}
@@ -44,8 +44,9 @@ def make_responder(
         The network, on `device`.
     n_inputs : int
         Units of the recordings' features.
-    context : {"recording", "frame"}
-        Whether responses are computed on the whole recording, or every frame is run alone.
+    context : {"recording", "frame", "auto"}
+        Whether responses are computed on the whole recording, or every frame is run alone. ``"auto"`` takes
+        the recording where the network is a stack of convolutions.
     layers : iterable of str, optional
         Layers to tap. None for all of a Wav2Letter's, else ``input`` and ``logits``.
     frame_steps, frame_hop : int, optional
@@ -63,14 +64,14 @@ def make_responder(
     """
     device = device or torch.device("cpu")
     if context not in CONTEXTS:
-        raise InputError(f"context is {context!r}; accepted are 'recording', 'frame'")
+        raise InputError(f"context is {context!r}; accepted are {one_of(CONTEXTS)}")
     for option, value in (("frame_steps", frame_steps), ("frame_hop", frame_hop), ("batch_size", batch_size)):
         if value is not None and (not isinstance(value, int) or value < 1):
             raise InputError(f"{option} is {value!r}; accepted are whole numbers from 1")
     ours = isinstance(model, Tappable)
     available = layer_names(model)
     chosen = select_layers(layers, available, available if ours else (INPUT_LAYER, LOGITS_LAYER))
-    alone = context == "frame"
+    alone = context == "frame" or (context == "auto" and not _is_stack(model))
     if alone and not ours:
         if frame_steps is None or frame_hop is None:
             raise InputError(
@@ -91,6 +92,14 @@ def make_responder(
         return GraphResponder(model, replace(grid, offset=0), measured, batch_size or _frames_at_once(measured, device))
     tapped = tuple(geometry[name] for name in chosen)
     return ConeResponder(stack.to(device), grid, tapped, batch_size or _frames_at_once(tapped, device), alone)
+
+
+def _is_stack(model: nn.Module) -> bool:
+    try:
+        stack_of(model)
+    except NotAStackError:
+        return False
+    return True
 
 
 def _stack(model: nn.Module, layers: Sequence[str], n_inputs: int) -> Stack:

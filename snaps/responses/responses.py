@@ -8,7 +8,7 @@ may reach beyond the cone wherever the source has values, and nothing is copied 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -25,15 +25,15 @@ Target = Callable[[Float[Tensor, "frame symbol"]], Float[Tensor, " frame"]]
 class SaliencyMethod(Protocol):
     """How much each value of every layer matters for the target; see `snaps.alignment` for the methods."""
 
-    def of_graph(
-        self, scores: Float[Tensor, " frame"], activations: dict[str, Tensor]
-    ) -> dict[str, Tensor]:
+    def of_graph(self, scores: Float[Tensor, " frame"], activations: dict[str, Tensor]) -> dict[str, Tensor]:
         """Saliency of every layer from the autograd graph that leads from the activations to the scores."""
 
     def at_logits(self, logits: Float[Tensor, "frame symbol"], target: Target) -> Float[Tensor, "frame symbol"]:
         """Saliency of the logits, from which `through` goes down."""
 
-    def through(self, passage: Passage, saliency: Float[Tensor, "frame unit behind"]) -> Float[Tensor, "frame unit before"]:
+    def through(
+        self, passage: Passage, saliency: Float[Tensor, "frame unit behind"]
+    ) -> Float[Tensor, "frame unit before"]:
         """Saliency before one operation of a stack, from the saliency behind it."""
 
 
@@ -112,6 +112,10 @@ class Responder(Protocol):
         """The tapped layers, in the network's order."""
 
     @property
+    def context(self) -> Literal["recording", "frame"]:
+        """Whether responses are those to whole recordings, or to every frame alone."""
+
+    @property
     def batch_size(self) -> int:
         """Frames that are responded to at once."""
 
@@ -120,7 +124,11 @@ class Responder(Protocol):
 
 
 def cut_windows(
-    values: Float[Tensor, "source unit step"], *, source: Int[Tensor, " frame"], start: Int[Tensor, " frame"], width: int
+    values: Float[Tensor, "source unit step"],
+    *,
+    source: Int[Tensor, " frame"],
+    start: Int[Tensor, " frame"],
+    width: int,
 ) -> Float[Tensor, "frame unit width"]:
     """Windows of `width` steps from `start` on, with 0 where the source has no step."""
     low = int(start.min())

@@ -95,16 +95,15 @@ class Convolution:
 
     def forward(self, x: Activation) -> Activation:
         """Convolve."""
-        return F.conv1d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
+        return F.conv1d(x, self.weight, self.bias, self.stride, 0, self.dilation, self.groups).float()
 
     def gradient(self, gradient: Activation, passage: Passage) -> Activation:
         """Convolve backwards: every output step gives to the inputs that it saw."""
         if gradient.shape[-1] == 1 and self.groups == 1 and 1 in (self.dilation, self.weight.shape[-1]):
             # One output step: the transposed convolution is a matrix product.
-            return (gradient[..., 0] @ self.weight.flatten(1)).unflatten(1, self.weight.shape[1:])
-        return F.conv_transpose1d(
-            gradient, self.weight, None, self.stride, 0, 0, self.groups, self.dilation
-        )
+            return (gradient[..., 0] @ self.weight.flatten(1)).unflatten(1, self.weight.shape[1:]).float()
+        transposed = F.conv_transpose1d(gradient, self.weight, None, self.stride, 0, 0, self.groups, self.dilation)
+        return transposed.float()
 
     def to(self, device: torch.device) -> "Convolution":
         """Move the weights."""

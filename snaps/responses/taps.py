@@ -71,9 +71,7 @@ class Taps:
             raise InputError(f"the layer {name!r} runs more than once in one pass, so it has no single activation")
         if not isinstance(output, Tensor) or output.dim() not in (2, 3):
             received = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
-            raise InputError(
-                f"the layer {name!r} gives {received}; accepted are (batch, unit, step) and (batch, unit)"
-            )
+            raise InputError(f"the layer {name!r} gives {received}; accepted are (batch, unit, step) and (batch, unit)")
         seen = output if output.dim() == 3 else output[..., None]
         if name == LOGITS_LAYER:
             self._logits = seen

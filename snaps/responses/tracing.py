@@ -1,8 +1,8 @@
 """Find out whether a network is a stack of convolutions in sequence, and take it as one."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -62,7 +62,11 @@ def stack_of(model: nn.Module, *, layers: Iterable[str] | None = None) -> Stack:
     """
     links = list(model.sequence()) if isinstance(model, Sequenced) else list(_traced(model))
     operations = [_operation(name, link) for name, link in links]
-    kept = {name for name, _ in links if name} if layers is None else set(layers)
+    times = Counter(name for name, _ in links if name)
+    kept = {name for name, number in times.items() if number == 1} if layers is None else set(layers)
+    twice = sorted(name for name in kept if times[name] > 1)
+    if twice:
+        raise InputError(f"the layer {twice[0]!r} runs more than once in one pass, so it has no single activation")
     named: list[Operation] = []
     for operation in operations:
         if operation is not None:
@@ -168,8 +172,7 @@ def _link(node: fx.Node, modules: dict[str, nn.Module], kind: str) -> tuple[str 
 
 
 def _with(function: Callable[..., Tensor], arguments: list[object], options: dict[str, object]) -> Link:
-    return partial(_apply, function, tuple(arguments), options)
+    def apply(x: Tensor) -> Tensor:
+        return function(x, *arguments, **options)
 
-
-def _apply(function: Callable[..., Tensor], arguments: tuple[object, ...], options: dict[str, object], x: Tensor) -> Tensor:
-    return function(x, *arguments, **options)
+    return apply

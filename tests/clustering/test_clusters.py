@@ -19,9 +19,7 @@ LABELS = tuple(f"g{number:02d}" for number in range(14))
 
 def points(values: list[list[float]] | np.ndarray) -> xr.DataArray:
     values = np.asarray(values, dtype=float)
-    return xr.DataArray(
-        values, dims=("group", "unit"), coords={"group": [f"g{n:02d}" for n in range(len(values))]}
-    )
+    return xr.DataArray(values, dims=("group", "unit"), coords={"group": [f"g{n:02d}" for n in range(len(values))]})
 
 
 def partition(result: Clustering) -> set[frozenset[str]]:
@@ -60,9 +58,7 @@ def test_clusters_equal_definition_12(seed: int, percentile: float, weighting: s
     square = squareform(condensed)
     np.testing.assert_allclose(result.distances.values, square)
     np.testing.assert_allclose(result.silhouettes.values, slow_silhouettes(square, labels), atol=1e-12)
-    np.testing.assert_allclose(
-        result.silhouettes.values, silhouette_samples(square, labels, metric="precomputed")
-    )
+    np.testing.assert_allclose(result.silhouettes.values, silhouette_samples(square, labels, metric="precomputed"))
     assert result.silhouette == pytest.approx(silhouette_score(square, labels, metric="precomputed"))
     assert result.undefined == ""
 
@@ -96,9 +92,7 @@ def test_permuted_and_renamed_groups_permute_and_rename_the_clusters(order: list
     values = points(np.random.default_rng(seed).normal(size=(12, 4)))
     renamed = values.isel(group=list(order)).assign_coords(group=[f"new{index:02d}" for index in order])
     one, other = cluster(values, percentile=70), cluster(renamed, percentile=70)
-    assert partition(other) == {
-        frozenset(name.replace("g", "new") for name in group) for group in partition(one)
-    }
+    assert partition(other) == {frozenset(name.replace("g", "new") for name in group) for group in partition(one)}
     assert other.silhouette == pytest.approx(one.silhouette)
     assert other.threshold == pytest.approx(one.threshold)
 

@@ -61,9 +61,7 @@ def test_objects_will_do_for_names() -> None:
 def test_arrays_are_compared_as_they_are() -> None:
     dataset = random_dataset()
     for weighting in ("frames", "groups"):
-        xr.testing.assert_identical(
-            distances(snap(dataset, weighting)), distances(dataset, weighting=weighting)
-        )
+        xr.testing.assert_identical(distances(snap(dataset, weighting)), distances(dataset, weighting=weighting))
     turned = snap(dataset).transpose("lag", "unit", "group")
     np.testing.assert_allclose(distances(turned).values, distances(dataset).values, rtol=1e-12)
 

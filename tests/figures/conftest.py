@@ -1,15 +1,14 @@
 from collections.abc import Iterator
 
-import matplotlib as mpl
 import pytest
 import xarray as xr
 from matplotlib import pyplot as plt
 
+from snaps.figures import draw_offscreen
 from snaps.profiles import snap
 from tests.profiles.speech import speech_tree
 
-# No window is opened, whatever the machine has.
-mpl.use("Agg")
+draw_offscreen()
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,13 @@ def heat_axes(figure: plt.Figure) -> plt.Axes:
     return max(figure.axes, key=lambda ax: ax.get_position().width * ax.get_position().height)
 
 
+def assert_inside(figure: plt.Figure, labels: list[plt.Text]) -> None:
+    width, height = figure.canvas.get_width_height()
+    for label in labels:
+        box = label.get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height, label.get_text()
+
+
 def test_sixty_groups_are_readable(speech: xr.DataTree) -> None:
     result = cluster(speech["phoneme/conv5"])
     figure = plot_clustermap(result)
@@ -27,10 +34,7 @@ def test_sixty_groups_are_readable(speech: xr.DataTree) -> None:
         assert min(label.get_fontsize() for label in axis.get_ticklabels()) >= 7
     boxes = [label.get_window_extent() for label in ax.get_yticklabels()]
     assert all(a.y0 >= b.y1 - 1 for a, b in itertools.pairwise(boxes))
-    width, height = figure.canvas.get_width_height()
-    for label in [*ax.get_xticklabels(), *ax.get_yticklabels(), figure._suptitle]:
-        box = label.get_window_extent()
-        assert box.x0 >= 0 and box.x1 <= width and box.y0 >= 0 and box.y1 <= height
+    assert_inside(figure, [*ax.get_xticklabels(), *ax.get_yticklabels(), figure._suptitle])
     assert plt.get_fignums() == [], "nothing is left open"
 
 
@@ -88,7 +92,9 @@ def test_few_and_many_groups_are_drawn(count: int) -> None:
     figure = plot_clustermap(result)
     figure.canvas.draw()
     assert "1 cluster, silhouette undefined: there is one cluster" in figure.get_suptitle()
-    assert len(heat_axes(figure).get_yticklabels()) == count
+    ax = heat_axes(figure)
+    assert len(ax.get_yticklabels()) == count
+    assert_inside(figure, [*ax.get_xticklabels(), *ax.get_yticklabels(), figure._suptitle])
 
 
 def test_a_layer_without_distances_is_drawn() -> None:

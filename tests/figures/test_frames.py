@@ -55,8 +55,7 @@ def test_the_peak_is_marked(activation: xr.DataArray, saliency: xr.DataArray) ->
     ax = plot_frame(activation, saliency, peak=1.68, unit=3)
     lines = {line.get_label(): line for line in ax.lines}
     assert list(lines["peak"].get_xdata()) == pytest.approx([1680, 1680])
-    (mark,) = [line for line in ax.lines if line.get_marker() == "o"]
-    assert (list(mark.get_xdata()), list(mark.get_ydata())) == ([pytest.approx(1680)], [3])
+    assert [tuple(mark.get_offsets()[0]) for mark in ax.collections] == [(pytest.approx(1680), 3)] * 2
     assert [text.get_text() for text in ax.get_legend().texts] == ["saliency above 0", "below 0", "peak"]
     without = plot_frame(activation, saliency)
     assert [text.get_text() for text in without.get_legend().texts] == ["saliency above 0", "below 0"]
@@ -73,14 +72,10 @@ def test_a_frame_without_saliency_is_drawn(activation: xr.DataArray, saliency: x
     assert (plot_frame(activation, 0 * saliency).images[1].get_array()[..., 3] == 0).all()
 
 
-def test_lags_will_do_for_times_and_axes_go_in_and_come_out(
-    activation: xr.DataArray, saliency: xr.DataArray
-) -> None:
+def test_lags_will_do_for_times_and_axes_go_in_and_come_out(activation: xr.DataArray, saliency: xr.DataArray) -> None:
     _, given = plt.subplots()
     lags = {"time": "lag"}
-    ax = plot_frame(
-        activation.rename(lags).drop_vars("frequency"), saliency.rename(lags), given, colorbar=False
-    )
+    ax = plot_frame(activation.rename(lags).drop_vars("frequency"), saliency.rename(lags), given, colorbar=False)
     assert ax is given
     assert ax.get_xlabel() == "lag from the peak (ms)"
     assert ax.get_ylabel() == "unit"

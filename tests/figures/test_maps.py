@@ -91,6 +91,14 @@ def test_hidden_layers_count_units(speech: xr.DataTree) -> None:
     assert all(float(tick).is_integer() for tick in ticks)
 
 
+def test_selected_units_keep_their_numbers(speech: xr.DataTree) -> None:
+    values = snap(speech["phoneme/conv5"]).assign_coords(unit=[3, 5, 20, 21, 22, 40, 41, 90])
+    ax = drawn(plot_snap(values, "s"))
+    labels = {round(tick): label.get_text() for tick, label in zip(ax.get_yticks(), ax.get_yticklabels(), strict=True)}
+    assert labels[0] == "3"
+    assert labels[6] == "41"
+
+
 def test_layers_of_one_step_are_a_column(speech: xr.DataTree) -> None:
     ax = drawn(plot_snap(snap(speech["phoneme/logits"]), "s"))
     assert ax.images[0].get_array().shape == (62, 1)
@@ -181,9 +189,7 @@ def test_a_picture_can_be_cut_to_what_matters(maps: xr.DataArray) -> None:
     left, right, *_ = plot_snap(maps, "s", within=0.1).images[0].get_extent()
     assert (left, right) == pytest.approx((-100, 100))
     assert reach(xr.zeros_like(maps)) == float(abs(maps["lag"]).max())
-    with pytest.raises(
-        InputError, match=r"no lag lies within -1 s of the peak; there are -0\.824 to 0\.816 s"
-    ):
+    with pytest.raises(InputError, match=r"no lag lies within -1 s of the peak; there are -0\.824 to 0\.816 s"):
         plot_snap(maps, "s", within=-1)
 
 

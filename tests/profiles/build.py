@@ -45,8 +45,7 @@ def from_epochs(
     n_units, n_lags = activation.shape[1:]
     shape = (len(groups), n_units, n_lags)
     result = {
-        name: np.full(shape, np.nan)
-        for name in ("activation", "saliency", "activation_variance", "saliency_variance")
+        name: np.full(shape, np.nan) for name in ("activation", "saliency", "activation_variance", "saliency_variance")
     }
     coverage = np.zeros((len(groups), n_lags), dtype=np.int64)
     for row, group in enumerate(groups):
@@ -72,9 +71,7 @@ def from_epochs(
             "count": ("group", np.array([labels.count(group) for group in groups], dtype=np.int64)),
             "unaligned": (
                 "group",
-                np.array(
-                    [sum(u for u, label in zip(unaligned, labels, strict=True) if label == g) for g in groups]
-                ),
+                np.array([sum(u for u, label in zip(unaligned, labels, strict=True) if label == g) for g in groups]),
             ),
         },
         coords=coords,

@@ -64,9 +64,7 @@ def _layer(rng: np.random.Generator, layer: str, n_units: int, grouping: str) ->
         depth = LAYERS.index(layer)
         clarity = 2.2 * np.exp(-(((depth - 5) / 3.0) ** 2)) + 0.5
         manner = {name: rng.normal(size=n_units) for name in MANNERS}
-        centres = np.stack(
-            [clarity * manner[MANNER_OF[label]] + rng.normal(size=n_units) for label in labels]
-        )
+        centres = np.stack([clarity * manner[MANNER_OF[label]] + rng.normal(size=n_units) for label in labels])
         activation = np.maximum(0, 1 + centres[:, :, None] * np.exp(-((lag / 0.06) ** 2)))
         sharpness = 0.05 + 0.01 * depth
     activation = activation + rng.normal(size=activation.shape) / np.sqrt(np.maximum(coverage, 1))[:, None, :]

@@ -47,9 +47,7 @@ def slow_snap(dataset: xr.Dataset, weighting: str) -> np.ndarray:
 def test_contrast_and_snap_equal_their_definitions(seed: int, weighting: str) -> None:
     dataset = random_dataset(seed, n_epochs=12)
     assert bool(dataset["activation"].isnull().any())
-    np.testing.assert_allclose(
-        contrast(dataset, weighting).values, slow_contrast(dataset, weighting), rtol=1e-12
-    )
+    np.testing.assert_allclose(contrast(dataset, weighting).values, slow_contrast(dataset, weighting), rtol=1e-12)
     np.testing.assert_allclose(snap(dataset, weighting).values, slow_snap(dataset, weighting), rtol=1e-12)
 
 

@@ -49,15 +49,11 @@ def test_a_round_trip_changes_nothing(tree: xr.DataTree, tmp_path: Path, ending:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-def test_the_order_of_groupings_and_layers_is_restored(
-    tree: xr.DataTree, tmp_path: Path, ending: str
-) -> None:
+def test_the_order_of_groupings_and_layers_is_restored(tree: xr.DataTree, tmp_path: Path, ending: str) -> None:
     save_profiles(tree, tmp_path / f"p.{ending}")
     opened = open_profiles(tmp_path / f"p.{ending}")
     assert list(opened.children) == ["predicted", "phoneme"]
-    assert [list(node.children) for node in opened.children.values()] == [
-        ["input", "conv1", "conv2", "logits"]
-    ] * 2
+    assert [list(node.children) for node in opened.children.values()] == [["input", "conv1", "conv2", "logits"]] * 2
     assert decode_attribute(opened.attrs, "layers") == ["input", "conv1", "conv2", "logits"]
 
 
@@ -218,9 +214,7 @@ def test_missing_chunks_are_no_silent_zeros(tree: xr.DataTree, tmp_path: Path) -
         path = save_profiles(tree, tmp_path / f"{name}.zarr")
         chunks = [file for file in (path / "phoneme/conv1" / name).iterdir() if file.name[0] != "."]
         chunks[0].unlink()
-        with pytest.raises(
-            InputError, match=rf"'/phoneme/conv1' of .* are damaged: values of '{name}' are missing"
-        ):
+        with pytest.raises(InputError, match=rf"'/phoneme/conv1' of .* are damaged: values of '{name}' are missing"):
             open_profiles(path)
 
 

@@ -19,9 +19,7 @@ FINE = ("s", "z", "iy", "ih", "h#", "é")
     seed=st.integers(0, 1000),
 )
 @settings(max_examples=60, deadline=None)
-def test_regrouping_equals_grouping_so_from_the_start(
-    labels: list[str], mapping: dict[str, str], seed: int
-) -> None:
+def test_regrouping_equals_grouping_so_from_the_start(labels: list[str], mapping: dict[str, str], seed: int) -> None:
     activation, saliency = random_epochs(seed, labels, n_units=2, n_lags=3)
     unaligned = (np.random.default_rng(seed).random(len(labels)) < 0.3).tolist()
     fine = from_epochs(activation, saliency, labels, unaligned=unaligned, variance=True)
@@ -115,10 +113,7 @@ def test_small_groups_are_left_out_and_listed() -> None:
 
 def test_the_layers_of_a_grouping_are_filtered_alike() -> None:
     node = random_tree()["phoneme"]
-    layers = {
-        name: layer.to_dataset().assign(count=("group", np.arange(8)))
-        for name, layer in node.children.items()
-    }
+    layers = {name: layer.to_dataset().assign(count=("group", np.arange(8))) for name, layer in node.children.items()}
     result = filter_groups(xr.DataTree.from_dict(layers), min_count=6)
     assert isinstance(result, xr.DataTree)
     assert [layer["group"].values.tolist() for layer in result.children.values()] == [["iy+f", "é"]] * 4

@@ -12,6 +12,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from snaps.clustering import cluster, silhouette_sweep
+from snaps.datasets import REASONS
 from snaps.errors import InputError, OutputExistsError
 from snaps.report import LabelSet, LabelSets, Picture, Section, Table, write_report
 from snaps.report.page import render_page
@@ -128,11 +129,10 @@ def test_names_and_reasons_are_escaped(tmp_path: Path) -> None:
             "clipped": 0,
         },
         features={evil: evil},
+        frame={"steps": 206, evil: 1.648},
         anything=evil,
     )
-    sections = [
-        Section(evil, [evil, Table([evil], [[evil]], evil), LabelSets([LabelSet(evil, [evil], evil)], evil)])
-    ]
+    sections = [Section(evil, [evil, Table([evil], [[evil]], evil), LabelSets([LabelSet(evil, [evil], evil)], evil)])]
     text = write_report(tree, tmp_path / "r.html", title=evil, sections=sections).read_text(encoding="utf-8")
     assert "<img src=x" not in text
     page = Page(text)
@@ -161,8 +161,7 @@ def test_provenance_is_told_in_words(page: Page) -> None:
 
 def test_what_was_left_out_is_told_in_words(page: Page) -> None:
     cells = page.of("td")
-    assert "the recording is shorter than a frame" in cells
-    assert "no label at the frame's centre in this grouping" in cells
+    assert set(REASONS.values()) <= set(cells)
     assert "12,345" in cells
     assert "the file 'si1.PHN' is empty" in cells
     paragraphs = page.of("p")
@@ -183,9 +182,7 @@ def test_the_sweep_is_a_table(tree: xr.DataTree, page: Page) -> None:
 def test_clusters_of_the_layers_asked_for_and_of_the_best_are_shown(tree: xr.DataTree, page: Page) -> None:
     headings = page.of("h3")
     assert headings.count("Clusters in logits") == 2
-    silhouettes = {
-        layer: cluster(tree[f"phoneme/{layer}"]).silhouette for layer in ("conv1", "conv2", "logits")
-    }
+    silhouettes = {layer: cluster(tree[f"phoneme/{layer}"]).silhouette for layer in ("conv1", "conv2", "logits")}
     best = max(silhouettes, key=lambda layer: silhouettes[layer])
     assert f"Clusters in {best}" in headings
     assert headings.count("Clusters in every layer") == 2
@@ -229,9 +226,7 @@ def test_small_groups_are_left_out_and_listed(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["r.html"]
 
 
-def test_many_groups_show_the_largest_maps_and_say_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_many_groups_show_the_largest_maps_and_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("snaps.report.groupings.MOST_MAPS", 3)
     tree = small_tree()
     text = write_report(tree, tmp_path / "r.html").read_text(encoding="utf-8")
@@ -247,9 +242,7 @@ def test_sections_of_ones_own_come_first(tmp_path: Path) -> None:
         ["Two networks were trained.", Picture(figure, "loss over epochs", "The loss."), rates],
         sections=[Section("Details", [Table(["a", "b"], [[1, None], [True, -0.5]])], folded=True)],
     )
-    text = write_report(small_tree(), tmp_path / "r.html", sections=[own], title="Mine").read_text(
-        encoding="utf-8"
-    )
+    text = write_report(small_tree(), tmp_path / "r.html", sections=[own], title="Mine").read_text(encoding="utf-8")
     page = Page(text)
     assert page.of("h1") == page.of("title") == ["Mine"]
     assert page.of("h2")[:2] == ["Training", "Where the profiles come from"]

@@ -1,5 +1,6 @@
 """A corpus of synthetic speech in TIMIT's layout."""
 
+import io
 import json
 import os
 import sys
@@ -93,8 +94,8 @@ def synthesize_corpus(
         at most.
     snr : (float, float), optional
         Lowest and highest signal-to-noise ratio of a recording in dB: the mean power between the first and
-        the last sound, over that of steady noise between white and pink. None leaves the noise out: silence
-        is all zeros.
+        the last sound, over that of steady noise between white and pink. None leaves the
+        noise out.
     workers : int, optional
         Recordings that are made at the same time; as many as there are processors unless given.
     overwrite : bool
@@ -146,24 +147,18 @@ def synthesize_corpus(
             "speakers": [{**asdict(speaker), "voice": speaker.voice} for speaker in cast],
         }
         (folder / "DOC").mkdir()
-        (folder / "DOC" / "SYNTHESIS.JSON").write_text(
-            json.dumps(described, indent=1) + "\n", encoding="utf-8"
-        )
+        (folder / "DOC" / "SYNTHESIS.JSON").write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
     return load_timit(root)
 
 
-def _each(
-    tasks: list[_Task], make: Callable[[_Task], None], workers: int | None, progress: bool
-) -> Iterator[None]:
+def _each(tasks: list[_Task], make: Callable[[_Task], None], workers: int | None, progress: bool) -> Iterator[None]:
     """Do the tasks, several at a time: threads that wait for eSpeak NG's processes."""
     from tqdm import tqdm
 
     executor = ThreadPoolExecutor(max_workers=workers or _n_processors())
     try:
         done = executor.map(make, tasks)
-        yield from tqdm(
-            done, "speaking", len(tasks), unit=" recordings", file=sys.stderr, disable=not progress
-        )
+        yield from tqdm(done, "speaking", len(tasks), unit=" recordings", file=sys.stderr, disable=not progress)
     finally:
         executor.shutdown(cancel_futures=True)
 
@@ -185,6 +180,7 @@ def _make(task: _Task, engine: Engine, conditions: _Conditions, folder: Path) ->
         rate=round(speaker.rate * rng.uniform(1 - RATE_VARIES, 1 + RATE_VARIES)),
         pitch=speaker.pitch,
         pitch_range=speaker.pitch_range,
+        seed=int(rng.integers(2**31)),
     )
     before, after = (round(speech.rate * rng.uniform(*SILENCE)) for _ in range(2))
     speech = with_silence(speech, before=before, after=after)
@@ -202,8 +198,11 @@ def _make(task: _Task, engine: Engine, conditions: _Conditions, folder: Path) ->
         noise = noise_floor(len(samples), rate=RATE, slope=slope, rng=rng)
         noisy = add_noise(samples, noise, snr=ratio, spoken=slice(phones[0].end, phones[-1].start))
 
+    # Written to memory first: soundfile would wait for the disk after every file.
+    sphere = io.BytesIO()
+    soundfile.write(sphere, at_level(noisy, level), RATE, format="NIST", subtype="PCM_16")
     path = folder / task.stem
-    soundfile.write(path.with_suffix(".WAV"), at_level(noisy, level), RATE, format="NIST", subtype="PCM_16")
+    path.with_suffix(".WAV").write_bytes(sphere.getbuffer())
     bounds = word_bounds(phones, len(sentence.words))
     written = {
         ".PHN": [f"{phone.start} {phone.end} {phone.symbol}" for phone in phones],

@@ -46,9 +46,7 @@ class _Event(ctypes.Structure):
     )
 
 
-_Callback = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event)
-)
+_Callback = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(ctypes.c_short), ctypes.c_int, ctypes.POINTER(_Event))
 
 
 class ESpeak:
@@ -78,7 +76,7 @@ class ESpeak:
         if self._library.espeak_SetVoiceByName(voice.encode()) != 0:
             raise RuntimeError(f"eSpeak NG has no voice {voice!r}")
 
-    def speak(self, text: str, *, rate: int, pitch: int, pitch_range: int) -> tuple[bytes, list[str]]:
+    def speak(self, text: str, *, rate: int, pitch: int, pitch_range: int, seed: int) -> tuple[bytes, list[str]]:
         """Speak a text.
 
         Parameters
@@ -89,6 +87,8 @@ class ESpeak:
             Words a minute.
         pitch, pitch_range : int
             From 0 to 100; 50 is the voice's own.
+        seed : int
+            What the noise of a breathy voice follows from; left alone, that is the time of day.
 
         Returns
         -------
@@ -119,6 +119,7 @@ class ESpeak:
             return 0
 
         callback = _Callback(take)
+        self._library.espeak_ng_SetRandSeed(ctypes.c_long(seed))
         self._library.espeak_SetSynthCallback(callback)
         for parameter, value in ((espeakRATE, rate), (espeakPITCH, pitch), (espeakRANGE, pitch_range)):
             self._library.espeak_SetParameter(parameter, value, 0)
@@ -152,14 +153,14 @@ def serve(library: str, data: str, voice: str, *speech: str) -> None:
     library, data, voice : str
         As for `ESpeak`.
     *speech : str
-        Rate, pitch and pitch range of the text; nothing where words are to be pronounced.
+        Rate, pitch, pitch range and seed of the text; nothing where words are to be pronounced.
     """
     espeak = ESpeak(library, data, voice)
     text = sys.stdin.buffer.read().decode()
     pcm = b""
     if speech:
-        rate, pitch, pitch_range = map(int, speech)
-        pcm, events = espeak.speak(text, rate=rate, pitch=pitch, pitch_range=pitch_range)
+        rate, pitch, pitch_range, seed = map(int, speech)
+        pcm, events = espeak.speak(text, rate=rate, pitch=pitch, pitch_range=pitch_range, seed=seed)
         lines = [str(espeak.rate), *events]
     else:
         lines = [" ".join(espeak.pronounce(word)) for word in text.split("\n")]

@@ -60,10 +60,7 @@ def sentence_of(text: str) -> Sentence:
 def vocabulary() -> frozenset[str]:
     """Every word that the lists contain, in lower case, without plurals and participles."""
     entries = [
-        entry
-        for kinds in (NOUNS, ADJECTIVES, VERBS, ADVERBS, FUNCTION)
-        for kind in kinds.values()
-        for entry in kind
+        entry for kinds in (NOUNS, ADJECTIVES, VERBS, ADVERBS, FUNCTION) for kind in kinds.values() for entry in kind
     ]
     return frozenset(word for entry in entries for word in entry.replace(":", " ").lower().split())
 
@@ -127,8 +124,7 @@ class Grammar:
         """Choose the articles and capitalise the beginning."""
         words = text.split()
         chosen = [
-            article(after) if word == "<a>" else word
-            for word, after in zip(words, [*words[1:], ""], strict=True)
+            article(after) if word == "<a>" else word for word, after in zip(words, [*words[1:], ""], strict=True)
         ]
         text = " ".join(chosen)
         return text[0].upper() + text[1:]

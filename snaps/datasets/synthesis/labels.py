@@ -1,6 +1,6 @@
 """From eSpeak NG's marks to annotations as TIMIT has them: phones without gaps, with closures, and words.
 
-eSpeak NG marks where a phoneme begins. Four rules make phones of the marks; "quiet" is a stretch of samples
+eSpeak NG marks where a phoneme begins. Five rules make phones of the marks; "quiet" is a stretch of samples
 below `QUIET` that ends at a mark.
 
 1. Quiet before a plosive or an affricate is its closure; if it lasts less than `SHORTEST_CLOSURE`, it is
@@ -12,7 +12,9 @@ below `QUIET` that ends at a mark.
 3. eSpeak NG may render a liquid as the end of its vowel, and then marks it at the end of both. A phone, no
    plosive, that would last less than `SHORTEST_PHONE` begins earlier: it takes `BORROWED_SHARE` of the
    phone before it and itself, `BORROWED` at most.
-4. Two symbols for one mnemonic share its stretch, as the table says.
+4. After a nasal, a liquid or a glide eSpeak NG marks a vowel where its onset is over, not where it begins. The
+   consonant keeps `SONORANT_SHARE` of its stretch, which is where the spectrum changes most after nasals.
+5. Two symbols for one mnemonic share its stretch, as the table says.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +22,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from snaps.datasets.synthesis.mnemonics import CLOSURES, FIRST_SHARE, PAUSES, VOICED_RELEASES, timit_symbols
+from snaps.datasets.synthesis.mnemonics import (
+    CLOSURES,
+    FIRST_SHARE,
+    PAUSES,
+    SONORANTS,
+    VOICED_RELEASES,
+    VOWELS,
+    timit_symbols,
+)
 from snaps.datasets.synthesis.speech import Speech
 
 QUIET = 200
@@ -33,6 +43,7 @@ VOICE_BAR = 0.042
 SHORTEST_PHONE = 0.020
 BORROWED = 0.060
 BORROWED_SHARE = 0.4
+SONORANT_SHARE = 0.6
 
 _GLOTTAL_STOP = ("q",)
 _SILENT = frozenset({"h#", "pau", "epi", "q", *CLOSURES.values()})
@@ -144,11 +155,25 @@ def _stretches(speech: Speech, *, voice: str, text: str) -> list[_Stretch]:
         if symbols == _GLOTTAL_STOP or end - quiet < SHORTEST_QUIET * speech.rate:
             quiet = end
         stretches.append(_Stretch(start, quiet, end, symbols, phoneme.word))
-    return stretches
+    return _with_onsets(stretches)
+
+
+def _with_onsets(stretches: list[_Stretch]) -> list[_Stretch]:
+    """Rule 4."""
+    moved = stretches[:1]
+    for stretch in stretches[1:]:
+        before = moved[-1]
+        is_sonorant = len(before.symbols) == 1 and before.symbols[0] in SONORANTS
+        if is_sonorant and before.quiet == before.end and stretch.symbols[:1] and stretch.symbols[0] in VOWELS:
+            onset = before.start + round(SONORANT_SHARE * (before.end - before.start))
+            moved[-1] = replace(before, quiet=onset, end=onset)
+            stretch = replace(stretch, start=onset)
+        moved.append(stretch)
+    return moved
 
 
 def _phones(stretches: list[_Stretch], rate: int) -> Iterator[Phone]:
-    """Rules 1, 2 and 4."""
+    """Rules 1, 2 and 5."""
     closing = None
     after_pause = True
     for index, stretch in enumerate(stretches):
@@ -171,9 +196,7 @@ def _phones(stretches: list[_Stretch], rate: int) -> Iterator[Phone]:
         after_pause = False
 
 
-def _stop(
-    stretch: _Stretch, end: int, *, closing: int | None, after_pause: bool, rate: int
-) -> Iterator[Phone]:
+def _stop(stretch: _Stretch, end: int, *, closing: int | None, after_pause: bool, rate: int) -> Iterator[Phone]:
     """Closure and release of a plosive or an affricate; `closing` is where quiet before it begins."""
     release = stretch.symbols[0]
     start, burst = stretch.start, stretch.start

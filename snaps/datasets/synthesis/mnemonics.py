@@ -43,6 +43,31 @@ CLOSURES = {
 }  # fmt: skip
 """Release -> its closure, as TIMIT names them."""
 
+SONORANTS = frozenset(["m", "n", "ng", "l", "r", "w", "y"])
+VOWELS = frozenset(
+    [
+        "iy",
+        "ih",
+        "eh",
+        "ey",
+        "ae",
+        "aa",
+        "aw",
+        "ay",
+        "ah",
+        "ao",
+        "oy",
+        "ow",
+        "uh",
+        "uw",
+        "ux",
+        "er",
+        "ax",
+        "ix",
+        "axr",
+        "el",
+    ]
+)
 VOICED_RELEASES = frozenset({"b", "d", "g", "jh"})
 
 _EVERY = ""

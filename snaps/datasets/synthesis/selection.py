@@ -17,7 +17,7 @@ SHARED_PART = 4
 speaker's own (SI)."""
 SHARED_BY = 4
 """Speakers of the same part that share one."""
-CANDIDATES = 40
+CANDIDATES = 60
 """Sentences among which the best is taken; the grammar is asked for `RESERVE` times as many as are needed,
 and more."""
 RESERVE = 12
@@ -65,9 +65,7 @@ def assign_sentences(
     dict of str to tuple of Assignment
         Speaker's identifier -> what the speaker says.
     """
-    dialect = [
-        Assignment(f"SA{index + 1}", sentence_of(text)) for index, text in enumerate(DIALECT_SENTENCES)
-    ]
+    dialect = [Assignment(f"SA{index + 1}", sentence_of(text)) for index, text in enumerate(DIALECT_SENTENCES)]
     n_shared = max(n_sentences - len(dialect), 0) // SHARED_PART
     n_own = max(n_sentences - len(dialect), 0) - n_shared
     chosen: dict[str, list[Assignment]] = {speaker.id: dialect[:n_sentences] for speaker in speakers}
@@ -103,9 +101,7 @@ class _Choice:
         sentences = Grammar(self._rng).sentences()
         self._reserve = [next(sentences) for _ in range(RESERVE * needed + EXTRA if needed else 0)]
         words = sorted({word for sentence in self._reserve for word in sentence.words})
-        self._lexicon = {
-            language: _lexicon(engine, words, language) for language in sorted(languages) if words
-        }
+        self._lexicon = {language: _lexicon(engine, words, language) for language in sorted(languages) if words}
         self._phonemes: Counter[str] = Counter()
         self._pairs: Counter[tuple[str, str]] = Counter()
         self._words: Counter[str] = Counter()
@@ -127,12 +123,10 @@ class _Choice:
     def _gain(self, sentence: Sentence, language: str) -> float:
         phonemes = self._pronounced(sentence, language)
         mean = sum(self._phonemes.values()) / max(len(self._phonemes), 1) + 1
-        rare_phonemes = sum(mean / (self._phonemes[phoneme] + 0.1 * mean) for phoneme in phonemes) / len(
-            phonemes
-        )
+        rare_phonemes = sum(mean / (self._phonemes[phoneme] + 0.1 * mean) for phoneme in phonemes) / len(phonemes)
         new_pairs = sum(1 / (1 + self._pairs[pair]) for pair in pairwise(phonemes)) / len(phonemes)
         new_words = sum(1 / (1 + self._words[word]) ** 2 for word in sentence.words) / len(sentence.words)
-        return 0.5 * rare_phonemes + new_pairs + new_words
+        return rare_phonemes + new_pairs + new_words
 
     def _pronounced(self, sentence: Sentence, language: str) -> list[str]:
         lexicon = self._lexicon[language]
@@ -143,8 +137,6 @@ def _lexicon(engine: Engine, words: Sequence[str], language: str) -> dict[str, t
     """Words in TIMIT's symbols, without closures."""
     pronounced = engine.pronounce(words, voice=language)
     return {
-        word: tuple(
-            symbol for mnemonic in mnemonics for symbol in timit_symbols(mnemonic, voice=language, where=word)
-        )
+        word: tuple(symbol for mnemonic in mnemonics for symbol in timit_symbols(mnemonic, voice=language, where=word))
         for word, mnemonics in pronounced.items()
     }

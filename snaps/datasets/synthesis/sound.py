@@ -27,9 +27,7 @@ def with_silence(speech: Speech, *, before: int, after: int) -> Speech:
     return Speech(samples, speech.rate, moved)
 
 
-def noise_floor(
-    n_samples: int, *, rate: int, slope: float, rng: np.random.Generator
-) -> Float64[np.ndarray, " sample"]:
+def noise_floor(n_samples: int, *, rate: int, slope: float, rng: np.random.Generator) -> Float64[np.ndarray, " sample"]:
     """Steady noise whose power falls with frequency as 1 / frequency^slope: white for 0, pink for 1.
 
     Parameters
@@ -48,9 +46,12 @@ def noise_floor(
     array of shape (samples,)
         Noise with a root mean square of 1.
     """
-    spectrum = np.fft.rfft(rng.standard_normal(n_samples))
-    frequency = np.fft.rfftfreq(n_samples, 1 / rate)
-    noise = np.fft.irfft(spectrum * np.maximum(frequency, LOWEST_NOISE) ** (-slope / 2), n_samples)
+    # A power of two: the transform of a length without small factors is slow.
+    length = 1 << max(n_samples - 1, 1).bit_length()
+    spectrum = np.fft.rfft(rng.standard_normal(length))
+    frequency = np.fft.rfftfreq(length, 1 / rate)
+    coloured = np.fft.irfft(spectrum * np.maximum(frequency, LOWEST_NOISE) ** (-slope / 2), length)
+    noise = coloured[:n_samples]
     return noise / np.sqrt(np.mean(noise**2))
 
 

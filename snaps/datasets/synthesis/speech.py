@@ -71,7 +71,7 @@ class Engine:
         """Whether there is a voice variant of this name; eSpeak NG itself would silently do without."""
         return (Path(self.data) / "voices" / "!v" / variant).is_file()
 
-    def speak(self, words: Sequence[str], *, voice: str, rate: int, pitch: int, pitch_range: int) -> Speech:
+    def speak(self, words: Sequence[str], *, voice: str, rate: int, pitch: int, pitch_range: int, seed: int) -> Speech:
         """Speak the words of a sentence, punctuation included.
 
         Parameters
@@ -84,13 +84,15 @@ class Engine:
             Words a minute.
         pitch, pitch_range : int
             From 0 to 100; 50 is the voice's own.
+        seed : int
+            What the noise of a breathy voice follows from.
 
         Raises
         ------
         RuntimeError
             If eSpeak NG fails, or reports another number of words.
         """
-        (head, *events), pcm = self._ask(SEPARATOR.join(words), voice, rate, pitch, pitch_range)
+        (head, *events), pcm = self._ask(SEPARATOR.join(words), voice, rate, pitch, pitch_range, seed)
         phonemes: list[Phoneme] = []
         word = -1
         for event in events:
@@ -101,8 +103,7 @@ class Engine:
                 phonemes.append(Phoneme(int(sample), without_stress(name[0]), word))
         if word + 1 != len(words):
             raise RuntimeError(
-                f"eSpeak NG's voice {voice} reported {word + 1} words in {' '.join(words)!r}, "
-                f"which has {len(words)}"
+                f"eSpeak NG's voice {voice} reported {word + 1} words in {' '.join(words)!r}, which has {len(words)}"
             )
         return Speech(np.frombuffer(pcm, dtype=np.int16), int(head), tuple(phonemes))
 

@@ -31,8 +31,7 @@ def check_output(root: Path, *, overwrite: bool) -> None:
         return
     if not overwrite:
         raise OutputExistsError(
-            f"{root} exists and is not empty; name another folder, or replace it with "
-            "overwrite=True (--overwrite)"
+            f"{root} exists and is not empty; name another folder, or replace it with overwrite=True (--overwrite)"
         )
     foreign = [name for name in held if name not in PARTS]
     if foreign:

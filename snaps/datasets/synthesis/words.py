@@ -25,8 +25,8 @@ NOUNS: dict[str, tuple[str, ...]] = {
     "name": _words(
         """Agnes Amy Arthur Beth Boyd Carol Charles Chloe Daisy Diana Doyle Edith Edward Ethan Faith Floyd
         George Grace Gwen Heather Hugh Ivy Jack Jane Jason Joyce Judith Julia Keith Laura Leah Lloyd Louise
-        Lucy Luke Martha Matthew Maya Megan Nathan Nora Oliver Owen Paul Peggy Ralph Robin Rose Roy Ruth
-        Samuel Sarah Shirley Sophie Thelma Theodore Thomas Timothy Toby Troy Ursula Vera Victor Violet
+        Lucy Luke Martha Martin Matthew Maya Megan Nathan Nora Oliver Owen Paul Peggy Ralph Robin Rose Roy
+        Ruth Samuel Sarah Shirley Sophie Thelma Theodore Thomas Timothy Toby Troy Ursula Vera Victor Violet
         Walter Wendy William Yvonne Zachary Zoe"""
     ),
     "animal": _words(
@@ -45,7 +45,7 @@ NOUNS: dict[str, tuple[str, ...]] = {
     ),
     "thing": _words(
         """album anchor badge bag ball basket battery bell blanket book bottle bowl box brush bucket button
-        camera candle card carpet case chain chair chest clock coil coin collage compass computer couch
+        camera candle card carton carpet case chain chair chest clock coil coin collage compass computer couch
         crayon cup curtain cushion desk diamond dish doll drum envelope fan feather fork fountain_pen frame
         glass globe hammer hook hose jar jewel journal jug kettle key knife ladder lamp lantern leash letter
         locket magazine magnet map mattress mirror mug nail napkin necklace needle newspaper notebook oilcan
@@ -126,9 +126,9 @@ ADJECTIVES: dict[str, tuple[str, ...]] = {
         toasted"""
     ),
     "of_place": _words(
-        """bare bright coastal crowded damp dark deep distant eastern foggy green hidden icy lonely misty
-        muddy northern peaceful public rural shady silent southern steep sunny thorny tropical western wild
-        windy"""
+        """bare bright coastal crowded damp dark deep distant eastern foggy forgotten green hidden icy
+        lonely misty muddy northern peaceful public rural shady silent southern steep sunny thorny tropical
+        western wild windy"""
     ),
     "of_idea": _words(
         """absurd awful basic brilliant casual certain clear common complete daily difficult easy excellent
@@ -146,21 +146,23 @@ VERBS: dict[str, tuple[str, ...]] = {
     "do_food": _words(
         """bake:baked boil:boiled chop:chopped cook:cooked cut:cut eat:ate fry:fried order:ordered
         peel:peeled prepare:prepared refuse:refused roast:roasted sell:sold serve:served share:shared
-        slice:sliced smell:smelled taste:tasted warm:warmed weigh:weighed chew:chewed swallow:swallowed"""
+        slice:sliced smell:smelled taste:tasted warm:warmed weigh:weighed chew:chewed swallow:swallowed
+        sweeten:sweetened"""
     ),
     "do_thing": _words(
         """adjust:adjusted admire:admired borrow:borrowed break:broke bring:brought buy:bought carry:carried
         catch:caught choose:chose clean:cleaned collect:collected describe:described design:designed
         draw:drew drop:dropped enjoy:enjoyed examine:examined exchange:exchanged fetch:fetched find:found
-        fix:fixed grab:grabbed hide:hid hold:held keep:kept label:labeled lend:lent lift:lifted lose:lost
-        measure:measured mention:mentioned move:moved need:needed notice:noticed offer:offered pack:packed
-        pass:passed polish:polished pull:pulled purchase:purchased push:pushed reach:reached remove:removed
-        repair:repaired return:returned send:sent shake:shook steal:stole store:stored take:took throw:threw
-        touch:touched use:used want:wanted wash:washed wrap:wrapped"""
+        fix:fixed flatten:flattened grab:grabbed hide:hid hold:held keep:kept label:labeled lend:lent
+        lift:lifted lose:lost measure:measured mention:mentioned move:moved need:needed notice:noticed
+        offer:offered pack:packed pass:passed polish:polished pull:pulled purchase:purchased push:pushed
+        reach:reached remove:removed repair:repaired return:returned send:sent shake:shook steal:stole
+        store:stored take:took throw:threw touch:touched use:used want:wanted straighten:straightened
+        tighten:tightened wash:washed wrap:wrapped"""
     ),
     "do_garment": _words(
         """button:buttoned dry:dried dye:dyed fold:folded hang:hung iron:ironed knit:knitted mend:mended
-        patch:patched sew:sewed soak:soaked stitch:stitched wear:wore zip:zipped"""
+        patch:patched sew:sewed shorten:shortened soak:soaked stitch:stitched wear:wore zip:zipped"""
     ),
     "do_animal": _words(
         """chase:chased feed:fed follow:followed groom:groomed hear:heard hug:hugged observe:observed
@@ -190,8 +192,9 @@ VERBS: dict[str, tuple[str, ...]] = {
     ),
     "stir": _words(
         """amuse:amused annoy:annoyed astonish:astonished bother:bothered confuse:confused delight:delighted
-        encourage:encouraged excite:excited impress:impressed inspire:inspired please:pleased puzzle:puzzled
-        reassure:reassured surprise:surprised worry:worried"""
+        encourage:encouraged enlighten:enlightened excite:excited frighten:frightened impress:impressed
+        inspire:inspired please:pleased puzzle:puzzled reassure:reassured surprise:surprised
+        worry:worried"""
     ),
     "rest": _words(
         """argue:argued breathe:breathed cheer:cheered cough:coughed cry:cried dream:dreamed frown:frowned
@@ -210,9 +213,7 @@ ADVERBS: dict[str, tuple[str, ...]] = {
         roughly safely secretly silently slowly smoothly softly suddenly swiftly thoroughly together well
         wisely"""
     ),
-    "often": _words(
-        "always barely generally hardly never normally often once rarely seldom sometimes usually"
-    ),
+    "often": _words("always barely generally hardly never normally often once rarely seldom sometimes usually"),
 }
 
 FUNCTION: dict[str, tuple[str, ...]] = {

@@ -1,0 +1,79 @@
+# What the project can do. The first target lists the others.
+#
+# Every target makes .venv and installs what it needs by itself, with the versions that constraints.txt pins.
+# PYTHON names another interpreter (3.11 or newer), JOBS the number of test processes, ARGS passes options on:
+#
+#     make demo ARGS="--seed 1"        make test ARGS="tests/clustering -x"        make PYTHON=python3.12 test
+
+PYTHON ?= python3
+JOBS ?= 2
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
+
+# Extras of pyproject.toml that a target needs.
+EXTRAS_demo := train,synthesis
+EXTRAS_test := test
+EXTRAS_lint := lint,test
+EXTRAS_docs := docs,train,synthesis
+EXTRAS_benchmark := train,synthesis
+EXTRAS_all := train,synthesis,notebooks,test,lint,docs
+
+.PHONY: help install demo test test-all lint docs benchmark constraints clean
+# Two installations into one environment must not run at once.
+.NOTPARALLEL:
+
+help:
+	@echo "make install      .venv with every extra"
+	@echo "make demo         the whole way on synthetic speech; look at demo/report.html"
+	@echo "make test         every test but the long campaigns, on $(JOBS) processes"
+	@echo "make test-all     the long campaigns too"
+	@echo "make lint         style, types, floors"
+	@echo "make docs         docs/_build/html"
+	@echo "make benchmark    how fast profiles are computed"
+	@echo "make constraints  pin what is installed in .venv"
+	@echo "make clean        remove all that these targets made"
+
+install: $(VENV)/.installed-all
+
+demo: $(VENV)/.installed-demo
+	$(BIN)/snaps demo --out demo $(ARGS)
+
+test: $(VENV)/.installed-test
+	$(PYTEST) -m "not campaign" $(ARGS)
+
+test-all: $(VENV)/.installed-test
+	$(PYTEST) $(ARGS)
+
+lint: $(VENV)/.installed-lint
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.installed-docs
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going -b html $(ARGS) docs docs/_build/html
+
+benchmark: $(VENV)/.installed-benchmark
+	for script in benchmarks/*.py; do $(BIN)/python "$$script" $(ARGS) || exit 1; done
+
+# The project itself is no line of its own list; a build for one kind of hardware (+cpu) is none for another.
+constraints: $(VENV)/.installed-all
+	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+.*//' > constraints.txt
+
+clean:
+	rm -rf $(VENV) demo build dist docs/_build docs/api/generated
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; v >= (3, 11) or sys.exit("Python 3.11 or newer is needed, and $(PYTHON) is %d.%d; name another: make PYTHON=python3.12 ..." % v)'
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+# One stamp for every set of extras: installed once, and again when the lists change.
+$(VENV)/.installed-%: $(VENV)/.made pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable ".[$(EXTRAS_$*)]"
+	touch $@

@@ -1,0 +1,39 @@
+"""Pictures as files."""
+
+import os
+from pathlib import Path
+
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+
+def save_figure(drawn: Axes | Figure, path: str | os.PathLike[str], *, dpi: float = 150) -> Path:
+    """Write a picture to a file, and let go of it.
+
+    Parameters
+    ----------
+    drawn : Axes or Figure
+        What a function of this room gave.
+    path : path
+        File to write; its ending says in which format, e.g. ``.png`` or ``.pdf``.
+    dpi : float
+        Dots per inch, for formats that consist of dots.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
+    target = Path(path)
+    figure = drawn if isinstance(drawn, Figure) else drawn.get_figure(root=True)
+    assert figure is not None
+    figure.savefig(target, dpi=dpi, bbox_inches="tight")
+    # Pyplot keeps what it has made, and a long run makes many.
+    plt.close(figure)
+    return target
+
+
+def draw_offscreen() -> None:
+    """Open no window from now on, whatever the machine has: pictures become files alone."""
+    plt.switch_backend("agg")
