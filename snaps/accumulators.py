@@ -84,6 +84,20 @@ class Sums:
     number: Int[Tensor, "group lag"]
     squares: Float[Tensor, "group unit lag"] | None = None
 
+    def mean(self) -> Float[np.ndarray, "group unit lag"]:
+        """Means, NaN where nothing was summed."""
+        return self._per_value(self.values)
+
+    def variance(self) -> Float[np.ndarray, "group unit lag"]:
+        """Variances (ddof 0), NaN where nothing was summed."""
+        if self.squares is None:
+            raise InputError("variances were not accumulated; give variance=True")
+        return self._per_value(self.squares)
+
+    def _per_value(self, values: Tensor) -> Float[np.ndarray, "group unit lag"]:
+        number = self.number[:, None]
+        return torch.where(number > 0, values / number, torch.nan).cpu().numpy()
+
     def split(self, sizes: Sequence[int]) -> "list[Sums]":
         """Cut into runs of so many groups."""
         squares = [None] * len(sizes) if self.squares is None else self.squares.split(list(sizes))
@@ -104,7 +118,7 @@ def sum_by_group(
     Parameters
     ----------
     members : tensor of shape (group, frame)
-        1 where a frame belongs to a group. At most `MOST_FRAMES_IN_SINGLE` frames.
+        1 where a frame belongs to a group.
     windows : tensor of shape (window, unit, lag)
         Epochs, 0 where they are not covered.
     covered : tensor of shape (window, lag), optional
@@ -113,98 +127,139 @@ def sum_by_group(
         Which window is a frame's epoch, where several frames share one; None for one each.
     variance : bool
         Whether squared deviations are summed too.
+
+    Returns
+    -------
+    Sums
+        Float32 for up to `MOST_FRAMES_IN_SINGLE` frames, else float64.
     """
-    if window_of is not None and len(windows) < members.shape[1]:
-        # Frames that share a window are counted first, so that the window is added once.
-        members = members.new_zeros(len(members), len(windows)).index_add_(1, window_of, members)
-    elif window_of is not None:
-        windows = windows[window_of]
-        covered = None if covered is None else covered[window_of]
-    values = (members @ windows.flatten(1)).unflatten(1, windows.shape[1:])
-    if covered is None:
-        number = members.sum(1).round().long()[:, None].expand(-1, windows.shape[2])
+    # How often each window counts for each group: frames that share a window add it once.
+    times = members
+    if window_of is not None:
+        times = members.new_zeros(len(members), len(windows)).index_add_(1, window_of, members)
+    flat = windows.flatten(1)
+    if members.shape[1] <= MOST_FRAMES_IN_SINGLE:
+        values = times @ flat
     else:
-        number = (members @ covered.to(members.dtype)).round().long()
-    if not variance:
-        return Sums(values, number)
+        runs = zip(times.split(MOST_FRAMES_IN_SINGLE, 1), flat.split(MOST_FRAMES_IN_SINGLE), strict=True)
+        values = torch.zeros(len(members), flat.shape[1], dtype=torch.float64, device=flat.device)
+        for some, these in runs:
+            values += some @ these
+    values = values.unflatten(1, windows.shape[1:])
+    if covered is None:
+        number = times.sum(1).round().long()[:, None].expand(-1, windows.shape[2])
+    else:
+        number = (times @ covered.to(times.dtype)).round().long()
+    return Sums(values, number, _squares(times, windows, covered, values, number) if variance else None)
+
+
+def _squares(
+    times: Tensor, windows: Tensor, covered: Tensor | None, values: Tensor, number: Tensor
+) -> Float[Tensor, "group unit lag"]:
+    """Sums of squared deviations from each group's own mean, in float64."""
     weights = torch.ones_like(windows[:, 0]) if covered is None else covered.to(windows.dtype)
     means = values.double() / number.clamp(min=1)[:, None]
     squares = torch.zeros_like(means)
-    for row, member in enumerate(members):
-        deviation = (windows.double() - means[row]).square() * (member[:, None] * weights).double()[:, None]
+    for row, often in enumerate(times):
+        deviation = (windows.double() - means[row]).square() * (often[:, None] * weights).double()[:, None]
         squares[row] = deviation.sum(0)
-    return Sums(values, number, squares)
+    return squares
 
 
-@dataclass(eq=False)
-class Total:
-    """Everything summed for one group: float64, so that splitting and merging costs no precision.
+class Moments:
+    """Totals over the epochs of every group: float64, so that splitting and merging costs no precision.
 
     Attributes
     ----------
-    values : tensor of shape (unit, lag), float64
-        Sum.
-    number : tensor of shape (lag,), int64
+    values : tensor of shape (room, unit, lag), float64
+        Sums; only the first rows are groups, the others are room for more.
+    number : tensor of shape (room, lag), int64
         How many values were summed at each lag.
-    squares : tensor of shape (unit, lag), float64, or None
-        Sum of squared deviations from the mean.
+    squares : tensor of shape (room, unit, lag), float64, or None
+        Sums of squared deviations from the mean.
     """
 
-    values: Float[Tensor, "unit lag"]
-    number: Int[Tensor, " lag"]
-    squares: Float[Tensor, "unit lag"] | None
+    def __init__(self, shape: LayerShape, *, variance: bool, device: torch.device) -> None:
+        self.values = torch.zeros(0, shape.units, shape.lags, dtype=torch.float64, device=device)
+        self.number = torch.zeros(0, shape.lags, dtype=torch.int64, device=device)
+        self.squares = torch.zeros_like(self.values) if variance else None
 
-    @classmethod
-    def empty(cls, shape: LayerShape, *, variance: bool, device: torch.device) -> "Total":
-        """Total of nothing."""
-        values = torch.zeros(shape.units, shape.lags, dtype=torch.float64, device=device)
-        number = torch.zeros(shape.lags, dtype=torch.int64, device=device)
-        return cls(values, number, torch.zeros_like(values) if variance else None)
+    def make_room(self, n_groups: int) -> None:
+        """Have rows for `n_groups` groups, and a few more, so that not every new group moves all of them."""
+        if n_groups > len(self.number):
+            missing = n_groups + n_groups // 8 - len(self.number)
+            self.values = _with_rows(self.values, missing)
+            self.number = _with_rows(self.number, missing)
+            self.squares = None if self.squares is None else _with_rows(self.squares, missing)
 
-    def add(self, values: Tensor, number: Tensor, squares: Tensor | None) -> None:
-        """Add the sum, the number and the squared deviations of another sample of the same group."""
-        if self.squares is not None and squares is not None:
+    def add(self, rows: Int[Tensor, " group"], sums: Sums) -> None:
+        """Add the sums of other samples of the groups in `rows`, each of them named once."""
+        if self.squares is not None and sums.squares is not None:
             # Chan, Golub and LeVeque's rule for the squared deviations of two samples taken together.
-            ours, theirs = self.number.double(), number.double()
-            between = values.double() / theirs.clamp(min=1) - self.values / ours.clamp(min=1)
-            self.squares += squares + between.square() * (ours * theirs / (ours + theirs).clamp(min=1))
-        self.values += values
-        self.number += number
+            ours, theirs = self.number[rows][:, None].double(), sums.number[:, None].double()
+            between = sums.values.double() / theirs.clamp(min=1) - self.values[rows] / ours.clamp(min=1)
+            weight = ours * theirs / (ours + theirs).clamp(min=1)
+            _add_rows(self.squares, rows, sums.squares + between.square() * weight)
+        _add_rows(self.values, rows, sums.values)
+        _add_rows(self.number, rows, sums.number)
 
-    def mean(self) -> Float[np.ndarray, "unit lag"]:
-        """Mean, NaN where nothing was summed."""
-        return self._per_value(self.values)
+    def sums(self, n_groups: int) -> Sums:
+        """Totals of the first `n_groups` groups."""
+        squares = None if self.squares is None else self.squares[:n_groups]
+        return Sums(self.values[:n_groups], self.number[:n_groups], squares)
 
-    def variance(self) -> Float[np.ndarray, "unit lag"]:
-        """Variance (ddof 0), NaN where nothing was summed."""
-        if self.squares is None:
-            raise InputError("variances were not accumulated; give variance=True")
-        return self._per_value(self.squares)
 
-    def _per_value(self, values: Tensor) -> Float[np.ndarray, "unit lag"]:
-        return torch.where(self.number > 0, values / self.number, torch.nan).cpu().numpy()
+def _with_rows(values: Tensor, missing: int) -> Tensor:
+    return torch.cat([values, values.new_zeros(missing, *values.shape[1:])])
+
+
+def _add_rows(total: Tensor, rows: Int[Tensor, " group"], values: Tensor) -> None:
+    if total.is_cuda:
+        total.index_add_(0, rows, values.to(total.dtype))
+        return
+    # index_add_ is several times slower than plain additions on the CPU.
+    for row, value in zip(rows.tolist(), values, strict=True):
+        total[row].add_(value)
 
 
 @dataclass(eq=False)
-class GroupTotals:
-    """Totals of one group in one layer.
+class LayerMoments:
+    """Everything that is summed of one layer in one grouping.
 
     Attributes
     ----------
-    activation, saliency : Total
+    activation, saliency : Moments
         Over covered epochs, and over all epochs.
-    unaligned : tensor, int64
+    unaligned : tensor of shape (room,), int64
         Number of epochs without a peak.
     """
 
-    activation: Total
-    saliency: Total
-    unaligned: Int[Tensor, ""]
+    activation: Moments
+    saliency: Moments
+    unaligned: Int[Tensor, " room"]
+
+    def make_room(self, n_groups: int) -> None:
+        """Have rows for `n_groups` groups."""
+        self.activation.make_room(n_groups)
+        self.saliency.make_room(n_groups)
+        self.unaligned = _with_rows(self.unaligned, len(self.saliency.number) - len(self.unaligned))
+
+    def add(self, rows: Int[Tensor, " group"], sums: "LayerSums") -> None:
+        """Add the sums of other samples of the groups in `rows`."""
+        self.activation.add(rows, sums.activation)
+        self.saliency.add(rows, sums.saliency)
+        self.unaligned.index_add_(0, rows, sums.unaligned)
+
+    def sums(self, n_groups: int) -> "LayerSums":
+        """Totals of the first `n_groups` groups."""
+        return LayerSums(
+            self.activation.sums(n_groups), self.saliency.sums(n_groups), self.unaligned[:n_groups]
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class LayerSums:
-    """Sums of one layer over a batch, for the groups of an assignment."""
+    """Sums of one layer for several groups."""
 
     activation: Sums
     saliency: Sums
@@ -226,9 +281,9 @@ class GroupingMoments:
     Attributes
     ----------
     counts : dict of str to int
-        Epochs of every group, in the order in which groups were first seen.
-    layers : dict of str to dict of str to GroupTotals
-        Totals by layer and group.
+        Epochs of every group, in the order in which groups were first seen, which is that of the rows.
+    layers : dict of str to LayerMoments
+        Totals by layer.
     """
 
     def __init__(
@@ -238,39 +293,36 @@ class GroupingMoments:
         self.variance = variance
         self.device = device or torch.device("cpu")
         self.counts: dict[str, int] = {}
-        self.layers: dict[str, dict[str, GroupTotals]] = {name: {} for name in shapes}
+        self.layers = {
+            name: LayerMoments(
+                Moments(shape, variance=variance, device=self.device),
+                Moments(shape, variance=variance, device=self.device),
+                torch.zeros(0, dtype=torch.int64, device=self.device),
+            )
+            for name, shape in shapes.items()
+        }
 
     def update(self, assignment: Assignment, sums: Mapping[str, LayerSums]) -> None:
         """Add a batch: the sums of every layer for the groups of `assignment`."""
-        for label, number in zip(assignment.labels, assignment.members.sum(1).tolist(), strict=True):
-            self._count(label, round(number))
-        for layer, of_layer in sums.items():
-            for row, label in enumerate(assignment.labels):
-                totals = self.layers[layer][label]
-                for total, part in ((totals.activation, of_layer.activation), (totals.saliency, of_layer.saliency)):
-                    total.add(part.values[row], part.number[row], None if part.squares is None else part.squares[row])
-                totals.unaligned += of_layer.unaligned[row]
+        numbers = assignment.members.sum(1).round().long().tolist()
+        self._add(dict(zip(assignment.labels, numbers, strict=True)), sums)
 
     def merge(self, other: "GroupingMoments") -> None:
         """Add what another accumulator of the same layers has summed."""
-        for label, number in other.counts.items():
-            self._count(label, number)
-            for layer, groups in other.layers.items():
-                ours, theirs = self.layers[layer][label], groups[label]
-                for total, part in ((ours.activation, theirs.activation), (ours.saliency, theirs.saliency)):
-                    total.add(part.values, part.number, part.squares)
-                ours.unaligned += theirs.unaligned
+        self._add(other.counts, {name: layer.sums(len(other.counts)) for name, layer in other.layers.items()})
 
-    def _count(self, label: str, number: int) -> None:
-        if label not in self.counts:
-            self.counts[label] = 0
-            for name, shape in self.shapes.items():
-                self.layers[name][label] = GroupTotals(
-                    Total.empty(shape, variance=self.variance, device=self.device),
-                    Total.empty(shape, variance=self.variance, device=self.device),
-                    torch.zeros((), dtype=torch.int64, device=self.device),
-                )
-        self.counts[label] += number
+    def result(self, layer: str) -> LayerSums:
+        """Totals of one layer, one row a group in the order of `counts`."""
+        return self.layers[layer].sums(len(self.counts))
+
+    def _add(self, counts: Mapping[str, int], sums: Mapping[str, LayerSums]) -> None:
+        for label, number in counts.items():
+            self.counts[label] = self.counts.get(label, 0) + number
+        place = {label: row for row, label in enumerate(self.counts)}
+        rows = torch.tensor([place[label] for label in counts], dtype=torch.int64, device=self.device)
+        for name, layer in self.layers.items():
+            layer.make_room(len(self.counts))
+            layer.add(rows, sums[name])
 
 
 def bytes_per_group(shapes: Mapping[str, LayerShape], *, variance: bool) -> int:

@@ -28,9 +28,13 @@ MetricOption = Annotated[str, typer.Option(help="Distance between SNAPs.")]
 
 def cluster(
     profiles: ProfilesArgument,
+    *,
     out: Annotated[Path, typer.Option(help="Folder to write: tables as CSV, figures as PNG.")],
     group: Annotated[str, typer.Option(help="Grouping to cluster.")] = "phoneme",
-    layer: Annotated[list[str] | None, typer.Option(help="Layer to cluster; without it, all of them.")] = None,
+    layer: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Layer to cluster; may be given several times; without it, all of them."),
+    ] = None,
     percentile: PercentileOption = 96,
     metric: MetricOption = "euclidean",
     weighting: WeightingOption = WeightingChoice.FRAMES,
@@ -111,12 +115,14 @@ def _refuse_existing(out: Path, *, overwrite: bool) -> None:
 
 def report(
     profiles: ProfilesArgument,
+    *,
     out: Annotated[Path, typer.Option(help="Page to write.")],
     percentile: PercentileOption = 96,
     metric: MetricOption = "euclidean",
     weighting: WeightingOption = WeightingChoice.FRAMES,
     layer: Annotated[
-        list[str] | None, typer.Option(help="Layer whose clusters are shown, besides the best ones.")
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Layer whose clusters are shown, besides the best ones."),
     ] = None,
     min_count: MinCountOption = 1,
     title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,

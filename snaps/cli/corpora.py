@@ -42,6 +42,7 @@ def open_corpus(
 @app.command("synthesize")
 def synthesize(
     out: Annotated[Path, typer.Argument(help="Folder to write, in TIMIT's layout.")],
+    *,
     speakers: Annotated[int, typer.Option(help="Number of speakers, a quarter of them in the test part.")] = 20,
     sentences: Annotated[int, typer.Option(help="Sentences of every speaker.")] = 10,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
@@ -59,6 +60,7 @@ def synthesize(
 @app.command("inspect")
 def inspect(
     corpus: Annotated[str, typer.Argument(metavar="NAME:PATH", help="Corpus, as timit:PATH or textgrids:PATH.")],
+    *,
     split: SplitOption = None,
     dialect_sentences: DialectOption = None,
     phones: PhonesOption = None,

@@ -10,6 +10,7 @@ from snaps.cli.output import print_outcome
 
 
 def demo(
+    *,
     out: Annotated[Path, typer.Option(help="Folder for corpus, networks, profiles, figures and page.")] = Path("demo"),
     seed: Annotated[int, typer.Option(help="Seed of the corpus and the networks.")] = 0,
     overwrite: OverwriteOption = False,

@@ -28,6 +28,7 @@ from snaps.schema import decode_attribute
 
 def profile(
     model: Annotated[Path, typer.Argument(help="Checkpoint of a network, as `snaps train` writes it.")],
+    *,
     corpus: CorpusOption,
     group: Annotated[
         list[str],
@@ -42,7 +43,10 @@ def profile(
     dialect_sentences: DialectOption = None,
     phones: PhonesOption = None,
     annotations: AnnotationsOption = None,
-    layer: Annotated[list[str] | None, typer.Option(help="Layer to tap; without it, all of them.")] = None,
+    layer: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Layer to tap; may be given several times; without it, all of them."),
+    ] = None,
     saliency: Annotated[str, typer.Option(help="Saliency method.")] = "sensitivity",
     peak: Annotated[
         str | None, typer.Option(help="Peak rule: product, signed-product, max, min, mean; unaligned for none.")
@@ -50,7 +54,10 @@ def profile(
     target: Annotated[str, typer.Option(help="Score that saliency explains: predicted, or a symbol.")] = "predicted",
     ignore: Annotated[
         list[str] | None,
-        typer.Option(help="Predicted symbol to leave out, instead of the network's blank; an empty one for none."),
+        typer.Option(
+            metavar="SYMBOL",
+            help="Predicted symbol to leave out, instead of the network's blank; an empty one for none.",
+        ),
     ] = None,
     context: Annotated[
         ContextChoice, typer.Option(help="Compute on whole recordings, or run every frame alone.")

@@ -24,6 +24,7 @@ from snaps.errors import OutputExistsError
 
 def train(
     preset: Annotated[str, typer.Argument(help="Architecture: w2l (also W2P, with phonemes) or w2p_shallow.")],
+    *,
     corpus: CorpusOption,
     out: Annotated[Path, typer.Option(help="Checkpoint to write, e.g. w2p.safetensors.")],
     labels: Annotated[str, typer.Option(help="What to write: letter, or the name of a tier.")] = "phoneme",

@@ -13,7 +13,7 @@ from snaps.errors import RecordingError
 class Interval(NamedTuple):
     """A labelled stretch of a recording.
 
-    Attributes
+    Parameters
     ----------
     start, end : float
         Seconds from the recording's beginning; `start` belongs to the interval, `end` does not.

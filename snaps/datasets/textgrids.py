@@ -33,7 +33,7 @@ def load_textgrids(
     tiers: Mapping[str, str] = ALIGNER_TIERS,
     relabel: Relabel | Mapping[str, Relabel] | None = None,
 ) -> FileCorpus:
-    """Corpus of audio files with TextGrids, in whatever folders.
+    """Load a corpus of audio files with TextGrids, in whatever folders.
 
     A recording's `id` is its path below `root` without the ending; recordings are sorted by it. Each is
     matched with the TextGrid of the same path below `annotations` (case aside); else with the one of the same
@@ -58,6 +58,11 @@ def load_textgrids(
         New labels by old ones, for all tiers: ``{"AH0": "ah", "sp": None}``; or one such mapping by the name
         that `tiers` gives: ``{"phoneme": {…}}``. None or an empty text is no label. Labels that the mapping
         lacks, and all labels without it, stay as they stand in the file.
+
+    Returns
+    -------
+    FileCorpus
+        The corpus; nothing but its list of files has been read yet.
 
     Raises
     ------

@@ -54,6 +54,11 @@ def load_timit(
     seed : int
         Seed of the draw that a number of `dialect_sentences` needs.
 
+    Returns
+    -------
+    FileCorpus
+        The corpus; nothing but its list of files has been read yet.
+
     Raises
     ------
     MissingFileError

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import xarray as xr
 
-from snaps.clustering import PERCENTILES, cluster, silhouette_sweep
+from snaps.clustering import PERCENTILES, cluster, mean_silhouette, silhouette_sweep
 from snaps.datasets import FileCorpus, load_timit, synthesize_corpus
 from snaps.errors import InputError
 from snaps.figures import plot_clustermap, plot_silhouettes, plot_snap_grid, save_figure
@@ -248,7 +248,8 @@ def _draw(made: Demonstration) -> None:
             save_figure(plot_snap_grid(snap(kept.children["input"])), folder / "snaps_input.png", dpi=DPI)
             sweep = silhouette_sweep(kept)
             save_figure(plot_silhouettes(sweep), folder / "silhouettes.png", dpi=DPI)
-            best = str(sweep.mean("percentile").idxmax("layer").item())
+            overall = mean_silhouette(sweep)
+            best = str(overall.idxmax("layer").item()) if overall.notnull().any() else "conv5"
             for layer in dict.fromkeys(["conv5", best]):
                 clustered = cluster(kept[layer], percentile=PERCENTILES[-1])
                 save_figure(plot_clustermap(clustered), folder / f"clustermap_{layer}.png", dpi=DPI)

@@ -71,6 +71,11 @@ def save_model(
 def load_model(path: str | os.PathLike[str]) -> Wav2Letter:
     """Read a network that `save_model` wrote; nothing is ever unpickled.
 
+    Parameters
+    ----------
+    path : path
+        The checkpoint.
+
     Returns
     -------
     Wav2Letter

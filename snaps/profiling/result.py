@@ -66,24 +66,23 @@ def build_tree(
 def _dataset(
     moments: GroupingMoments, geometry: LayerGeometry, units: np.ndarray, provenance: Provenance
 ) -> xr.Dataset:
-    labels = sorted(moments.counts)
-    groups = [moments.layers[geometry.name][label] for label in labels]
-    shape = moments.shapes[geometry.name]
-    values: dict[str, list[Any]] = {
-        schema.ACTIVATION: [group.activation.mean() for group in groups],
-        schema.SALIENCY: [group.saliency.mean() for group in groups],
-        schema.COVERAGE: [group.activation.number.cpu().numpy() for group in groups],
-        schema.COUNT: [moments.counts[label] for label in labels],
-        schema.UNALIGNED: [int(group.unaligned) for group in groups],
+    layer = moments.result(geometry.name)
+    labels = list(moments.counts)
+    order = sorted(range(len(labels)), key=labels.__getitem__)
+    values: dict[str, np.ndarray] = {
+        schema.ACTIVATION: layer.activation.mean(),
+        schema.SALIENCY: layer.saliency.mean(),
+        schema.COVERAGE: layer.activation.number.cpu().numpy(),
+        schema.COUNT: np.array(list(moments.counts.values()), dtype=np.int64),
+        schema.UNALIGNED: layer.unaligned.cpu().numpy(),
     }
     if moments.variance:
-        values[schema.ACTIVATION_VARIANCE] = [group.activation.variance() for group in groups]
-        values[schema.SALIENCY_VARIANCE] = [group.saliency.variance() for group in groups]
-    sizes = {schema.GROUP: len(labels), schema.UNIT: shape.units, schema.LAG: shape.lags}
+        values[schema.ACTIVATION_VARIANCE] = layer.activation.variance()
+        values[schema.SALIENCY_VARIANCE] = layer.saliency.variance()
     dims = {**schema.REQUIRED, **schema.OPTIONAL}
     seconds = float(geometry.stride) * provenance.step
     coordinates: dict[str, Any] = {
-        schema.GROUP: np.array(labels, dtype=str),
+        schema.GROUP: np.array([labels[row] for row in order], dtype=str),
         schema.UNIT: units,
         schema.LAG: (schema.LAG, np.array(geometry.lags) * seconds, {"units": "s", "long_name": "lag from the peak"}),
     }
@@ -91,10 +90,7 @@ def _dataset(
         coordinates[schema.FREQUENCY] = (
             schema.UNIT, provenance.frequency[units], {"units": "Hz", "long_name": "frequency"},
         )  # fmt: skip
-    variables = {
-        name: (dims[name], np.array(of_groups, schema.DTYPES[name]).reshape([sizes[dim] for dim in dims[name]]))
-        for name, of_groups in values.items()
-    }
+    variables = {name: (dims[name], array[order].astype(schema.DTYPES[name])) for name, array in values.items()}
     return xr.Dataset(variables, coordinates)
 
 

@@ -7,7 +7,6 @@ import psutil
 import torch
 
 from snaps.accumulators import (
-    MOST_FRAMES_IN_SINGLE,
     Assignment,
     GroupingMoments,
     LayerShape,
@@ -126,7 +125,7 @@ class Run:
             # Frames that no grouping labels would only be looked at to see whether they are finite.
             heeded &= np.any([_labelled(of_frames) for of_frames in labels.values()], axis=0)
         broken = ~foreseen
-        size = min(self.responder.batch_size, MOST_FRAMES_IN_SINGLE)
+        size = self.responder.batch_size
         for batch in np.split(np.flatnonzero(heeded), range(size, int(heeded.sum()), size)):
             broken[batch] = ~self._add_batch(piece, batch, labels)
         left = ~ignored & ~broken

@@ -7,8 +7,8 @@ below `QUIET` that ends at a mark.
    part of the release. Quiet before a pause belongs to the pause, quiet before and after a glottal stop to
    that. Other quiet belongs to the phone before it, or is an ``epi`` if it lasts `SHORTEST_EPI` or more.
 2. A voiced plosive or affricate that neither quiet nor a pause precedes, if it lasts `SHORTEST_VOICED` or
-   more, begins with a closure of `VOICE_BAR`, three quarters of it at most: so long is the voice bar in
-   what eSpeak NG plays for them, whatever the voice or the rate.
+   more, begins with a closure of `VOICE_BAR`, three quarters of it at most: so long is the voice bar that
+   eSpeak NG plays, whatever the voice or the rate. In a long ``b`` or ``g`` it takes `VOICE_BAR_SHARE`.
 3. eSpeak NG may render a liquid as the end of its vowel, and then marks it at the end of both. A phone, no
    plosive, that would last less than `SHORTEST_PHONE` begins earlier: it takes `BORROWED_SHARE` of the
    phone before it and itself, `BORROWED` at most.
@@ -40,6 +40,7 @@ SHORTEST_CLOSURE = 0.015
 SHORTEST_EPI = 0.020
 SHORTEST_VOICED = 0.050
 VOICE_BAR = 0.042
+VOICE_BAR_SHARE = 0.6
 SHORTEST_PHONE = 0.020
 BORROWED = 0.060
 BORROWED_SHARE = 0.4
@@ -206,7 +207,8 @@ def _stop(stretch: _Stretch, end: int, *, closing: int | None, after_pause: bool
         if burst - start < SHORTEST_CLOSURE * rate:
             burst = start
     elif release in VOICED_RELEASES and not after_pause and lasts >= SHORTEST_VOICED * rate:
-        burst += round(min(VOICE_BAR * rate, 0.75 * lasts))
+        bar = max(VOICE_BAR * rate, VOICE_BAR_SHARE * lasts if release in ("b", "g") else 0)
+        burst += round(min(bar, 0.75 * lasts))
     if burst > start:
         yield Phone(start, burst, CLOSURES[release], stretch.word)
     yield Phone(burst, end, release, stretch.word)

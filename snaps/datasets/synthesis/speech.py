@@ -92,7 +92,7 @@ class Engine:
         RuntimeError
             If eSpeak NG fails, or reports another number of words.
         """
-        (head, *events), pcm = self._ask(SEPARATOR.join(words), voice, rate, pitch, pitch_range, seed)
+        (head, *events), pcm = self._ask(_parted(words), voice, rate, pitch, pitch_range, seed)
         phonemes: list[Phoneme] = []
         word = -1
         for event in events:
@@ -132,6 +132,11 @@ class Engine:
             )
         lines, _, pcm = process.stdout.partition(b"\n\n")
         return lines.decode().split("\n"), pcm
+
+
+def _parted(words: Sequence[str]) -> str:
+    """Text that eSpeak NG takes word by word; it pauses at a comma only where a space follows."""
+    return "".join(word + (" " if word[-1] in ".,?!" else SEPARATOR) for word in words).rstrip(" " + SEPARATOR)
 
 
 def without_stress(mnemonic: str) -> str:

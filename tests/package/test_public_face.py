@@ -1,0 +1,82 @@
+"""The names that `snaps` offers: they load, are documented, and take few positional arguments."""
+
+import importlib
+import inspect
+import types
+
+import pytest
+from numpydoc.validate import validate
+
+import snaps
+
+NAMES = sorted(set(snaps.__all__) - {"__version__"})
+FUNCTIONS = [name for name in NAMES if inspect.isfunction(getattr(snaps, name))]
+ROOMS = (
+    *("snaps.alignment", "snaps.clustering", "snaps.datasets", "snaps.experiments", "snaps.figures", "snaps.models"),
+    *("snaps.profiles", "snaps.profiling", "snaps.report", "snaps.responses", "snaps.training"),
+)
+#: What numpydoc finds: no docstring, no summary or a long one, parameters that are missing, unknown, in another
+#: order or without a description, no description of what is returned or yielded.
+FAULTS = frozenset({"GL08", "SS01", "SS03", "SS06", "PR01", "PR02", "PR03", "PR07", "PR10", "RT01", "RT03", "YD01"})
+
+
+def faults(name: str) -> list[str]:
+    return [f"{code}: {text}" for code, text in validate(name)["errors"] if code in FAULTS]
+
+
+def test_there_are_few_names() -> None:
+    assert 25 <= len(NAMES) <= 30
+    assert len(set(snaps.__all__)) == len(snaps.__all__)
+    assert set(dir(snaps)) == set(snaps.__all__)
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="'snaps' has no attribute 'nothing'"):
+        snaps.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_name(name: str) -> None:
+    thing = getattr(snaps, name)
+    assert getattr(importlib.import_module(snaps._PUBLIC[name]), name) is thing
+    assert name in importlib.import_module(snaps._PUBLIC[name]).__all__
+    assert faults(f"{snaps._PUBLIC[name]}.{name}") == []
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_every_function(name: str) -> None:
+    function = getattr(snaps, name)
+    positional = [
+        parameter
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
+    ]
+    assert len(positional) <= 3
+    assert not any(p.kind is p.VAR_KEYWORD for p in inspect.signature(function).parameters.values())
+    assert "Raises\n" in inspect.getdoc(function), "every function of the face refuses something, and says what"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_room_lists_what_it_offers(room: str) -> None:
+    module = importlib.import_module(room)
+    assert module.__doc__
+    assert list(module.__all__) == sorted(set(module.__all__), key=module.__all__.index)
+    for name in module.__all__:
+        thing = getattr(module, name)
+        if isinstance(thing, type | types.FunctionType):
+            assert inspect.getdoc(thing), name
+
+
+def test_a_fault_would_be_noticed() -> None:
+    assert {fault.partition(":")[0] for fault in faults("tests.package.test_public_face.badly_told")} >= {
+        "PR01",
+        "RT01",
+    }
+
+
+def badly_told(number: int) -> int:
+    """Give a number back.
+
+    It is the same number.
+    """
+    return number

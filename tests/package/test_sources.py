@@ -1,0 +1,82 @@
+"""Habits that hold for every file; each with a test that it would be noticed."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.package.sources import (
+    FOLDERS,
+    PACKAGE,
+    ROOT,
+    positional,
+    python_files,
+    relative_imports,
+    runs_as_script,
+    unpickling,
+)
+
+MOST_LINES = 400
+VAGUE = frozenset({"util", "utils", "helper", "helpers", "common", "misc"})
+#: Lightning calls it with five, by position.
+CALLED_BY_A_LIBRARY = frozenset({"on_train_batch_end"})
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def vague_parts(path: Path) -> set[str]:
+    words = {word for part in path.relative_to(ROOT).with_suffix("").parts for word in part.lower().split("_")}
+    return words & VAGUE
+
+
+def test_there_are_files_to_look_at() -> None:
+    assert len(python_files("snaps")) > 80
+    assert len(python_files("tests")) > 50
+
+
+@pytest.mark.parametrize("path", python_files(*FOLDERS), ids=named)
+def test_every_file(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert source.count("\n") <= MOST_LINES
+    assert not vague_parts(path)
+    assert not relative_imports(source)
+
+
+@pytest.mark.parametrize("path", python_files("snaps"), ids=named)
+def test_every_file_of_the_package(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert not unpickling(source)
+    assert runs_as_script(source) == (path == PACKAGE / "__main__.py")
+    many = {name for name, count in positional(source).items() if count > 3}
+    assert {name for name in many if name.partition(",")[0] not in CALLED_BY_A_LIBRARY} == set()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import pickle",
+        "def read(path):\n    from joblib import load\n    return load(path)",
+        "import torch\ntorch.load(path)",
+        "import torch\ntorch.load(path, weights_only=False)",
+        "import numpy as np\nnp.load(path, allow_pickle=True)",
+        "import pandas as pd\npd.read_pickle(path)",
+    ],
+)
+def test_unpickling_would_be_noticed(source: str) -> None:
+    assert unpickling(source)
+
+
+def test_safe_reading_is_not_taken_for_unpickling() -> None:
+    assert not unpickling(
+        "import torch, numpy as np\ntorch.load(p, weights_only=True)\nnp.load(p)\nnp.load(p, allow_pickle=False)"
+    )
+
+
+def test_other_habits_would_be_noticed() -> None:
+    assert relative_imports("from . import files") == [1]
+    assert not relative_imports("from snaps import files")
+    assert runs_as_script("if __name__ == '__main__':\n    main()")
+    assert not runs_as_script("name = __name__")
+    assert positional("class A:\n    def f(self, a, b, c, d, *, e): ...") == {"f, line 2": 4}
+    assert vague_parts(ROOT / "snaps" / "audio_utils.py") == {"utils"}
