@@ -138,7 +138,7 @@ def compute_profiles(
         frame_steps=frame_steps, frame_hop=frame_hop, batch_size=batch_size, precision=precision,
     ) as session:  # fmt: skip
         inventory = take_inventory(corpus, parsed, symbols=session.symbols)
-        run = Run(session, parsed, inventory, aligner, units=units or {}, variance=variance)
+        run = Run(session, parsed, inventory, aligner=aligner, units=units or {}, variance=variance)
         for recording in _read(corpus, run.drops, on_error=on_error, progress=progress):
             if not run.started:
                 run.start(recording)
@@ -158,7 +158,7 @@ def compute_profiles(
             n_frames=run.n_frames,
             drops=run.drops,
         )
-        return build_tree(run.totals, run.responder.layers, run.kept_units, provenance)
+        return build_tree(run.totals, run.responder.layers, kept_units=run.kept_units, provenance=provenance)
 
 
 def _read(corpus: CorpusLike, drops: DropLog, *, on_error: OnError, progress: bool) -> Iterator[Recording]:

@@ -39,6 +39,7 @@ class Provenance:
 def build_tree(
     totals: Mapping[str, GroupingMoments],
     layers: Sequence[LayerGeometry],
+    *,
     kept_units: Mapping[str, np.ndarray],
     provenance: Provenance,
 ) -> xr.DataTree:

@@ -34,8 +34,8 @@ class Run:
         session: Session,
         groupings: Sequence[Grouping],
         inventory: Inventory,
-        aligner: Alignment,
         *,
+        aligner: Alignment,
         units: Mapping[str, Sequence[int]],
         variance: bool,
     ) -> None:

@@ -1,7 +1,7 @@
 """A network made ready to be played to, and left as it was found."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,17 @@ from torch import Tensor, nn
 
 from snaps.datasets.recording import Recording
 from snaps.errors import InputError, one_of
-from snaps.responses import Context, Precision, Responder, Target, UnitsError, arithmetic, evaluating, make_responder
+from snaps.responses import (
+    Context,
+    Precision,
+    Responder,
+    Target,
+    UnitsError,
+    arithmetic,
+    evaluating,
+    keeping_freed_memory,
+    make_responder,
+)
 
 
 @dataclass
@@ -134,8 +144,13 @@ def open_session(
             raise InputError(f"{option} names {unknown[0]!r}; accepted are {also}the symbols {one_of(names)}")
     home = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     away = home if device is None else _device(device)
-    # The caller may have switched gradients off, or be in inference mode, where there are none at all.
-    with evaluating(model), arithmetic(precision, away), torch.inference_mode(mode=False), torch.enable_grad():
+    with ExitStack() as settings:
+        settings.enter_context(evaluating(model))
+        settings.enter_context(arithmetic(precision, away))
+        settings.enter_context(keeping_freed_memory())
+        # The caller may have switched gradients off, or be in inference mode, where there are none at all.
+        settings.enter_context(torch.inference_mode(mode=False))
+        settings.enter_context(torch.enable_grad())
         try:
             if away != home:
                 model.to(away)

@@ -2,6 +2,7 @@
 
 from snaps.responses.geometry import FrameGrid, LayerGeometry, Window, cone_widths, frame_grid
 from snaps.responses.graph import UnitsError
+from snaps.responses.memory import keeping_freed_memory
 from snaps.responses.precision import PRECISIONS, Precision, arithmetic
 from snaps.responses.responder import CONTEXTS, Context, make_responder
 from snaps.responses.responses import LayerResponse, Piece, Responder, SaliencyMethod, Target, cut_windows
@@ -32,6 +33,7 @@ __all__ = [
     "cut_windows",
     "evaluating",
     "frame_grid",
+    "keeping_freed_memory",
     "layer_names",
     "make_responder",
     "stack_of",

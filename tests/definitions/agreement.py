@@ -104,8 +104,9 @@ def assert_node_agrees(
     for name in ("activation", "saliency", *(optional if variance else ())):
         largest = float(np.nanmax(np.abs(expected[name]), initial=0.0))
         if name in optional:
-            # Where a group hardly varies, what float32 leaves is to be seen against the values themselves.
-            largest += 1e-2 * float(np.nanmax(expected[name.removesuffix("_variance")] ** 2, initial=0.0))
+            # A variance of nearly equal values is only as exact as float32 activations are.
+            values = float(np.nanmax(np.abs(expected[name.removesuffix("_variance")]), initial=0.0))
+            largest += 0.4 * np.sqrt(largest) * values + 1e-4 * values**2
         assert found[name].dims == ("group", "unit", "lag"), (where, name)
         assert found[name].dtype == np.float32, (where, name)
         assert_close(found[name].values, expected[name], where=f"{where}: {name}", largest=largest)

@@ -34,9 +34,7 @@ def random_wav2letter(
     blank: str | None = "_",
 ) -> Wav2Letter:
     """A ``Wav2Letter`` with random weights, biases, and normalisations that do something."""
-    model = Wav2Letter(
-        tuple(symbols), layers=list(layers), blank=blank, n_inputs=n_inputs, norm=norm, padding=padding
-    )
+    model = Wav2Letter(tuple(symbols), layers=list(layers), blank=blank, n_inputs=n_inputs, norm=norm, padding=padding)
     return randomised(model, seed=seed)
 
 
@@ -65,9 +63,7 @@ def randomised(model: torch.nn.Module, *, seed: int) -> torch.nn.Module:
 
 def _balance(model: torch.nn.Module) -> None:
     """Keep the last layer from preferring one symbol whatever it hears."""
-    found = [
-        module for module in model.modules() if isinstance(module, torch.nn.BatchNorm1d | torch.nn.Conv1d)
-    ]
+    found = [module for module in model.modules() if isinstance(module, torch.nn.BatchNorm1d | torch.nn.Conv1d)]
     if not found:
         return
     last = next(module for module in reversed(found) if isinstance(module, torch.nn.Conv1d))

@@ -27,9 +27,7 @@ def random_intervals(rng: np.random.Generator, n_steps: int, *, step: float) -> 
     return intervals
 
 
-def random_recording(
-    rng: np.random.Generator, n_steps: int, *, index: int, n_units: int, step: float
-) -> Recording:
+def random_recording(rng: np.random.Generator, n_steps: int, *, index: int, n_units: int, step: float) -> Recording:
     """One recording of Gaussian noise with a tier ``phoneme``, a tier ``word``, and a speaker."""
     word = Interval(0.0, step * n_steps * 0.7, "she")
     return Recording(
@@ -41,12 +39,9 @@ def random_recording(
     )
 
 
-def random_corpus(
-    seed: int, lengths: Sequence[int], *, n_units: int = 6, step: float = 0.008
-) -> list[Recording]:
+def random_corpus(seed: int, lengths: Sequence[int], *, n_units: int = 6, step: float = 0.008) -> list[Recording]:
     """Recordings of the given numbers of steps."""
     rng = np.random.default_rng(seed)
     return [
-        random_recording(rng, n_steps, n_units=n_units, step=step, index=index)
-        for index, n_steps in enumerate(lengths)
+        random_recording(rng, n_steps, n_units=n_units, step=step, index=index) for index, n_steps in enumerate(lengths)
     ]

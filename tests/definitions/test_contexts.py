@@ -55,6 +55,4 @@ def test_some_layers_alone(context: str) -> None:
 
 @pytest.mark.parametrize("step", [0.01, 1.0])
 def test_steps_of_other_lengths(step: float) -> None:
-    check(
-        lambda seed: (random_wav2letter(STACKS["stride 3"], seed=seed), random_corpus(seed, [80], step=step))
-    )
+    check(lambda seed: (random_wav2letter(STACKS["stride 3"], seed=seed), random_corpus(seed, [80], step=step)))

@@ -31,14 +31,11 @@ def profiles_of(context: str = "recording", peak: str = "product", **options: ob
 
 def arrays_of(node: xr.DataTree) -> dict[str, np.ndarray]:
     """A node's values for the reference, in float64."""
-    arrays = {
-        name: node[name].values for name in ("activation", "saliency", "coverage", "count", "unaligned")
-    }
+    arrays = {name: node[name].values for name in ("activation", "saliency", "coverage", "count", "unaligned")}
     return {
         "group": node["group"].values,
         **{
-            name: values.astype(np.float64) if values.dtype == np.float32 else values
-            for name, values in arrays.items()
+            name: values.astype(np.float64) if values.dtype == np.float32 else values for name, values in arrays.items()
         },
     }
 
@@ -53,9 +50,7 @@ def test_contrast_and_snap(context: str, weighting: str) -> None:
             found = function(node, weighting=weighting)
             assert found.dims == ("group", "unit", "lag")
             assert found["group"].equals(node["group"])
-            assert_close(
-                found.values, reference(arrays_of(node), weighting), where=f"{layer} {function.__name__}"
-            )
+            assert_close(found.values, reference(arrays_of(node), weighting), where=f"{layer} {function.__name__}")
 
 
 def test_datasets_and_nodes_are_the_same() -> None:
@@ -82,9 +77,7 @@ def test_snap_is_0_where_saliency_is_0() -> None:
     found, saliency = snaps.snap(node), node["saliency"]
     assert not np.isnan(found.values).any()
     assert (found.values[saliency.values == 0] == 0).all()
-    assert np.isnan(snaps.contrast(node).values).any(), (
-        "some lag has to be uncovered for this test to say anything"
-    )
+    assert np.isnan(snaps.contrast(node).values).any(), "some lag has to be uncovered for this test to say anything"
 
 
 def test_snap_of_a_group_without_saliency() -> None:
@@ -133,9 +126,7 @@ def test_regroup_is_exact() -> None:
         for name in ("count", "coverage", "unaligned"):
             np.testing.assert_array_equal(found[name].values, expected[name].values)
         for name in ("activation", "saliency", "activation_variance", "saliency_variance"):
-            assert_close(
-                found[name].values, expected[name].values.astype(np.float64), where=f"{layer} {name}"
-            )
+            assert_close(found[name].values, expected[name].values.astype(np.float64), where=f"{layer} {name}")
         reference = reference_regroup(arrays_of(profiles[f"phoneme/{layer}"]), MANNERS)
         for name in ("activation", "saliency"):
             assert_close(found[name].values, reference[name], where=f"{layer} {name}")

@@ -82,9 +82,7 @@ def test_non_finite_features_never_reach_a_mean(value: float) -> None:
         node = profiles[f"speaker/{layer}"]
         assert np.isfinite(node["saliency"].values).all()
         finite = np.isfinite(node["activation"].values)
-        np.testing.assert_array_equal(
-            finite, np.broadcast_to((node["coverage"].values > 0)[:, None], finite.shape)
-        )
+        np.testing.assert_array_equal(finite, np.broadcast_to((node["coverage"].values > 0)[:, None], finite.shape))
 
 
 def test_non_finite_features_in_the_recording_context() -> None:
@@ -141,16 +139,11 @@ def test_recordings_shorter_than_a_frame(context: str, padding: str) -> None:
     assert int(profiles.attrs["n_recordings"]) == 5
     alone = compute(model, corpus[3:4], groupings=["phoneme"], context=context)
     assert (
-        alone["phoneme/conv1"]
-        .to_dataset()
-        .drop_attrs()
-        .identical(profiles["phoneme/conv1"].to_dataset().drop_attrs())
+        alone["phoneme/conv1"].to_dataset().drop_attrs().identical(profiles["phoneme/conv1"].to_dataset().drop_attrs())
     )
 
 
 def test_the_drop_log_has_every_reason() -> None:
-    profiles = compute(
-        random_wav2letter(STACKS["odd kernels"]), random_corpus(0, [20]), groupings=["phoneme"]
-    )
+    profiles = compute(random_wav2letter(STACKS["odd kernels"]), random_corpus(0, [20]), groupings=["phoneme"])
     log = json.loads(profiles.attrs["drop_log"])
     assert set(log["counts"]) >= {"ignored", "non-finite", "unlabelled", "short"}

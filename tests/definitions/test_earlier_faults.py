@@ -22,8 +22,7 @@ def test_the_unit_axis_is_not_shifted(rule: str, context: str) -> None:
     model = random_wav2letter(STACKS["strides 2 and 1"], n_inputs=7, padding="valid")
     ramp = np.arange(1.0, 8.0)[:, None]
     recordings = [
-        Recording(f"r{i}", np.tile(ramp, (1, 40)), tiers={"phoneme": [Interval(0, 1, "aa")]})
-        for i in range(3)
+        Recording(f"r{i}", np.tile(ramp, (1, 40)), tiers={"phoneme": [Interval(0, 1, "aa")]}) for i in range(3)
     ]
     profiles = compute(model, recordings, groupings=["phoneme"], peak=rule, context=context, ignore=())
     node = profiles["phoneme/input"]
@@ -72,9 +71,7 @@ def test_the_data_sets_mean_is_weighted_by_frames(context: str) -> None:
         expected = node["activation"].values - whole["activation"].values
         np.testing.assert_allclose(contrast, expected, atol=1e-5 * np.nanmax(np.abs(expected)))
         by_groups = snaps.contrast(node, weighting="groups").values
-        arrays = {
-            name: node[name].values.astype(np.float64) for name in ("activation", "coverage", "saliency")
-        }
+        arrays = {name: node[name].values.astype(np.float64) for name in ("activation", "coverage", "saliency")}
         np.testing.assert_allclose(by_groups, reference_contrast(arrays, "groups"), atol=1e-5)
         assert np.nanmax(np.abs(by_groups - contrast)) > 1e-3
 

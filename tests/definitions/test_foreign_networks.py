@@ -126,9 +126,7 @@ def test_a_layer_of_four_dimensions_is_one_sentence() -> None:
     model = Wide()
     model(torch.zeros(1, 6, 16))
     with pytest.raises(InputError, match="picture") as caught:
-        compute(
-            model, random_corpus(0, [20]), groupings=["predicted"], layers=["input", "picture"], **OPTIONS
-        )
+        compute(model, random_corpus(0, [20]), groupings=["predicted"], layers=["input", "picture"], **OPTIONS)
     assert "unit" in str(caught.value)
     assert "\n" not in str(caught.value)
 

@@ -28,9 +28,7 @@ contexts = st.sampled_from([("recording", "same"), ("frame", "valid"), ("frame",
 def assert_same_means(found: xr.DataTree, expected: xr.DataTree, *, tolerance: float = 1e-6) -> None:
     """Counts equal, means to the tolerance, relative to the largest value of the layer."""
     assert drop_counts(found) == drop_counts(expected)
-    for path in (
-        f"{grouping}/{layer}" for grouping in expected.children for layer in expected[grouping].children
-    ):
+    for path in (f"{grouping}/{layer}" for grouping in expected.children for layer in expected[grouping].children):
         one, other = found[path].to_dataset(), expected[path].to_dataset()
         assert one["group"].values.tolist() == other["group"].values.tolist()
         for name in ("count", "coverage", "unaligned"):
@@ -55,8 +53,7 @@ def merged(parts: list[xr.DataTree], path: str) -> dict[str, dict[str, np.ndarra
                 "count": here["count"].values,
                 "unaligned": here["unaligned"].values,
                 "coverage": here["coverage"].values,
-                "activation": np.nan_to_num(here["activation"].values.astype(float))
-                * here["coverage"].values,
+                "activation": np.nan_to_num(here["activation"].values.astype(float)) * here["coverage"].values,
                 "saliency": here["saliency"].values.astype(float) * here["count"].values,
             }
             mine = totals.setdefault(group, dict.fromkeys(values, 0))
@@ -93,9 +90,7 @@ def test_any_split_of_a_corpus_merges_to_the_whole(
 
 @EXAMPLES
 @given(seed=st.integers(0, 999), lengths=lengths, context=contexts)
-def test_the_order_of_recordings_does_not_matter(
-    seed: int, lengths: list[int], context: tuple[str, str]
-) -> None:
+def test_the_order_of_recordings_does_not_matter(seed: int, lengths: list[int], context: tuple[str, str]) -> None:
     model = random_wav2letter(STACKS["strides 2 and 1"], seed=seed, padding=context[1])
     corpus = random_corpus(seed, [*lengths, 50])
     options = {"groupings": ["phoneme", "predicted"], "context": context[0], "ignore": ()}
@@ -130,9 +125,7 @@ def test_renaming_groups_permutes_the_results(seed: int, renamed: list[str]) -> 
         Recording(
             r.id,
             r.features,
-            tiers={
-                "phoneme": [Interval(a, b, names.get(label, label)) for a, b, label in r.tiers["phoneme"]]
-            },
+            tiers={"phoneme": [Interval(a, b, names.get(label, label)) for a, b, label in r.tiers["phoneme"]]},
         )
         for r in corpus
     ]
@@ -147,9 +140,7 @@ def test_renaming_groups_permutes_the_results(seed: int, renamed: list[str]) -> 
                 np.testing.assert_array_equal(after_it[name].values, before_it[name].values)
             for name in ("activation", "saliency"):
                 largest = np.nanmax(np.abs(old[name].values))
-                np.testing.assert_allclose(
-                    after_it[name].values, before_it[name].values, rtol=0, atol=1e-6 * largest
-                )
+                np.testing.assert_allclose(after_it[name].values, before_it[name].values, rtol=0, atol=1e-6 * largest)
 
 
 @pytest.mark.parametrize("rule", ["max", "min", "mean", "unaligned"])

@@ -109,9 +109,7 @@ def test_three_columns() -> None:
 
 
 def test_mapped_labels() -> None:
-    intervals = [
-        Interval(STEP * i, STEP * (i + 1), label) for i, label in enumerate(["s", "z", "t", "", "s"])
-    ]
+    intervals = [Interval(STEP * i, STEP * (i + 1), label) for i, label in enumerate(["s", "z", "t", "", "s"])]
     mapping = {"s": "fricative", "z": "fricative", "t": "plosive", "unheard": "nasal"}
     assert counts_of([labelled(intervals)], {"manner": ("phoneme", mapping)}) == {
         "fricative": 3,

@@ -43,9 +43,7 @@ def test_frames_shorter_than_a_layers_step_leave_it_no_lag(context: str) -> None
 def test_networks_of_different_depth_see_the_same_frames() -> None:
     """As many frames and the same labels, though their receptive fields differ."""
     shallow, _ = decided(wav2letter_case([(4, 6, 2), (4, 3, 1)], frame_steps=30), frame_steps=30, ignore=())
-    deep, _ = decided(
-        wav2letter_case([(4, 6, 2), (4, 7, 1), (4, 5, 1)], frame_steps=30), frame_steps=30, ignore=()
-    )
+    deep, _ = decided(wav2letter_case([(4, 6, 2), (4, 7, 1), (4, 5, 1)], frame_steps=30), frame_steps=30, ignore=())
     corpus = shallow[1]
     counts = [
         compute(model, corpus, groupings=["phoneme"], frame_steps=30, ignore=())["phoneme/input"]["count"]

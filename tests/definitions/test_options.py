@@ -81,16 +81,12 @@ def test_the_mask_may_be_of_another_method(context: str, padding: str) -> None:
     options = {"groupings": ["phoneme"], "context": context, "progress": False}
     for peak in ("product", "max"):
         plain = snaps.compute_profiles(model, corpus, aligner=snaps.Aligner(peak=peak), **options)
-        masked = snaps.compute_profiles(
-            model, corpus, aligner=snaps.Aligner(peak=peak, mask=Doubled()), **options
-        )
+        masked = snaps.compute_profiles(model, corpus, aligner=snaps.Aligner(peak=peak, mask=Doubled()), **options)
         for layer in ("input", "conv1", "logits"):
             one, two = plain[f"phoneme/{layer}"], masked[f"phoneme/{layer}"]
             for name in ("coverage", "count", "unaligned"):
                 np.testing.assert_array_equal(two[name].values, one[name].values)
-            assert_close(
-                two["activation"].values, one["activation"].values, where=f"{peak} {layer}", tolerance=1e-6
-            )
+            assert_close(two["activation"].values, one["activation"].values, where=f"{peak} {layer}", tolerance=1e-6)
             np.testing.assert_allclose(two["saliency"].values, 2 * one["saliency"].values, rtol=1e-6)
 
 

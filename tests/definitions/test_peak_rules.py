@@ -50,9 +50,7 @@ def test_layers_that_nothing_depends_on_stay_at_the_middle(rule: str, context: s
         for norm in (module for name, module in model.named_children() if name.startswith("norm")):
             norm.bias.clamp_(min=0.1)
     corpus = random_corpus(0, [30, 17])
-    reference = reference_profiles(
-        model, corpus, groupings=["phoneme"], peak=rule, context=context, ignore=()
-    )
+    reference = reference_profiles(model, corpus, groupings=["phoneme"], peak=rule, context=context, ignore=())
     profiles = compute(model, corpus, groupings=["phoneme"], peak=rule, context=context, ignore=())
     assert_agrees(profiles, reference)
     for layer in ("input", "conv1"):

@@ -134,9 +134,7 @@ def test_weights_and_corpus_leave_their_mark() -> None:
     corpus = random_corpus(0, [30])
 
     def provenance(seed: int, recordings: list[Recording]) -> tuple[str, str]:
-        attributes = compute(
-            random_wav2letter(STACKS["odd kernels"], seed=seed), recordings, groupings=["word"]
-        ).attrs
+        attributes = compute(random_wav2letter(STACKS["odd kernels"], seed=seed), recordings, groupings=["word"]).attrs
         return json.loads(attributes["model"])["hash"], json.loads(attributes["corpus"])["fingerprint"]
 
     assert provenance(0, corpus) == provenance(0, random_corpus(0, [30]))

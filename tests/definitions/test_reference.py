@@ -37,9 +37,7 @@ def test_geometry_of_the_papers_network() -> None:
     assert reach == expected
 
 
-@pytest.mark.parametrize(
-    ("frame_steps", "offset"), [(206, 0), (207, 0), (209, 0), (210, 2), (300, 46), (301, 46)]
-)
+@pytest.mark.parametrize(("frame_steps", "offset"), [(206, 0), (207, 0), (209, 0), (210, 2), (300, 46), (301, 46)])
 def test_cone_offset_is_rounded_down_to_the_stride(frame_steps: int, offset: int) -> None:
     geometry = Geometry(kernels=[48, *[7] * 8, 32, 1, 1], strides=[2, *[1] * 11], dilations=[1] * 12)
     assert geometry.cone_offset(frame_steps) == offset

@@ -121,9 +121,7 @@ def test_an_empty_corpus() -> None:
 
 
 def test_a_weighting_that_does_not_exist() -> None:
-    profiles = compute(
-        random_wav2letter(STACKS["odd kernels"]), random_corpus(0, [30]), groupings=["phoneme"]
-    )
+    profiles = compute(random_wav2letter(STACKS["odd kernels"]), random_corpus(0, [30]), groupings=["phoneme"])
     with pytest.raises(InputError, match="frames") as caught:
         snaps.contrast(profiles["phoneme/input"], weighting="speakers")
     assert "groups" in str(caught.value)

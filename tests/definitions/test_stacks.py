@@ -36,9 +36,7 @@ STACKS: dict[str, Callable[[], Module]] = {
     "normalised before": lambda: Sequential(
         BatchNorm1d(6), Conv1d(6, 4, 4), Dropout(0.5), ReLU(), BatchNorm1d(4), Conv1d(4, 3, 3, stride=2)
     ),
-    "smooth": lambda: Sequential(
-        Conv1d(6, 4, 3), Tanh(), Identity(), Conv1d(4, 4, 2), ELU(), Conv1d(4, 3, 2)
-    ),
+    "smooth": lambda: Sequential(Conv1d(6, 4, 3), Tanh(), Identity(), Conv1d(4, 4, 2), ELU(), Conv1d(4, 3, 2)),
     "nested": lambda: Sequential(
         Sequential(Conv1d(6, 4, 3), ReLU()), Sequential(BatchNorm1d(4), Sequential(Conv1d(4, 3, 4, stride=2)))
     ),

@@ -89,9 +89,7 @@ MODELS = [
     ("frame, same", lambda: random_wav2letter(STACKS["odd kernels"], padding="same"), {"context": "frame"}),
     ("foreign", foreign, FOREIGN),
 ]
-CASES = pytest.mark.parametrize(
-    ("build", "options"), [case[1:] for case in MODELS], ids=[case[0] for case in MODELS]
-)
+CASES = pytest.mark.parametrize(("build", "options"), [case[1:] for case in MODELS], ids=[case[0] for case in MODELS])
 
 
 @CASES

@@ -60,9 +60,7 @@ def test_field_stride_and_cones(network: Wav2Letter) -> None:
 @pytest.mark.parametrize("context", ["recording", "frame"])
 def test_lags(network: Wav2Letter, context: str) -> None:
     network.padding = "valid"
-    profiles = compute(
-        network, random_corpus(0, [208], n_units=4), groupings=["predicted"], context=context, ignore=()
-    )
+    profiles = compute(network, random_corpus(0, [208], n_units=4), groupings=["predicted"], context=context, ignore=())
     assert list(profiles["predicted"].children) == LAYERS
     for layer, (first, last) in zip(LAYERS, LAGS, strict=True):
         seconds = 0.008 * (1 if layer == "input" else 2)
@@ -102,9 +100,7 @@ def test_number_of_frames(network: Wav2Letter, steps: int, frames: int) -> None:
 def test_padded_frames_are_the_papers_to_the_letter(network: Wav2Letter) -> None:
     """206 steps at the input, 103 in every layer, lags as the paper cuts them."""
     network.padding = "same"
-    profiles = compute(
-        network, random_corpus(0, [206], n_units=4), groupings=["predicted"], context="frame", ignore=()
-    )
+    profiles = compute(network, random_corpus(0, [206], n_units=4), groupings=["predicted"], context="frame", ignore=())
     for layer in LAYERS[1:]:
         lag = profiles[f"predicted/{layer}"]["lag"].values
         np.testing.assert_allclose(lag, 0.016 * np.arange(-51, 52), rtol=1e-12, atol=1e-15)
@@ -114,8 +110,6 @@ def test_the_default_aligner_is_sensitivity_by_product(network: Wav2Letter) -> N
     corpus = random_corpus(0, [230], n_units=4)
     options = {"groupings": ["predicted"], "ignore": (), "progress": False}
     default = snaps.compute_profiles(network, corpus, **options)
-    named = snaps.compute_profiles(
-        network, corpus, aligner=aligner("product"), context="recording", **options
-    )
+    named = snaps.compute_profiles(network, corpus, aligner=aligner("product"), context="recording", **options)
     for layer in LAYERS:
         assert default[f"predicted/{layer}"].to_dataset().equals(named[f"predicted/{layer}"].to_dataset())

@@ -60,11 +60,15 @@ def runs_as_script(source: str) -> bool:
 
 
 def positional(source: str) -> dict[str, int]:
-    """Number of positional parameters of every function, without self and cls; by name and line."""
-    counts = {}
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            names = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
-            own = names[1:] if names[:1] in (["self"], ["cls"]) else names
-            counts[f"{node.name}, line {node.lineno}"] = len(own)
-    return counts
+    """Number of positional parameters of every public function and method, without self and cls."""
+    return dict(_positional(ast.parse(source).body, ""))
+
+
+def _positional(body: list[ast.stmt], within: str) -> Iterator[tuple[str, int]]:
+    for node in body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from _positional(node.body, f"{node.name}.")
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if node.name == "__init__" or not node.name.startswith("_"):
+                names = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
+                yield within + node.name, len(names) - (names[:1] in (["self"], ["cls"]))

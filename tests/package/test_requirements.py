@@ -26,9 +26,9 @@ CONDA_NAMES = {
     "soundfile": "pysoundfile",
     "torch": "pytorch",
 }
-#: Names under which distributions are imported, where they differ; h5netcdf is xarray's, and named as its engine.
+#: Names under which distributions are imported, where they differ; xarray imports h5netcdf by name, which needs h5py.
 MODULES = {"scikit-learn": "sklearn"}
-BY_NAME = {"h5netcdf"}
+BY_NAME = {"h5netcdf", "h5py"}
 #: What tests import of the requirements' own requirements: pytest's and matplotlib's.
 DRAWN = {"packaging", "PIL"}
 

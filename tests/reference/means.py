@@ -47,9 +47,7 @@ def group_means(totals: dict[str, Totals]) -> dict[str, np.ndarray]:
         arrays["saliency_variance"][row] = np.var(total.saliencies, axis=0)
         for lag in range(lags):
             values = [
-                epoch[:, lag]
-                for epoch, covered in zip(total.activations, total.covered, strict=True)
-                if covered[lag]
+                epoch[:, lag] for epoch, covered in zip(total.activations, total.covered, strict=True) if covered[lag]
             ]
             arrays["coverage"][row, lag] = len(values)
             if values:

@@ -155,9 +155,7 @@ class _Collector:
                 totals = self.totals[name, layer].setdefault(group, Totals())
                 totals.add(epoch, aligned=peaks[layer].aligned)
 
-    def align(
-        self, recording: Recording, responses: FrameResponses
-    ) -> tuple[dict[str, Peak], dict[str, Epoch]]:
+    def align(self, recording: Recording, responses: FrameResponses) -> tuple[dict[str, Peak], dict[str, Epoch]]:
         """Peaks and epochs of all layers, definitions (5) to (7); a layer that is not finite is left out."""
         peaks, epochs = {}, {}
         for layer in self.layers:
