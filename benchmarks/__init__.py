@@ -1,0 +1,1 @@
+"""Measurements; they need the package with its extra ``benchmark``, and a quiet machine."""

@@ -7,10 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from benchmarks.work import FRAME_STEPS, STRIDE
 from snaps.datasets import Recording, interval_labels
 from snaps.models import Wav2Letter
-
-from benchmarks.work import FRAME_STEPS, STRIDE
 
 LAGS = 206
 
@@ -105,8 +104,8 @@ def plain(model: Wav2Letter, corpus: list[Recording], *, batch: int = 32) -> int
 
 def captum(model: Wav2Letter, corpus: list[Recording], *, batch: int = 32) -> int:
     """B: captum's saliency of the input, and its layer gradients and activations, layer by layer."""
-    from captum.attr import LayerActivation, Saliency
     from captum._utils.gradient import compute_layer_gradients_and_eval
+    from captum.attr import LayerActivation, Saliency
 
     network, sums, done = Modular(model), Sums(), 0
     for frames, labels in _batches(corpus, batch):

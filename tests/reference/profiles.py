@@ -1,7 +1,7 @@
 """Profiles of a corpus, frame by frame: where the definitions meet."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -181,7 +181,14 @@ def _peak(response: Response, rule: str) -> Peak:
     """Peak of one layer, definition (5); ``Unaligned`` takes the middle, and counts it as aligned."""
     if rule == "unaligned":
         return Peak(step=response.cone // 2, aligned=True, margin=np.inf)
-    return peak_of(importance(response.saliency, response.cone_activation, rule))
+    activation = response.cone_activation
+    values = importance(response.saliency, activation, rule)
+    found = peak_of(values)
+    if not found.aligned:
+        return found
+    # What is all but 0 because smoothing cancels may be 0, and so without a peak, in float32.
+    scale = np.abs(response.saliency).max() * (np.abs(activation).max() if "product" in rule else 1.0)
+    return replace(found, margin=min(found.margin, float(np.abs(values).max() / scale)))
 
 
 def _relative_gap(scores: np.ndarray) -> float:
