@@ -31,6 +31,7 @@ class Modular(nn.Module):
         self.layers = nn.ModuleList(_Layer(model, number) for number in range(1, len(model.shapes) + 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        """Scores at the middle output step."""
         for layer in self.layers:
             x = layer(x)
         return x[..., x.shape[-1] // 2]
@@ -58,7 +59,7 @@ class Sums:
 
     def add(self, layer: int, activation: np.ndarray, saliency: np.ndarray, groups: dict[str, np.ndarray]) -> None:
         """Align a batch of one layer at the peak of the smoothed product, and add it to its groups."""
-        n, units, steps = activation.shape
+        steps = activation.shape[-1]
         padded = np.pad(saliency, ((0, 0), (0, 1), (0, 1)))
         smoothed = (padded[:, 1:, 1:] + padded[:, :-1, 1:] + padded[:, 1:, :-1] + padded[:, :-1, :-1]) / 4
         peak = np.abs(smoothed * activation).max(axis=1).argmax(axis=1)

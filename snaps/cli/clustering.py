@@ -96,8 +96,9 @@ def cluster(
             "folder": str(out),
             "groups": int(node[layers[0]].sizes["group"]),
             "layers": layer or layers,
-            f"silhouette at the {percentile:g}th percentile": silhouettes,
-            "mean silhouette over 87, 90, 93, 96": {
+            "percentile": percentile,
+            "silhouette": silhouettes,
+            "mean silhouette over four percentiles": {
                 str(name): float(value) for name, value in mean_silhouette(sweep).to_series().items()
             },
         },

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import nn
 
 from snaps.errors import InputError, MissingFileError, OutputExistsError
@@ -63,7 +63,8 @@ def save_model(
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
         unfinished = Path(folder) / path.name
-        save_file(tensors, unfinished, metadata=described)
+        # Safetensors' own writing to files makes them private to their owner.
+        unfinished.write_bytes(save(tensors, metadata=described))
         unfinished.replace(path)
     return path
 
