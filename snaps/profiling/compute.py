@@ -150,7 +150,7 @@ def compute_profiles(
             session=session,
             corpus=corpus,
             aligner=aligner,
-            context=run.responder.context,
+            responder=run.responder,
             precision=precision,
             step=run.step,
             frequency=run.frequency,
@@ -158,7 +158,7 @@ def compute_profiles(
             n_frames=run.n_frames,
             drops=run.drops,
         )
-        return build_tree(run.totals, run.responder.layers, kept_units=run.kept_units, provenance=provenance)
+        return build_tree(run.totals, run.kept_units, provenance)
 
 
 def _read(corpus: CorpusLike, drops: DropLog, *, on_error: OnError, progress: bool) -> Iterator[Recording]:

@@ -17,7 +17,7 @@ from snaps.datasets.corpus import CorpusLike, corpus_fingerprint, corpus_name, c
 from snaps.datasets.drops import DropLog
 from snaps.models import weights_hash
 from snaps.profiling.session import Session
-from snaps.responses import Context, LayerGeometry, Precision
+from snaps.responses import LayerGeometry, Precision, Responder
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Provenance:
     session: Session
     corpus: CorpusLike
     aligner: Alignment
-    context: Context
+    responder: Responder
     precision: Precision
     step: float
     frequency: np.ndarray | None
@@ -37,30 +37,26 @@ class Provenance:
 
 
 def build_tree(
-    totals: Mapping[str, GroupingMoments],
-    layers: Sequence[LayerGeometry],
-    *,
-    kept_units: Mapping[str, np.ndarray],
-    provenance: Provenance,
+    totals: Mapping[str, GroupingMoments], kept_units: Mapping[str, np.ndarray], provenance: Provenance
 ) -> xr.DataTree:
     """Profiles as section 6 of the design defines them."""
     datasets: dict[str, xr.Dataset | xr.DataTree] = {}
     for grouping, moments in totals.items():
-        for geometry in layers:
+        for geometry in provenance.responder.layers:
             dataset = _dataset(moments, geometry, kept_units[geometry.name], provenance)
             dataset.attrs = schema.encode_attributes(
                 {
                     "layer": geometry.name,
                     "grouping": grouping,
                     "aligner": provenance.aligner.describe(),
-                    "context": provenance.context,
+                    "context": provenance.responder.context,
                     "stride": float(geometry.stride),
                     "step": float(geometry.stride) * provenance.step,
                 }
             )
             datasets[f"/{grouping}/{geometry.name}"] = dataset
     tree = xr.DataTree.from_dict(datasets)
-    tree.attrs = root_attributes(list(totals), [geometry.name for geometry in layers], provenance)
+    tree.attrs = root_attributes(list(totals), provenance)
     return tree
 
 
@@ -95,18 +91,18 @@ def _dataset(
     return xr.Dataset(variables, coordinates)
 
 
-def root_attributes(groupings: Sequence[str], layers: Sequence[str], provenance: Provenance) -> dict[str, Any]:
+def root_attributes(groupings: Sequence[str], provenance: Provenance) -> dict[str, Any]:
     """Attributes of the root, nested ones as JSON text."""
-    session, corpus = provenance.session, provenance.corpus
+    session, corpus, grid = provenance.session, provenance.corpus, provenance.responder.grid
     return schema.encode_attributes(
         {
             "schema": schema.SCHEMA_NAME,
             "schema_version": schema.SCHEMA_VERSION,
             "package_version": snaps.__version__,
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "layers": list(layers),
+            "layers": [geometry.name for geometry in provenance.responder.layers],
             "groupings": list(groupings),
-            "context": provenance.context,
+            "context": provenance.responder.context,
             "precision": provenance.precision,
             "target": session.target if isinstance(session.target, str) else repr(session.target),
             "ignored": list(session.ignored),
@@ -114,7 +110,12 @@ def root_attributes(groupings: Sequence[str], layers: Sequence[str], provenance:
             "n_recordings": provenance.n_recordings,
             "n_frames": provenance.n_frames,
             "step": provenance.step,
-            "frame": _frame(session, provenance),
+            "frame": {
+                "steps": grid.steps,
+                "hop": grid.hop,
+                "offset": grid.offset,
+                "seconds": grid.steps * provenance.step,
+            },
             "model": {
                 "name": type(session.model).__name__,
                 "hash": weights_hash(session.model),
@@ -130,12 +131,6 @@ def root_attributes(groupings: Sequence[str], layers: Sequence[str], provenance:
             "drop_log": provenance.drops.to_dict(),
         }
     )
-
-
-def _frame(session: Session, provenance: Provenance) -> dict[str, float | int]:
-    assert session._responder is not None
-    grid = session._responder.grid
-    return {"steps": grid.steps, "hop": grid.hop, "offset": grid.offset, "seconds": grid.steps * provenance.step}
 
 
 def _json_only(config: Mapping[str, Any]) -> dict[str, Any]:
