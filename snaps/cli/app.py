@@ -40,9 +40,10 @@ def _root(
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; options that do not exist or are no numbers give exit status 2."""
+    """Run one command; options that do not exist or are no numbers give exit status 2, an interruption 1."""
     try:
         typer.main.get_command(app).main(arguments, prog_name="snaps")
     except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 0
+        status = ended.code if isinstance(ended.code, int) else 0
+        return status if status in (0, 2) else 1
     return 0

@@ -37,10 +37,13 @@ class ReferenceNetwork:
     rectifier_margin : float
         Smallest size of a value before a ReLU, relative to the largest of its layer, of all passes so far: a
         value that near to 0 may have the other sign in float32, and then the saliency is another.
+    scales : dict
+        layer → largest size of a value before its ReLU: float32 is exact to a share of that.
     """
 
     model: torch.nn.Module
     rectifier_margin: float = field(default=np.inf, init=False)
+    scales: dict[str, float] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         found = [module for module in self.model.modules() if isinstance(module, BatchNorm1d | Conv1d)]
@@ -79,15 +82,16 @@ class ReferenceNetwork:
             else:
                 values = normalise(self._convolve(values, convolution, pad=pad), norm)
             if name != "logits":
-                self._watch(values)
+                self._watch(name, values)
                 values = torch.relu(values)
             responses[name] = values
         return responses
 
-    def _watch(self, values: torch.Tensor) -> None:
+    def _watch(self, name: str, values: torch.Tensor) -> None:
         sizes = values.detach().abs()
         if torch.isfinite(sizes).all() and sizes.max() > 0:
             self.rectifier_margin = min(self.rectifier_margin, float(sizes.min() / sizes.max()))
+            self.scales[name] = max(self.scales.get(name, 0.0), float(sizes.max()))
 
 
 @dataclass
@@ -117,7 +121,7 @@ class ReferenceStack(ReferenceNetwork):
         responses = {"input": values}
         for name, module in zip(self.layers[1:], self.stack, strict=True):
             if isinstance(module, torch.nn.ReLU | torch.nn.LeakyReLU):
-                self._watch(values)
+                self._watch(name, values)
             values = module(values[None].clone())[0]
             responses[name] = values
         return responses
@@ -130,6 +134,7 @@ class ForeignNetwork:
     module: torch.nn.Module
     layers: Sequence[str]
     rectifier_margin: float = field(default=np.inf, init=False)
+    scales: dict[str, float] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.module = copy.deepcopy(self.module).double().eval()

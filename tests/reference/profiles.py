@@ -36,6 +36,8 @@ class ReferenceProfiles:
         How near the closest decision of each kind was to falling otherwise, relative to what was compared:
         ``peak`` between two best steps, ``symbol`` between two best symbols, ``rectifier`` between a value
         before a ReLU and 0.
+    scales : dict
+        layer → largest size of a value before its ReLU, where it has one.
     n_frames : int
         Frames that were neither ignored nor non-finite.
     """
@@ -44,6 +46,7 @@ class ReferenceProfiles:
     drop_log: dict[str, dict[str, int]] = field(default_factory=dict)
     peaks: dict[str, list[int]] = field(default_factory=dict)
     margins: dict[str, float] = field(default_factory=lambda: dict.fromkeys(SURE, np.inf))
+    scales: dict[str, float] = field(default_factory=dict)
     n_frames: int = 0
 
     @property
@@ -123,6 +126,7 @@ class _Collector:
                 responses = self.frames.responses(recording, start, whole)
                 self.take(recording, responses, centre=start + self.frames.frame_steps // 2)
         self.note("rectifier", self.frames.network.rectifier_margin)
+        self.result.scales = self.frames.network.scales
         for (name, layer), collected in self.totals.items():
             if collected:
                 self.result.nodes[name, layer] = {**group_means(collected), "lag": self.lags[layer]}

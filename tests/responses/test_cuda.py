@@ -38,7 +38,9 @@ def test_less_precision_is_close_and_is_put_back(precision: str) -> None:
     model, corpus = random_wav2letter(STACKS["strides 2 and 1"]), random_corpus(0, [200])
     options = {"groupings": ["phoneme"], "ignore": (), "progress": False, "device": "cuda"}
     exact = snaps.compute_profiles(model, corpus, **options)["phoneme/conv1"]["activation"].values
-    reduced = snaps.compute_profiles(model, corpus, precision=precision, **options)["phoneme/conv1"]["activation"].values
+    reduced = snaps.compute_profiles(model, corpus, precision=precision, **options)["phoneme/conv1"][
+        "activation"
+    ].values
     finite = np.isfinite(exact)
     assert np.corrcoef(exact[finite], reduced[finite])[0, 1] > 0.9
     assert (torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32) == before

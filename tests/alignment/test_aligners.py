@@ -1,0 +1,77 @@
+"""Aligners and peak rules: what they accept, and the contract of everything in the dictionaries."""
+
+import pytest
+import torch
+
+from snaps.alignment import PEAK_RULES, SALIENCY_METHODS, Aligner, Sensitivity, Unaligned, find_peaks, smooth
+from snaps.errors import InputError
+from snaps.responses import stack_of, tap
+from snaps.responses.stack import Passage
+from tests.definitions.networks import STACKS, random_wav2letter
+
+
+@pytest.mark.parametrize("name", PEAK_RULES)
+def test_every_rule_gives_importance_over_steps(name: str) -> None:
+    saliency, activation = torch.randn(2, 5, 4, 7)
+    importance = PEAK_RULES[name].importance(saliency.clone(), activation.clone())
+    assert importance.shape[0] == 5
+    assert importance.shape[2] == 7
+    assert importance.shape[1] in (1, 4)
+    zeros = PEAK_RULES[name].importance(torch.zeros(5, 4, 7), activation)
+    peaks = find_peaks(zeros)
+    assert peaks.unaligned.all()
+    assert (peaks.step == 3).all()
+
+
+@pytest.mark.parametrize("name", PEAK_RULES)
+def test_rules_leave_what_they_are_given(name: str) -> None:
+    saliency, activation = torch.randn(2, 5, 4, 7)
+    kept = saliency.clone(), activation.clone()
+    PEAK_RULES[name].importance(saliency, activation)
+    assert torch.equal(saliency, kept[0])
+    assert torch.equal(activation, kept[1])
+
+
+def test_smoothing_by_hand() -> None:
+    values = torch.tensor([[[4.0, 8.0], [12.0, 16.0]]])
+    assert smooth(values).tolist() == [[[10.0, 6.0], [7.0, 4.0]]]
+
+
+@pytest.mark.parametrize("name", SALIENCY_METHODS)
+def test_every_method_gives_the_same_through_a_stack_as_through_the_graph(name: str) -> None:
+    method = SALIENCY_METHODS[name]()
+    model = random_wav2letter(STACKS["strides 2 and 1"], padding="valid")
+    stack = stack_of(model)
+    frames = torch.randn(4, 6, stack.receptive_field)
+    with tap(model) as taps:
+        logits = taps.run(frames)[..., 0]
+        of_graph = method.of_graph(logits[:, 1], taps.activations)
+    heard = stack.forward(frames)
+    saliency = method.at_logits(heard[-1][..., 0], lambda scores: scores[:, 1])[..., None]
+    names = ["input", *(operation.name for operation in stack.operations)]
+    for index in range(len(stack.operations), -1, -1):
+        if names[index] is not None:
+            torch.testing.assert_close(saliency, of_graph[names[index]], rtol=1e-4, atol=1e-6)
+        if index:
+            passage = Passage(stack.operations[index - 1], lambda i=index: heard[i - 1], lambda i=index: heard[i])
+            saliency = method.through(passage, saliency)
+
+
+def test_defaults() -> None:
+    assert Aligner() == Aligner(saliency=Sensitivity(), peak="product", mask=None)
+    assert Aligner(mask=Sensitivity()).methods == (Sensitivity(),)
+    assert Unaligned().describe() == {"name": "Unaligned", "saliency": {"name": "Sensitivity"}}
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"peak": "largest"}, r"'largest'.*'product'.*'signed-product'.*'max'.*'min'.*'mean'"),
+        ({"peak": 3}, "3"),
+        ({"saliency": Sensitivity}, r"Sensitivity\(\)"),
+        ({"mask": "sensitivity"}, "mask"),
+    ],
+)
+def test_what_is_no_aligner(options: dict, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        Aligner(**options)
