@@ -38,12 +38,12 @@ class Epochs:
 def cut_epochs(response: LayerResponse, peaks: Peaks) -> Epochs:
     """Cut every frame's activation and saliency around its peak."""
     lags = response.geometry.lags
-    first = response.start + peaks.step + lags[0]
+    first = response.start + peaks.step + lags.start
     places, window_of = torch.stack([response.source, first]).unique(dim=1, return_inverse=True)
     source, first = places
     steps = first[:, None] + torch.arange(len(lags), device=first.device)
     own = torch.arange(len(peaks.step), device=first.device)
-    saliency = cut_windows(response.saliencies[-1], source=own, start=peaks.step + lags[0], width=len(lags))
+    saliency = cut_windows(response.saliencies[-1], source=own, start=peaks.step + lags.start, width=len(lags))
     return Epochs(
         activation=cut_windows(response.activation, source=source, start=first, width=len(lags)),
         covered=(steps >= 0) & (steps < response.activation.shape[-1]),

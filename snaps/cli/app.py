@@ -8,6 +8,9 @@ import snaps
 from snaps.cli import clustering, corpora, profiling, training
 from snaps.cli.demonstration import demo
 
+#: What a shell calls the end by an interruption, and Typer's exit status after one.
+INTERRUPTED = 130
+
 app = typer.Typer(
     name="snaps",
     help="Saliency-adjusted neuron activation profiles of speech networks: from a corpus to clustermaps.",
@@ -40,10 +43,12 @@ def _root(
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command; options that do not exist or are no numbers give exit status 2, an interruption 1."""
+    """Run one command; options that do not exist or are no numbers give exit status 2."""
     try:
         typer.main.get_command(app).main(arguments, prog_name="snaps")
     except SystemExit as ended:
         status = ended.code if isinstance(ended.code, int) else 0
-        return status if status in (0, 2) else 1
+        if status == INTERRUPTED:
+            raise KeyboardInterrupt from None
+        return status
     return 0

@@ -76,6 +76,9 @@ class Recording:
                 self.id, f"recording {self.id!r}: step is {self.step!r}; accepted are seconds above 0"
             )
         object.__setattr__(self, "features", features)
+        # Plain tuples will do where intervals are expected.
+        tiers = {name: [Interval(*interval) for interval in tier] for name, tier in self.tiers.items()}
+        object.__setattr__(self, "tiers", tiers)
         if self.frequency is not None:
             frequency = np.asarray(self.frequency, dtype=np.float64)
             if frequency.shape != features.shape[:1]:

@@ -73,7 +73,7 @@ class ConeResponder:
         """Play a recording, in overlapping pieces if it is long."""
         n_frames = self.grid.count(features.shape[-1])
         # Epochs reach beyond the first and the last cone, so every piece brings that much more on either side.
-        reach = max(max(-g.lags[0], g.lags[-1]) * int(g.stride) for g in self.layers)
+        reach = max(max(-g.lags.start, g.lags.stop - 1, 0) * int(g.stride) for g in self.layers)
         margin = 0 if self.alone else -(-reach // self.grid.hop) * self.grid.hop
         at_once = max(1, (self.longest_piece - self.grid.steps - 2 * margin) // self.grid.hop)
         for first in range(0, n_frames, at_once):

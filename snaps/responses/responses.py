@@ -77,7 +77,7 @@ class LayerResponse:
         if not bool(torch.isfinite(self.activation.sum())):
             broken = ~torch.isfinite(self.activation).all(dim=1, keepdim=True)  # (source, 1, step)
             lags = self.geometry.lags
-            for start, width in ((self.start, self.geometry.width), (self.start + peak + lags[0], len(lags))):
+            for start, width in ((self.start, self.geometry.width), (self.start + peak + lags.start, len(lags))):
                 windows = cut_windows(broken.float(), source=self.source, start=start, width=width)
                 finite &= ~(windows > 0).any(dim=(1, 2))
         return finite

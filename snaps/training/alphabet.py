@@ -25,9 +25,7 @@ _SPACES = "-‐‑–—\t\r\n"
 _SPELLING = str.maketrans({**dict.fromkeys(_DROPPED, ""), **dict.fromkeys(_SPACES, " "), "’": "'", "‘": "'"})
 
 
-def phoneme_symbols(
-    corpus: CorpusLike, tier: str = "phoneme", *, on_error: OnError = "raise"
-) -> tuple[str, ...]:
+def phoneme_symbols(corpus: CorpusLike, tier: str = "phoneme", *, on_error: OnError = "raise") -> tuple[str, ...]:
     """Symbol table of a tier: the blank, then all labels that occur, sorted.
 
     Parameters
@@ -71,9 +69,7 @@ def phoneme_symbols(
     return (BLANK, *sorted(labels))
 
 
-def symbols_for(
-    corpus: CorpusLike, labels: str = "phoneme", *, on_error: OnError = "raise"
-) -> tuple[str, ...]:
+def symbols_for(corpus: CorpusLike, labels: str = "phoneme", *, on_error: OnError = "raise") -> tuple[str, ...]:
     """Symbol table for training on `labels`: `LETTERS` for ``"letter"``, else what occurs in the tier.
 
     Parameters
@@ -108,9 +104,7 @@ def spell(text: str) -> str:
     return " ".join(text.lower().translate(_SPELLING).split())
 
 
-def targets(
-    recording: Recording, labels: str, symbols: Sequence[str], *, blank: str | None = BLANK
-) -> tuple[int, ...]:
+def targets(recording: Recording, labels: str, symbols: Sequence[str], *, blank: str | None = BLANK) -> tuple[int, ...]:
     """Look up what a network should write for one recording, as positions in its symbol table.
 
     Parameters

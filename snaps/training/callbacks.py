@@ -61,8 +61,7 @@ class EpochLog(Callback):
         }
         if not math.isfinite(row["train_loss"]):
             raise InputError(
-                f"the loss became {row['train_loss']} in epoch {row['epoch']}; "
-                f"try an lr below {settings.lr:g}"
+                f"the loss became {row['train_loss']} in epoch {row['epoch']}; try an lr below {settings.lr:g}"
             )
         state.history.append(row)
         if state.is_best(row):

@@ -110,9 +110,7 @@ def load_state(path: Path, described: Mapping[str, Any]) -> RunState:
     try:  # torch raises whatever its readers stumble over
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise InputError(
-            f"{path} is not the state of a training, or is damaged: {type(error).__name__}"
-        ) from None
+        raise InputError(f"{path} is not the state of a training, or is damaged: {type(error).__name__}") from None
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise InputError(f"{path} is not the state of a training")
     if content["version"] > FORMAT_VERSION:

@@ -83,7 +83,12 @@ class CTCTraining(LightningModule):
         epoch = self.first_epoch + self.current_epoch
         settings = self.settings
         return loader(
-            self._material, self._training, batch_size=settings.batch_size, seed=settings.seed, epoch=epoch
+            self._material,
+            self._training,
+            batch_size=settings.batch_size,
+            band_shift=settings.band_shift,
+            seed=settings.seed,
+            epoch=epoch,
         )
 
     def val_dataloader(self) -> DataLoader[tuple[Tensor, Tensor]]:
@@ -196,9 +201,7 @@ def ends_masked(model: Wav2Letter, lengths: Int[Tensor, " batch"]) -> Iterator[N
 
 def _mask_behind(lengths: Int[Tensor, " batch"]) -> Any:
     def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
-        inside: Bool[Tensor, "batch step"] = (
-            torch.arange(output.shape[-1], device=output.device) < lengths[:, None]
-        )
+        inside: Bool[Tensor, "batch step"] = torch.arange(output.shape[-1], device=output.device) < lengths[:, None]
         return output * inside[:, None]
 
     return hook

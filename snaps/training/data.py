@@ -36,9 +36,7 @@ class LengthBatches(Sampler[list[int]]):
     that it would have had.
     """
 
-    def __init__(
-        self, lengths: Sequence[int], batch_size: int, *, seed: int = 0, epoch: int | None = None
-    ) -> None:
+    def __init__(self, lengths: Sequence[int], batch_size: int, *, seed: int = 0, epoch: int | None = None) -> None:
         self.lengths = np.asarray(lengths)
         self.batch_size = batch_size
         self.seed = seed
@@ -66,17 +64,21 @@ class LengthBatches(Sampler[list[int]]):
             yield batches[place]
 
     def _cut(self, order: np.ndarray) -> list[list[int]]:
-        return [
-            order[start : start + self.batch_size].tolist() for start in range(0, len(order), self.batch_size)
-        ]
+        return [order[start : start + self.batch_size].tolist() for start in range(0, len(order), self.batch_size)]
 
 
 class Examples(Dataset[tuple[Tensor, Tensor]]):
-    """Features and target of each example; features that are not in memory are read from the corpus."""
+    """Features and target of each example; features that are not in memory are read from the corpus.
 
-    def __init__(self, material: Material, examples: Sequence[Example]) -> None:
+    `random`, from which shifts of the bands are drawn, must be as fresh as the epoch.
+    """
+
+    def __init__(
+        self, material: Material, examples: Sequence[Example], *, band_shift: int, random: np.random.Generator
+    ) -> None:
         self.material = material
         self.examples = examples
+        self.shifts = random.integers(-band_shift, band_shift + 1, size=len(examples))
 
     def __len__(self) -> int:
         """Return the number of examples."""
@@ -88,7 +90,20 @@ class Examples(Dataset[tuple[Tensor, Tensor]]):
         features = self.material.features.get(example.place)
         if features is None:
             features = self.material.corpus[example.place].features
-        return torch.from_numpy(np.array(features)), torch.tensor(example.target)
+        shifted = shift_bands(features, int(self.shifts[place]))
+        return torch.from_numpy(shifted), torch.tensor(example.target)
+
+
+def shift_bands(features: Float[np.ndarray, "unit step"], bands: int) -> Float[np.ndarray, "unit step"]:
+    """Move a spectrogram up by some bands, or down; the outermost band takes the place of what moves in.
+
+    Examples
+    --------
+    >>> shift_bands(np.array([[1.0], [2.0], [3.0]]), 1).ravel()
+    array([1., 1., 2.])
+    """
+    units = len(features)
+    return features[np.clip(np.arange(units) - bands, 0, units - 1)]
 
 
 def collate(pairs: Sequence[tuple[Tensor, Tensor]]) -> Batch:
@@ -107,10 +122,12 @@ def loader(
     examples: Sequence[Example],
     *,
     batch_size: int,
+    band_shift: int = 0,
     seed: int = 0,
     epoch: int | None = None,
 ) -> DataLoader[tuple[Tensor, Tensor]]:
-    """Batches of examples, shuffled for one epoch or, without one, from short to long."""
-    lengths = [example.n_steps for example in examples]
-    batches = LengthBatches(lengths, batch_size, seed=seed, epoch=epoch)
-    return DataLoader(Examples(material, examples), batch_sampler=batches, collate_fn=collate)
+    """Batches of examples: shuffled and shifted for one epoch or, without one, from short to long as they are."""
+    batches = LengthBatches([example.n_steps for example in examples], batch_size, seed=seed, epoch=epoch)
+    random = np.random.default_rng([seed, epoch or 0, 1])  # another stream than that of the order
+    dataset = Examples(material, examples, band_shift=band_shift if epoch is not None else 0, random=random)
+    return DataLoader(dataset, batch_sampler=batches, collate_fn=collate)

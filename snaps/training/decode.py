@@ -98,9 +98,7 @@ def transcribe(model: Wav2Letter, recording: Recording | Float[np.ndarray, "unit
     InputError
         If the network has no blank, or the features have another number of units than it takes.
     """
-    features = (
-        recording.features if isinstance(recording, Recording) else np.asarray(recording, dtype=np.float32)
-    )
+    features = recording.features if isinstance(recording, Recording) else np.asarray(recording, dtype=np.float32)
     blank = blank_position(model)
     if features.ndim != 2 or features.shape[0] != model.n_inputs:
         raise InputError(f"features have the shape {features.shape}; accepted is ({model.n_inputs}, steps)")
@@ -168,9 +166,7 @@ def evaluate(
         reference = _folded([model.symbols[position] for position in example.target], fold or {})
         predicted = _folded(transcribe(model, recording), fold or {})
         if not reference:
-            left_out.add(
-                recording.id, "unlabelled", f"recording {recording.id!r} has no symbols after the fold"
-            )
+            left_out.add(recording.id, "unlabelled", f"recording {recording.id!r} has no symbols after the fold")
             continue
         table = {symbol: position for position, symbol in enumerate({*reference, *predicted})}
         numbered = (words([table[symbol] for symbol in side]) for side in (predicted, reference))

@@ -66,6 +66,7 @@ def train(
     epochs: int = 30,
     batch_size: int = 16,
     lr: float = 2e-3,
+    band_shift: int = 0,
     validation: float = 0.1,
     patience: int | None = None,
     frozen: int = 0,
@@ -98,6 +99,10 @@ def train(
         Recordings a batch.
     lr : float
         Peak of the learning rate.
+    band_shift : int
+        Largest number of units (mel bands) by which every recording is moved up or down, drawn anew in every
+        epoch: it stands for longer and shorter vocal tracts where speakers are few. 0, as in the papers, moves
+        nothing.
     validation : float
         Share of the speakers (attribute ``speaker``) that is set aside, at least one; 0 for none. Recordings
         without the attribute count each as a speaker of their own.
@@ -149,6 +154,7 @@ def train(
         epochs=epochs,
         batch_size=batch_size,
         lr=lr,
+        band_shift=band_shift,
         validation=validation,
         patience=patience,
         frozen=frozen,

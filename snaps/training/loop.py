@@ -43,9 +43,7 @@ def training_device(device: str | torch.device | None) -> torch.device:
     if place.type not in ("cpu", "cuda"):
         raise InputError(f"device is {str(place)!r}; accepted are 'cpu' and 'cuda'")
     if place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count():
-        raise InputError(
-            f"device is {str(place)!r}; this machine has {torch.cuda.device_count()} CUDA devices"
-        )
+        raise InputError(f"device is {str(place)!r}; this machine has {torch.cuda.device_count()} CUDA devices")
     return place
 
 

@@ -20,6 +20,8 @@ class Settings:
         Passes over the training part; recordings a batch.
     lr : float
         Peak of the learning rate.
+    band_shift : int
+        Largest number of bands by which a recording is moved up or down.
     validation : float
         Share of the speakers that is set aside.
     patience : int or None
@@ -36,6 +38,7 @@ class Settings:
     epochs: int
     batch_size: int
     lr: float
+    band_shift: int
     validation: float
     patience: int | None
     frozen: int
@@ -43,7 +46,14 @@ class Settings:
     seed: int
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch_size", 1), ("frozen", 0), ("seed", 0), ("patience", 1)):
+        for name, least in (
+            ("epochs", 1),
+            ("batch_size", 1),
+            ("band_shift", 0),
+            ("frozen", 0),
+            ("seed", 0),
+            ("patience", 1),
+        ):
             value = getattr(self, name)
             if name == "patience" and value is None:
                 continue
@@ -52,9 +62,7 @@ class Settings:
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise InputError(f"lr is {self.lr!r}; accepted are numbers above 0")
         if self.patience is not None and self.validation == 0:
-            raise InputError(
-                "patience counts epochs without a better error rate, which validation=0 does not give"
-            )
+            raise InputError("patience counts epochs without a better error rate, which validation=0 does not give")
 
     def check(self, model: Wav2Letter) -> None:
         """Refuse settings that do not fit a network.
@@ -62,8 +70,10 @@ class Settings:
         Raises
         ------
         InputError
-            If more layers are to be frozen than there are, or nothing would be left to train.
+            If more layers are to be frozen, or more bands to be shifted, than there are.
         """
+        if self.band_shift >= model.n_inputs:
+            raise InputError(f"band_shift is {self.band_shift}; the network has {model.n_inputs} input units")
         if self.frozen >= len(model.shapes):
             raise InputError(
                 f"frozen is {self.frozen}; the network has {len(model.shapes)} convolutions, "

@@ -46,9 +46,7 @@ def create_network(
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return Wav2Letter(
-            symbols, preset, layers=layers, n_inputs=n_inputs, width=width, norm=norm, padding=padding
-        )
+        return Wav2Letter(symbols, preset, layers=layers, n_inputs=n_inputs, width=width, norm=norm, padding=padding)
 
 
 def transfer(source: Wav2Letter, target: Wav2Letter, *, layers: int = 5) -> Wav2Letter:
@@ -101,9 +99,7 @@ def transfer(source: Wav2Letter, target: Wav2Letter, *, layers: int = 5) -> Wav2
     result = copy.deepcopy(target)
     with torch.no_grad():
         for number in range(1, layers + 1):
-            for below, above in zip(
-                layer_modules(source, number), layer_modules(result, number), strict=True
-            ):
+            for below, above in zip(layer_modules(source, number), layer_modules(result, number), strict=True):
                 _take_over(below, above, f"conv{number}")
     return result
 
@@ -116,9 +112,7 @@ def layer_modules(model: Wav2Letter, number: int) -> tuple[nn.Module, nn.Module]
 def _take_over(source: nn.Module, target: nn.Module, layer: str) -> None:
     ours, theirs = _described(source), _described(target)
     if ours != theirs:
-        raise InputError(
-            f"layer {layer!r} cannot be taken over: the source has {ours}, the target has {theirs}"
-        )
+        raise InputError(f"layer {layer!r} cannot be taken over: the source has {ours}, the target has {theirs}")
     target.load_state_dict(source.state_dict())
 
 

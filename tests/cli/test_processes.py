@@ -102,6 +102,5 @@ def test_an_interrupted_command_leaves_nothing_half_written(tmp_path: Path) -> N
         running.kill()
     assert running.returncode == 1
     assert out == ""
-    assert "Traceback" not in err
-    assert "Aborted" in err or "interrupted" in err
+    assert err.rstrip().endswith("snaps: interrupted")
     assert list(tmp_path.iterdir()) == []

@@ -15,7 +15,7 @@ from PIL import Image
 
 import snaps
 from snaps.models import read_metadata
-from tests.cli.commands import Invoke, Outcome, contents, process, sentence
+from tests.cli.commands import Invoke, contents, process, sentence
 
 LAYERS = ["input", "conv1", "conv2", "conv3", "conv4", "conv5", "logits"]
 
@@ -171,41 +171,41 @@ def test_without_json_a_table_is_for_people(walk: Walk, invoke: Invoke) -> None:
         json.loads(outcome.out)
 
 
-class TestBrokenRecording:
-    """A recording that is cut short, among others that are well."""
+@pytest.fixture
+def broken(walk: Walk, tmp_path: Path) -> Path:
+    """Audio that is cut short, in a copy of the corpus whose other recordings are well."""
+    root = tmp_path / "corpus"
+    shutil.copytree(walk.corpus, root)
+    audio = sorted((root / "TEST").rglob("*.WAV"))[0]
+    audio.write_bytes(audio.read_bytes()[:20_000])
+    return audio
 
-    @pytest.fixture
-    def broken(self, walk: Walk, tmp_path: Path) -> Path:
-        root = tmp_path / "corpus"
-        shutil.copytree(walk.corpus, root)
-        audio = sorted((root / "TEST").rglob("*.WAV"))[0]
-        audio.write_bytes(audio.read_bytes()[:20_000])
-        return audio
 
-    def command(self, walk: Walk, broken: Path, *options: str) -> list[object]:
-        root = next(parent for parent in broken.parents if parent.name == "corpus")
-        return [
-            *("profile", walk.checkpoint, "--corpus", f"timit:{root}", "--split", "test", "--group", "phoneme"),
-            *("--layer", "conv1", "--ignore", "", "--out", root.parent / "p.zarr", *options),
-        ]
+def of_broken(walk: Walk, folder: Path, *options: str) -> list[object]:
+    return [
+        *("profile", walk.checkpoint, "--corpus", f"timit:{folder / 'corpus'}", "--split", "test"),
+        *("--group", "phoneme", "--layer", "conv1", "--ignore", "", "--out", folder / "p.zarr", *options),
+    ]
 
-    def test_it_ends_the_command(self, walk: Walk, invoke: Invoke, broken: Path) -> None:
-        before = contents(broken.parents[4])
-        told = sentence(invoke(*self.command(walk, broken)))
-        assert str(broken) in told
-        assert "truncated" in told
-        assert contents(broken.parents[4]) == before
 
-    def test_it_is_left_out_and_listed(self, walk: Walk, invoke: Invoke, broken: Path) -> None:
-        outcome: Outcome = invoke(*self.command(walk, broken, "--on-error", "skip", "--json"))
-        table = json.loads(outcome.out)
-        (left_out,) = table["recordings_left_out"].items()
-        assert left_out[0] == "/".join(broken.with_suffix("").parts[-4:]).lower()
-        assert str(broken) in left_out[1]
-        assert "truncated" in left_out[1]
-        assert table["recordings"] == 2
+def test_a_broken_recording_ends_the_command(walk: Walk, invoke: Invoke, broken: Path, tmp_path: Path) -> None:
+    before = contents(tmp_path)
+    told = sentence(invoke(*of_broken(walk, tmp_path)))
+    assert str(broken) in told
+    assert "truncated" in told
+    assert contents(tmp_path) == before
 
-    def test_inspecting_lists_it(self, invoke: Invoke, broken: Path) -> None:
-        root = next(parent for parent in broken.parents if parent.name == "corpus")
-        table = json.loads(invoke("corpus", "inspect", f"timit:{root}", "--json").out)
-        assert [str(broken) in reason for reason in table["cannot_be_read"].values()] == [True]
+
+def test_a_broken_recording_is_left_out_and_listed(walk: Walk, invoke: Invoke, broken: Path, tmp_path: Path) -> None:
+    outcome = invoke(*of_broken(walk, tmp_path, "--on-error", "skip", "--json"))
+    table = json.loads(outcome.out)
+    ((identifier, reason),) = table["recordings_left_out"].items()
+    assert identifier == "/".join(broken.with_suffix("").parts[-4:]).lower()
+    assert str(broken) in reason
+    assert "truncated" in reason
+    assert table["recordings"] == 2
+
+
+def test_inspecting_lists_a_broken_recording(invoke: Invoke, broken: Path, tmp_path: Path) -> None:
+    table = json.loads(invoke("corpus", "inspect", f"timit:{tmp_path / 'corpus'}", "--json").out)
+    assert [str(broken) in reason for reason in table["cannot_be_read"].values()] == [True]

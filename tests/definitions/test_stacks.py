@@ -17,7 +17,7 @@ from torch.nn import (
     Tanh,
 )
 
-from tests.definitions.agreement import Case, check
+from tests.definitions.agreement import Case, check, compute
 from tests.definitions.networks import randomised
 from tests.definitions.recordings import random_corpus
 from tests.reference.networks import ReferenceStack
@@ -80,3 +80,23 @@ def test_a_target_of_its_own() -> None:
         return torch.log_softmax(logits, dim=-1)[:, 1]
 
     check(case("groups"), symbols=SYMBOLS, layers=layers_of("groups"), target=evidence)
+
+
+def test_the_context_may_be_chosen() -> None:
+    """``auto`` plays whole recordings to a stack, and frames to what is none."""
+
+    class Branching(Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.left, self.right = Conv1d(6, 3, 3), Conv1d(6, 3, 3)
+
+        def forward(self, features: torch.Tensor) -> torch.Tensor:
+            return self.left(features) * torch.sigmoid(self.right(features))
+
+    options = {"groupings": ["predicted"], "symbols": SYMBOLS, "frame_steps": 9, "frame_hop": 2}
+    corpus = random_corpus(0, [30])
+    stack = randomised(Sequential(Conv1d(6, 4, 9, stride=2), ReLU(), Conv1d(4, 3, 1)), seed=0)
+    for model, chosen in ((stack, "recording"), (Branching(), "frame")):
+        found = compute(model, corpus, context="auto", **options)
+        expected = compute(model, corpus, context=chosen, **options)
+        assert found["predicted/input"].to_dataset().equals(expected["predicted/input"].to_dataset())

@@ -45,7 +45,7 @@ NETWORKS: dict[str, Any] = {
         nn.ELU(),
         nn.Dropout(0.5),
         nn.Conv1d(6, 2, 1),
-    ),  # fmt: skip
+    ),
     "one unit after another": lambda: nn.Sequential(
         nn.Conv1d(6, 6, 5, groups=6), nn.PReLU(6), nn.Identity(), nn.Conv1d(6, 3, 2)
     ),

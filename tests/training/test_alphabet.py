@@ -11,9 +11,7 @@ from snaps.training import LETTERS, phoneme_symbols, spell, symbols_for, targets
 def recording(text: str | None = None, labels: str = "", name: str = "a") -> Recording:
     tier = [Interval(place / 10, (place + 1) / 10, label) for place, label in enumerate(labels.split(","))]
     attributes = {} if text is None else {"text": text}
-    return Recording(
-        name, np.zeros((8, 50)), tiers={"phoneme": tier} if labels else {}, attributes=attributes
-    )
+    return Recording(name, np.zeros((8, 50)), tiers={"phoneme": tier} if labels else {}, attributes=attributes)
 
 
 def test_letters_are_those_of_the_paper():
@@ -53,9 +51,7 @@ def test_tier_gives_its_labels_in_file_order_without_empty_ones():
 
 
 def test_unknown_label_missing_tier_and_missing_text_are_named():
-    with pytest.raises(
-        RecordingError, match=r"tier 'phoneme' of recording 'a' has the label 'zh'.* are 'iy'"
-    ):
+    with pytest.raises(RecordingError, match=r"tier 'phoneme' of recording 'a' has the label 'zh'.* are 'iy'"):
         targets(recording(labels="iy,zh"), "phoneme", ("_", "iy"))
     with pytest.raises(RecordingError, match="no tier 'phone'; it has 'phoneme'"):
         targets(recording(labels="iy"), "phone", ("_", "iy"))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from snaps.datasets import Interval, Recording
 from snaps.errors import InputError, RecordingError
 from snaps.training import material as material_module
-from snaps.training.data import LengthBatches, collate, loader
+from snaps.training.data import LengthBatches, collate, loader, shift_bands
 from snaps.training.material import read_material, set_aside
 
 
@@ -130,9 +130,7 @@ def test_batches_hold_like_lengths_and_change_with_the_epoch():
     lengths = np.random.default_rng(0).integers(100, 900, size=256)
     spread = [np.ptp(lengths[batch]) for batch in LengthBatches(lengths, 8, seed=0, epoch=0)]
     assert np.mean(spread) < 150  # of 800
-    assert list(LengthBatches(lengths, 8, seed=0, epoch=0)) != list(
-        LengthBatches(lengths, 8, seed=0, epoch=1)
-    )
+    assert list(LengthBatches(lengths, 8, seed=0, epoch=0)) != list(LengthBatches(lengths, 8, seed=0, epoch=1))
 
 
 def test_padding():
@@ -143,3 +141,28 @@ def test_padding():
     assert batch.lengths.tolist() == [5, 3]
     assert batch.targets.tolist() == [[1, 2], [3, 0]]
     assert batch.target_lengths.tolist() == [2, 1]
+
+
+def test_bands_are_shifted_anew_in_every_epoch_but_never_for_the_validation(network, tones):
+    material = read(network, tones)
+
+    def batches(**options):
+        return torch.cat(
+            [batch.features.sum(2) for batch in loader(material, material.examples, batch_size=4, **options)]
+        )
+
+    plain = batches(epoch=0)
+    assert torch.equal(plain, batches(epoch=0, band_shift=0))
+    shifted = batches(epoch=0, band_shift=2)
+    assert not torch.equal(plain, shifted)
+    assert torch.equal(shifted, batches(epoch=0, band_shift=2))
+    assert not torch.equal(shifted, batches(epoch=1, band_shift=2))
+    assert torch.equal(batches(), batches(band_shift=2))
+
+
+@pytest.mark.parametrize(("bands", "expected"), [(0, [1, 2, 3]), (1, [1, 1, 2]), (-2, [3, 3, 3]), (7, [1, 1, 1])])
+def test_shifted_bands(bands, expected):
+    features = np.array([[1], [2], [3]], dtype=np.float32)
+    shifted = shift_bands(features, bands)
+    assert shifted.ravel().tolist() == expected
+    assert not np.shares_memory(shifted, features)

@@ -29,9 +29,7 @@ def edits(one: str, other: str) -> int:
     """Levenshtein distance, straight from its definition."""
     if not one or not other:
         return len(one) + len(other)
-    return min(
-        edits(one[1:], other) + 1, edits(one, other[1:]) + 1, edits(one[1:], other[1:]) + (one[0] != other[0])
-    )
+    return min(edits(one[1:], other) + 1, edits(one, other[1:]) + 1, edits(one[1:], other[1:]) + (one[0] != other[0]))
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,7 @@ LIST_MODULES = "import sys, {module}; print(*sorted({{name.partition('.')[0] for
 def drawn_by(module: str) -> set[str]:
     script = LIST_MODULES.format(module=module)
     return set(
-        subprocess.run(
-            [sys.executable, "-c", script], capture_output=True, text=True, check=True
-        ).stdout.split()
+        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
     )
 
 

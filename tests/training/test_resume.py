@@ -14,7 +14,7 @@ from snaps.errors import InputError
 from snaps.models import weights_hash
 from snaps.training import train
 
-OPTIONS = {"epochs": 12, "batch_size": 4, "lr": 1e-2, "progress": False}
+OPTIONS = {"epochs": 12, "batch_size": 4, "lr": 1e-2, "band_shift": 1, "progress": False}
 
 VICTIM = """
 import runpy, sys, torch

@@ -55,9 +55,7 @@ def test_the_same_seed_gives_the_same_network(learned, tones, networks, quickly)
     network = networks()
     again = train(network, tones, **quickly)
     assert weights_hash(again.model) == weights_hash(learned.model)
-    pd.testing.assert_frame_equal(
-        again.history.drop(columns="seconds"), learned.history.drop(columns="seconds")
-    )
+    pd.testing.assert_frame_equal(again.history.drop(columns="seconds"), learned.history.drop(columns="seconds"))
     assert weights_hash(network) == weights_hash(networks())  # the caller's network is left alone
     other = train(network, tones, seed=1, **{**quickly, "epochs": 1})
     assert other.history["train_loss"][0] != learned.history["train_loss"][0]
@@ -143,6 +141,8 @@ def test_bad_recordings(network, tones, quickly):
         ({"epochs": 0}, "epochs is 0; accepted are whole numbers from 1"),
         ({"epochs": 1.5}, "epochs is 1.5"),
         ({"batch_size": 0}, "batch_size is 0"),
+        ({"band_shift": -1}, "band_shift is -1"),
+        ({"band_shift": 8}, "band_shift is 8; the network has 8 input units"),
         ({"lr": -1.0}, "lr is -1.0"),
         ({"lr": math.nan}, "lr is nan"),
         ({"validation": 1.0}, "validation is 1.0"),
@@ -175,9 +175,7 @@ def test_a_loss_that_explodes_is_named(network, tones, quickly):
 
 @pytest.mark.parametrize("missing", ["lightning", "torchmetrics"])
 def test_a_missing_library_is_one_sentence(network, tones, missing, monkeypatch):
-    for name in [
-        name for name in sys.modules if name.partition(".")[0] == missing or "snaps.training.loop" in name
-    ]:
+    for name in [name for name in sys.modules if name.partition(".")[0] == missing or "snaps.training.loop" in name]:
         monkeypatch.delitem(sys.modules, name)
     for name in ("callbacks", "ctc"):
         monkeypatch.delitem(sys.modules, f"snaps.training.{name}", raising=False)
