@@ -252,9 +252,7 @@ class LayerMoments:
 
     def sums(self, n_groups: int) -> "LayerSums":
         """Totals of the first `n_groups` groups."""
-        return LayerSums(
-            self.activation.sums(n_groups), self.saliency.sums(n_groups), self.unaligned[:n_groups]
-        )
+        return LayerSums(self.activation.sums(n_groups), self.saliency.sums(n_groups), self.unaligned[:n_groups])
 
 
 @dataclass(frozen=True, eq=False)
@@ -331,7 +329,7 @@ def bytes_per_group(shapes: Mapping[str, LayerShape], *, variance: bool) -> int:
     Examples
     --------
     >>> bytes_per_group({"input": LayerShape(128, 206)}, variance=False)
-    423536
+    425184
     """
     values = 4 if variance else 2
     return sum(8 * (values * shape.units * shape.lags + 2 * shape.lags) for shape in shapes.values())

@@ -34,8 +34,8 @@ class Clustering:
         Their mean, NaN where it is undefined.
     undefined : str
         Why the silhouette is undefined; empty where it is not.
-    distances : DataArray of shape (group, group_)
-        Pairwise distances.
+    distances : DataArray of shape (groups, groups)
+        Pairwise distances; the second dimension is called ``group_``.
     """
 
     labels: xr.DataArray = field(repr=False)

@@ -111,8 +111,8 @@ def distances(
 
     Returns
     -------
-    DataArray of shape (group, group_)
-        Symmetric, 0 on the diagonal; NaN where the distance is undefined.
+    DataArray of shape (groups, groups)
+        With the dimensions ``group`` and ``group_``; symmetric, 0 on the diagonal; NaN where the distance is undefined.
 
     Raises
     ------

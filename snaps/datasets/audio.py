@@ -21,9 +21,7 @@ AUDIO_SUFFIXES = (
 _BLOCK = 1 << 20
 _NIST_COUNT = re.compile(rb"^sample_count\s+-i\s+(\d+)\s*$", re.MULTILINE)
 # How libsndfile's log reports a part that is longer in its header than in the file.
-_CUT_SHORT = re.compile(
-    r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE
-)
+_CUT_SHORT = re.compile(r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
 _RIFF_BLOCK = re.compile(
     r"^\s*Block Align\s*:\s*(\d+).*^data : (\d+)(?: \(should be (\d+)\))?", re.MULTILINE | re.DOTALL
 )
@@ -83,9 +81,7 @@ def read_audio(path: Path, *, recording: str) -> Audio:
             f"({error.error_string.rstrip('.')})",
         ) from None
     except OSError as error:
-        raise RecordingError(
-            recording, f"the audio file '{path}' cannot be read: {error.strerror or error}"
-        ) from None
+        raise RecordingError(recording, f"the audio file '{path}' cannot be read: {error.strerror or error}") from None
     except UnicodeEncodeError:
         readable = str(path).encode("utf-8", "backslashreplace").decode()
         raise RecordingError(
@@ -99,9 +95,7 @@ def read_audio(path: Path, *, recording: str) -> Audio:
         raise RecordingError(recording, f"the audio file '{path}' holds no samples")
     broken = int(np.size(samples) - np.isfinite(samples).sum())
     if broken:
-        raise RecordingError(
-            recording, f"the audio file '{path}' has {broken} samples that are NaN or infinite"
-        )
+        raise RecordingError(recording, f"the audio file '{path}' has {broken} samples that are NaN or infinite")
     mono = samples[:, 0] if channels == 1 else samples.mean(axis=1, dtype=np.float64).astype(np.float32)
     return Audio(samples=resample(np.ascontiguousarray(mono), rate), duration=len(samples) / rate)
 
@@ -125,8 +119,7 @@ def _refuse_truncated(path: Path, recording: str, *, held: int, promised: int, l
         trouble = "is truncated" if held < promised else "has a wrong header"
         raise RecordingError(
             recording,
-            f"the audio file '{path}' {trouble}: its header promises {promised} samples a channel, "
-            f"it holds {held}",
+            f"the audio file '{path}' {trouble}: its header promises {promised} samples a channel, it holds {held}",
         )
     if kind == "OGG" and not _ogg_ends(path):
         raise RecordingError(

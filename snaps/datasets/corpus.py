@@ -97,9 +97,7 @@ def iterate_annotations(
     return None
 
 
-def _read_annotations(
-    annotation: Callable[[int], Recording], size: int, *, skip: bool
-) -> Iterator[Recording]:
+def _read_annotations(annotation: Callable[[int], Recording], size: int, *, skip: bool) -> Iterator[Recording]:
     for index in range(size):
         try:
             recording = annotation(index)

@@ -76,9 +76,7 @@ class DropLog:
         """Return a form that JSON can hold, the same whatever the order of adding and merging."""
         return {
             "counts": {
-                reason: dict(sorted(self.counts[reason].items()))
-                for reason in REASONS
-                if reason in self.counts
+                reason: dict(sorted(self.counts[reason].items())) for reason in REASONS if reason in self.counts
             },
             "skipped": [{"recording": name, "reason": why} for name, why in sorted(self.skipped.items())],
             "clipped": self.clipped,

@@ -197,9 +197,7 @@ def read_text(path: Path, *, recording: str) -> str:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise RecordingError(
-            recording, f"the annotation '{path}' cannot be read: {error.strerror or error}"
-        ) from None
+        raise RecordingError(recording, f"the annotation '{path}' cannot be read: {error.strerror or error}") from None
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         encodings = ["utf-16"]
     elif raw[1:2] == b"\0":
@@ -213,9 +211,7 @@ def read_text(path: Path, *, recording: str) -> str:
             return raw.decode(encoding)
         except UnicodeDecodeError:
             continue
-    raise RecordingError(
-        recording, f"the annotation '{path}' is damaged: it is no text in UTF-16, as it claims"
-    )
+    raise RecordingError(recording, f"the annotation '{path}' is damaged: it is no text in UTF-16, as it claims")
 
 
 def _canonical(value: Any) -> bytes:

@@ -80,9 +80,7 @@ def frame_rows(
         If a tier or an attribute has the name of another column, or `predicted` another length.
     """
     if len(predicted) != n_frames:
-        raise InputError(
-            f"recording {recording.id!r} has {n_frames} frames, but {len(predicted)} predictions"
-        )
+        raise InputError(f"recording {recording.id!r} has {n_frames} frames, but {len(predicted)} predictions")
     check_column_names(recording)
     steps = np.arange(n_frames, dtype=np.int64) * hop + centre
     times = steps * np.float64(recording.step)

@@ -93,8 +93,7 @@ class Grouping:
             texts: list[str | None] = [str(value) or None for value in values] + [None]
             pairs, codes = np.unique(codes * len(texts) + own % len(texts), return_inverse=True)
             joined = [
-                _join(joined[pair // len(texts)], texts[pair % len(texts)], first=place == 0)
-                for pair in pairs.tolist()
+                _join(joined[pair // len(texts)], texts[pair % len(texts)], first=place == 0) for pair in pairs.tolist()
             ]
         labels = np.empty(len(joined), dtype=object)
         labels[:] = [self.map_label(label) for label in joined]
@@ -168,12 +167,7 @@ def _from_columns(spec: str | Sequence[str]) -> Grouping:
 def _from_item(name: str, spec: GroupingSpec | Grouping) -> Grouping:
     if isinstance(spec, Grouping):
         return Grouping(name, spec.columns, spec.mapping)
-    if (
-        not isinstance(spec, str)
-        and isinstance(spec, Sequence)
-        and len(spec) == 2
-        and isinstance(spec[1], Mapping)
-    ):
+    if not isinstance(spec, str) and isinstance(spec, Sequence) and len(spec) == 2 and isinstance(spec[1], Mapping):
         return Grouping(name, _columns(spec[0], spec), dict(spec[1]))
     return Grouping(name, _columns(spec, spec))
 

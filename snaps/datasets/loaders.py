@@ -33,9 +33,7 @@ def load_corpus(source: str, **options: Any) -> FileCorpus:
     """
     name, colon, root = source.partition(":")
     if name not in LOADERS or not colon or not root:
-        raise InputError(
-            f"the corpus is {source!r}; accepted is NAME:PATH, where NAME is one of {one_of(LOADERS)}"
-        )
+        raise InputError(f"the corpus is {source!r}; accepted is NAME:PATH, where NAME is one of {one_of(LOADERS)}")
     given = {option: value for option, value in options.items() if value is not None}
     keywords = [
         parameter.name
@@ -44,7 +42,5 @@ def load_corpus(source: str, **options: Any) -> FileCorpus:
     ]
     for option in given:
         if option not in keywords:
-            raise InputError(
-                f"a corpus {name!r} has no option {option!r}; its options are {one_of(keywords)}"
-            )
+            raise InputError(f"a corpus {name!r} has no option {option!r}; its options are {one_of(keywords)}")
     return LOADERS[name](root, **given)

@@ -68,13 +68,10 @@ class Recording:
         if features.ndim != 2:
             raise RecordingError(
                 self.id,
-                f"recording {self.id!r}: features have the shape {features.shape}; "
-                "accepted is (units, steps)",
+                f"recording {self.id!r}: features have the shape {features.shape}; accepted is (units, steps)",
             )
         if not (np.isfinite(self.step) and self.step > 0):
-            raise RecordingError(
-                self.id, f"recording {self.id!r}: step is {self.step!r}; accepted are seconds above 0"
-            )
+            raise RecordingError(self.id, f"recording {self.id!r}: step is {self.step!r}; accepted are seconds above 0")
         object.__setattr__(self, "features", features)
         # Plain tuples will do where intervals are expected.
         tiers = {name: [Interval(*interval) for interval in tier] for name, tier in self.tiers.items()}

@@ -31,9 +31,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def mel_spectrogram(
-    samples: Float[np.ndarray, " sample"], rate: int = RATE
-) -> Float32[np.ndarray, "unit step"]:
+def mel_spectrogram(samples: Float[np.ndarray, " sample"], rate: int = RATE) -> Float32[np.ndarray, "unit step"]:
     """Mel spectrogram in dB above the floor.
 
     With the power `S` of librosa's mel spectrogram (window 512 samples, hop 128, 128 bands, 16 kHz) the

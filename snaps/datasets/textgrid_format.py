@@ -76,18 +76,14 @@ def parse_textgrid(text: str) -> TextGrid:
                 tokens.string(f"mark in the tier {name!r}")
             point_tiers.append(name)
         else:
-            raise TextGridError(
-                f"the tier {name!r} has the class {kind!r}; known are IntervalTier and TextTier"
-            )
+            raise TextGridError(f"the tier {name!r} has the class {kind!r}; known are IntervalTier and TextTier")
     return TextGrid(tiers=tuple(tiers), point_tiers=tuple(point_tiers))
 
 
 def _intervals(tokens: "_Tokens", name: str, size: int) -> Iterator[Interval]:
     for number in range(1, size + 1):
         where = f"of the interval {number} in the tier {name!r}"
-        yield Interval(
-            tokens.number(f"start {where}"), tokens.number(f"end {where}"), tokens.string(f"label {where}")
-        )
+        yield Interval(tokens.number(f"start {where}"), tokens.number(f"end {where}"), tokens.string(f"label {where}"))
 
 
 class _Tokens:

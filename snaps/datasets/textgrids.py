@@ -78,9 +78,7 @@ def load_textgrids(
     Intervals that end after the audio are cut, and counted in `Recording.clipped`. Neighbours may overlap.
     """
     if not isinstance(tiers, Mapping) or not tiers or not all(_is_name(n) for p in tiers.items() for n in p):
-        raise InputError(
-            f"tiers is {tiers!r}; accepted is a mapping from a tier's name to what it is to be called"
-        )
+        raise InputError(f"tiers is {tiers!r}; accepted is a mapping from a tier's name to what it is to be called")
     names = list(tiers.values())
     if len(set(names)) < len(names):
         raise InputError(f"tiers gives the same name to two tiers: {one_of(names)}")
@@ -95,9 +93,7 @@ def load_textgrids(
     if not grids:
         raise InputError(f"'{grid_root}' holds no TextGrids; accepted are files that end in .TextGrid")
     matched = _match(_below(audio_root, audio), _below(grid_root, grids))
-    entries = [
-        _entry(path, key, matched[key], relative=grid_root) for key, path in _below(audio_root, audio).items()
-    ]
+    entries = [_entry(path, key, matched[key], relative=grid_root) for key, path in _below(audio_root, audio).items()]
     return FileCorpus(
         name=f"textgrids-{audio_root.resolve().name}",
         entries=tuple(sorted(entries, key=lambda entry: entry.id)),
@@ -154,9 +150,7 @@ class TextGridReader:
             there = one_of(own for own, _ in grid.tiers)
             points = f" (and the point tiers {one_of(grid.point_tiers)})" if grid.point_tiers else ""
             number = "no interval tier" if not found else f"{len(found)} interval tiers"
-            raise RecordingError(
-                entry.id, f"'{path}' has {number} {name!r}; its interval tiers are {there}{points}"
-            )
+            raise RecordingError(entry.id, f"'{path}' has {number} {name!r}; its interval tiers are {there}{points}")
         mapping = self.relabel.get(self.tiers[name], {})
         return [i._replace(label=mapping.get(i.label, i.label) or "") for i in found[0]]
 
@@ -280,9 +274,7 @@ def _entry(path: Path, key: str, match: _Match, *, relative: Path) -> Entry:
     return Entry(id=name, audio=path, annotations=annotations, attributes=attributes, problem=problem)
 
 
-def _relabel_by_tier(
-    relabel: Relabel | Mapping[str, Relabel] | None, names: Sequence[str]
-) -> dict[str, Relabel]:
+def _relabel_by_tier(relabel: Relabel | Mapping[str, Relabel] | None, names: Sequence[str]) -> dict[str, Relabel]:
     if relabel is None:
         return {}
     if not isinstance(relabel, Mapping):

@@ -79,15 +79,12 @@ def load_timit(
     counted = isinstance(dialect_sentences, int | np.integer) and not isinstance(dialect_sentences, bool)
     if dialect_sentences not in ("keep", "drop") and not (counted and int(dialect_sentences) >= 0):
         raise InputError(
-            f"dialect_sentences is {dialect_sentences!r}; "
-            "accepted are 'keep', 'drop' and whole numbers from 0"
+            f"dialect_sentences is {dialect_sentences!r}; accepted are 'keep', 'drop' and whole numbers from 0"
         )
     base = _find_base(Path(root))
     found = {name: folders for name, folders in _splits(base).items() if folders}
     wanted = SPLITS if split is None else (split,)
-    entries = [
-        entry for name in wanted for folder in found.get(name, ()) for entry in _list_split(folder, name)
-    ]
+    entries = [entry for name in wanted for folder in found.get(name, ()) for entry in _list_split(folder, name)]
     if not entries:
         where = f"no recordings of the split {split!r}" if split else "no recordings"
         raise InputError(f"the TIMIT corpus '{base}' has {where}; its splits are {one_of(found)}")
@@ -128,9 +125,7 @@ class TimitReader:
         for kind, noun in _KINDS.items():
             if kind not in entry.annotations:
                 beside = entry.audio or next(iter(entry.annotations.values()))
-                raise RecordingError(
-                    entry.id, f"'{beside}' has no {noun} annotation (.{kind.upper()}) beside it"
-                )
+                raise RecordingError(entry.id, f"'{beside}' has no {noun} annotation (.{kind.upper()}) beside it")
         phn, wrd, txt = (entry.annotations[kind] for kind in _KINDS)
         phonemes = _read_intervals(phn, entry.id)
         for number, phone in enumerate(phonemes, start=1):
@@ -161,9 +156,7 @@ def _find_base(root: Path) -> Path:
         # A link beside the folder it points to is no second corpus.
         bases = list({f.resolve(): f for f in reversed(level) if any(_splits(f).values())}.values())[::-1]
         if len(bases) > 1:
-            raise InputError(
-                f"'{root}' holds several TIMIT corpora, name one of them: {one_of(map(str, bases))}"
-            )
+            raise InputError(f"'{root}' holds several TIMIT corpora, name one of them: {one_of(map(str, bases))}")
         if bases:
             return bases[0]
         level = [child for folder in level for child in _folders(folder)]
@@ -179,8 +172,7 @@ def _splits(folder: Path) -> dict[str, list[Path]]:
         split: [
             child
             for child in _folders(folder)
-            if child.name.lower() == split
-            and any(_DIALECT.fullmatch(f.name.lower()) for f in _folders(child))
+            if child.name.lower() == split and any(_DIALECT.fullmatch(f.name.lower()) for f in _folders(child))
         ]
         for split in SPLITS
     }
@@ -249,8 +241,7 @@ def _read_intervals(path: Path, recording: str) -> list[Interval]:
         except (ValueError, IndexError):
             raise RecordingError(
                 recording,
-                f"'{path}' has the line {number} {line.strip()[:60]!r}; "
-                "accepted are two sample numbers and a label",
+                f"'{path}' has the line {number} {line.strip()[:60]!r}; accepted are two sample numbers and a label",
             ) from None
         intervals.append(Interval(start / RATE, end / RATE, label))
     if not intervals:

@@ -47,7 +47,8 @@ class GraphResponder:
     def play(self, features: Float[Tensor, "unit step"]) -> Iterator[Piece]:
         """Play a recording, in one piece."""
         weights = next(self.model.parameters(), features)
-        frames = features.to(weights.dtype).unfold(-1, self.grid.steps, self.grid.hop).movedim(1, 0)  # (frame, unit, step), a view
+        # (frame, unit, step), a view
+        frames = features.to(weights.dtype).unfold(-1, self.grid.steps, self.grid.hop).movedim(1, 0)
         yield GraphPiece(self, frames, torch.cat(list(self._score(frames))))
 
     @torch.no_grad()

@@ -78,13 +78,9 @@ def timit_tree(tmp_path: Path) -> TimitTree:
     return TimitTree(tmp_path / "timit")
 
 
-def textgrid_text(
-    tiers: dict[str, list[tuple[float, float, str]]], *, short: bool = False, end: float = 1.0
-) -> str:
+def textgrid_text(tiers: dict[str, list[tuple[float, float, str]]], *, short: bool = False, end: float = 1.0) -> str:
     """Tiers as Praat writes them, in the long or the short form."""
-    quoted = {
-        name: [(a, b, label.replace('"', '""')) for a, b, label in tier] for name, tier in tiers.items()
-    }
+    quoted = {name: [(a, b, label.replace('"', '""')) for a, b, label in tier] for name, tier in tiers.items()}
     if short:
         lines = [
             'File type = "ooTextFile"',
@@ -129,9 +125,7 @@ class TextGridTree:
     root: Path
     annotations: Path
 
-    def audio(
-        self, where: str = "fcjf0/a.wav", *, samples: np.ndarray | None = None, rate: int = 16000
-    ) -> Path:
+    def audio(self, where: str = "fcjf0/a.wav", *, samples: np.ndarray | None = None, rate: int = 16000) -> Path:
         path = self.root / where
         path.parent.mkdir(parents=True, exist_ok=True)
         soundfile.write(path, noise(rate) if samples is None else samples, rate)

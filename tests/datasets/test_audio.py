@@ -114,9 +114,7 @@ def test_refuses_wrong_riff_header(tmp_path: Path, at: int, field: bytes) -> Non
         read_audio(path, recording="a")
 
 
-@pytest.mark.parametrize(
-    "subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"]
-)
+@pytest.mark.parametrize("subtype", ["PCM_U8", "PCM_16", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ULAW", "ALAW"])
 @pytest.mark.parametrize("tail", [b"", b"\0" * 3000, b"\xee\x21\x07\x79" * 9, b"LIST\4\0\0\0INFO"])
 def test_sound_riff_headers_pass(tmp_path: Path, subtype: str, tail: bytes) -> None:
     path = tmp_path / "a.wav"

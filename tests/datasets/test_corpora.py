@@ -92,9 +92,7 @@ def test_parts(corpus: FileCorpus) -> None:
     assert len(prints) == 4
 
 
-def test_fingerprint_is_that_of_the_content(
-    loader: str, root: Path, corpus: FileCorpus, tmp_path: Path
-) -> None:
+def test_fingerprint_is_that_of_the_content(loader: str, root: Path, corpus: FileCorpus, tmp_path: Path) -> None:
     shutil.copytree(root, tmp_path / "copy" / root.name, copy_function=shutil.copyfile)
     copy = tmp_path / "copy" / root.name
     assert load_corpus(f"{loader}:{copy}").fingerprint == corpus.fingerprint

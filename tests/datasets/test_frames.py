@@ -72,9 +72,7 @@ def test_no_frames_still_have_columns() -> None:
 def test_time_is_exact_in_float64() -> None:
     # 0.872 s is the first instant of an interval; float32 would put step 109 before it.
     tier = {"phoneme": [Interval(109 * 0.008, 1.0, "sh")]}
-    rows = frame_rows(
-        Recording("a", np.zeros((1, 300)), tiers=tier), n_frames=1, hop=2, centre=109, predicted=["a"]
-    )
+    rows = frame_rows(Recording("a", np.zeros((1, 300)), tiers=tier), n_frames=1, hop=2, centre=109, predicted=["a"])
     assert rows["phoneme"].tolist() == ["sh"]
 
 
@@ -86,9 +84,7 @@ def test_refuses_names_that_are_taken(name: str) -> None:
 
 def test_refuses_a_tier_called_time() -> None:
     with pytest.raises(InputError, match="the tier 'time'"):
-        frame_rows(
-            Recording("a", np.zeros((1, 3)), tiers={"time": []}), n_frames=0, hop=2, centre=1, predicted=[]
-        )
+        frame_rows(Recording("a", np.zeros((1, 3)), tiers={"time": []}), n_frames=0, hop=2, centre=1, predicted=[])
 
 
 def test_refuses_other_number_of_predictions() -> None:

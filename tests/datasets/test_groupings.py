@@ -100,10 +100,7 @@ value = st.sampled_from(["a", "b", "+", "", None, float("nan")])
 @given(st.lists(st.tuples(value, value, value), min_size=1, max_size=30))
 def test_labels_equal_slow_reference(cells: list[tuple[object, ...]]) -> None:
     rows = pd.DataFrame(
-        {
-            name: pd.Series(column, dtype=object)
-            for name, column in zip("xyz", zip(*cells, strict=True), strict=True)
-        }
+        {name: pd.Series(column, dtype=object) for name, column in zip("xyz", zip(*cells, strict=True), strict=True)}
     )
     found = Grouping("g", ("z", "x", "y")).labels(rows)
     for (x, y, z), label in zip(cells, found.tolist(), strict=True):

@@ -50,9 +50,7 @@ def test_columns() -> None:
 
 
 def test_unknown_column_is_named_with_those_that_exist() -> None:
-    with pytest.raises(
-        InputError, match=r"the column 'phonem', which does not exist; there are 'recording'.*'sex'"
-    ):
+    with pytest.raises(InputError, match=r"the column 'phonem', which does not exist; there are 'recording'.*'sex'"):
         take_inventory(CORPUS, parse_groupings(["phonem"]))
 
 

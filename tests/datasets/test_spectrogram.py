@@ -35,9 +35,7 @@ def test_is_librosas_own() -> None:
     import librosa
 
     samples = (np.random.default_rng(2).standard_normal(8000) * 0.1).astype(np.float32)
-    power = librosa.feature.melspectrogram(
-        y=samples, sr=16000, n_fft=512, win_length=512, hop_length=128, n_mels=128
-    )
+    power = librosa.feature.melspectrogram(y=samples, sr=16000, n_fft=512, win_length=512, hop_length=128, n_mels=128)
     expected = librosa.power_to_db(power, ref=1e-10, amin=1e-10, top_db=None)
     np.testing.assert_array_equal(mel_spectrogram(samples), expected)
 
@@ -83,9 +81,7 @@ def test_settings_can_be_stored() -> None:
     assert STEP == 0.008 == SETTINGS["step"]
 
 
-@pytest.mark.parametrize(
-    "samples", [np.zeros(0), np.zeros((10, 2)), np.array([0.0, np.nan]), np.array([np.inf])]
-)
+@pytest.mark.parametrize("samples", [np.zeros(0), np.zeros((10, 2)), np.array([0.0, np.nan]), np.array([np.inf])])
 def test_refuses(samples: np.ndarray) -> None:
     with pytest.raises(InputError, match="samples"):
         mel_spectrogram(samples)

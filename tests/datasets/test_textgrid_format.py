@@ -8,9 +8,7 @@ from snaps.datasets.textgrid_format import TextGridError, parse_textgrid
 
 label = st.one_of(
     st.text(max_size=12),
-    st.sampled_from(
-        ['he said "hi"', "two\nlines", "item [3]:", "intervals [2]:", "xmin = 5", '"', "! no comment"]
-    ),
+    st.sampled_from(['he said "hi"', "two\nlines", "item [3]:", "intervals [2]:", "xmin = 5", '"', "! no comment"]),
     st.sampled_from(["<exists>", "IntervalTier", "12", "\r\n", "\\bs", "ə ʃ", '""', "class = TextTier"]),
 )
 time = st.floats(0, 1e4)

@@ -50,9 +50,7 @@ def test_audio_formats(grid_tree, ending: str) -> None:
     assert recording.features.shape == (128, 126)
 
 
-@pytest.mark.parametrize(
-    "grids_below", ["LibriSpeech/dev-clean", "dev-clean", ".", "Libri alignments/x/dev-clean"]
-)
+@pytest.mark.parametrize("grids_below", ["LibriSpeech/dev-clean", "dev-clean", ".", "Libri alignments/x/dev-clean"])
 def test_librispeech(grid_tree, grids_below: str) -> None:
     for name in ("84/121123/84-121123-0001", "84/121123/84-121123-0000", "1272/128104/1272-128104-0000"):
         grid_tree.audio(f"dev-clean/{name}.flac")
@@ -83,9 +81,7 @@ def test_same_names_in_many_folders(grid_tree) -> None:
     for speaker in ("s1", "s2", "s3"):
         grid_tree.audio(f"corpus/{speaker}/001.wav")
     for speaker in ("s1", "s2", "s4"):
-        grid_tree.grid(
-            f"{speaker}/001.TextGrid", apart=True, tiers={"phones": [(0, 1, speaker)], "words": []}
-        )
+        grid_tree.grid(f"{speaker}/001.TextGrid", apart=True, tiers={"phones": [(0, 1, speaker)], "words": []})
     corpus = load_textgrids(grid_tree.root, annotations=grid_tree.annotations)
     assert [corpus[index].tiers["phoneme"][0].label for index in (0, 1)] == ["s1", "s2"]
     # The TextGrid of s4 is called 001 as well, and is still not that of s3.
@@ -145,9 +141,7 @@ def test_two_files_of_one_name(grid_tree) -> None:
     grid_tree.audio("x/a.wav")
     grid_tree.audio("x/a.flac")
     grid_tree.grid("x/a.TextGrid")
-    with pytest.raises(
-        InputError, match=r"same name but for the ending: .*a\.(wav|flac)' and .*a\.(wav|flac)'"
-    ):
+    with pytest.raises(InputError, match=r"same name but for the ending: .*a\.(wav|flac)' and .*a\.(wav|flac)'"):
         load_textgrids(grid_tree.root)
 
 
@@ -249,9 +243,7 @@ def test_tiers_that_are_points_or_double(grid_tree) -> None:
     interval = ' "IntervalTier" "words" 0 1 0'
     grid_tree.grid(text=text + 2 * interval)
     corpus = load_textgrids(grid_tree.root)
-    with pytest.raises(
-        RecordingError, match=r"no interval tier 'phones'; .* \(and the point tiers 'phones'\)"
-    ):
+    with pytest.raises(RecordingError, match=r"no interval tier 'phones'; .* \(and the point tiers 'phones'\)"):
         corpus[0]
     with pytest.raises(RecordingError, match="2 interval tiers 'words'"):
         load_textgrids(grid_tree.root, tiers={"words": "word"})[0]

@@ -216,9 +216,7 @@ def many(timit_tree):
     for split, speakers in (("TRAIN", 12), ("TEST", 3)):
         for number in range(speakers):
             for sentence in ("SA1", "SA2", "SX7"):
-                timit_tree.add(
-                    f"{split}/DR1/FAA{number:02}/{sentence}", samples=np.zeros(16000, dtype=np.float32)
-                )
+                timit_tree.add(f"{split}/DR1/FAA{number:02}/{sentence}", samples=np.zeros(16000, dtype=np.float32))
     return timit_tree.root
 
 
@@ -228,9 +226,7 @@ def sentences(corpus) -> list[str]:
 
 def test_dialect_sentences(many: Path) -> None:
     for kept in ("keep", 15, 99):
-        assert sorted(sentences(load_timit(many, dialect_sentences=kept))) == sorted(
-            ["sa1", "sa2", "sx7"] * 15
-        )
+        assert sorted(sentences(load_timit(many, dialect_sentences=kept))) == sorted(["sa1", "sa2", "sx7"] * 15)
     for kept in ("drop", 0):
         assert sentences(load_timit(many, dialect_sentences=kept)) == ["sx7"] * 15
     thinned = load_timit(many, split="train", dialect_sentences=7)

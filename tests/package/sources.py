@@ -66,9 +66,9 @@ def positional(source: str) -> dict[str, int]:
 
 def _positional(body: list[ast.stmt], within: str) -> Iterator[tuple[str, int]]:
     for node in body:
-        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+        public = getattr(node, "name", "_") == "__init__" or not getattr(node, "name", "_").startswith("_")
+        if isinstance(node, ast.ClassDef) and public:
             yield from _positional(node.body, f"{node.name}.")
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            if node.name == "__init__" or not node.name.startswith("_"):
-                names = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
-                yield within + node.name, len(names) - (names[:1] in (["self"], ["cls"]))
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and public:
+            names = [argument.arg for argument in (*node.args.posonlyargs, *node.args.args)]
+            yield within + node.name, len(names) - (names[:1] in (["self"], ["cls"]))

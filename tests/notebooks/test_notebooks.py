@@ -1,0 +1,50 @@
+"""Every notebook runs from its first cell to its last, as a reader would run it."""
+
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from tests.package.sources import ROOT
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+#: Seconds that one notebook may take; a reader would not wait much longer.
+PATIENCE = 300
+
+
+def named(path: Path) -> str:
+    return path.stem
+
+
+def code_cells(notebook: nbformat.NotebookNode) -> list[nbformat.NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def test_there_is_a_first_one() -> None:
+    assert NOTEBOOKS[0].name == "10_first_profile.ipynb"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=named)
+def test_it_is_stored_without_results(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert path.name[:2].isdecimal(), "numbers say in which order to read"
+    assert notebook.cells[0].cell_type == "markdown"
+    for cell in code_cells(notebook):
+        assert cell.outputs == []
+        assert cell.execution_count is None
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=named)
+def test_it_runs(path: Path, tmp_path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    begun = time.monotonic()
+    client = NotebookClient(notebook, timeout=PATIENCE, resources={"metadata": {"path": str(tmp_path)}})
+    client.execute()
+    assert time.monotonic() - begun < PATIENCE
+    assert all(cell.execution_count for cell in code_cells(notebook))
+    shown = [kind for cell in code_cells(notebook) for output in cell.outputs for kind in output.get("data", ())]
+    assert shown.count("image/png") >= 3
+    assert list(tmp_path.iterdir()) == [], "a notebook writes into a folder of its own"

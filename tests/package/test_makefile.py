@@ -1,0 +1,66 @@
+"""The Makefile and .ci/run: what they would do, without doing it."""
+
+import os
+import re
+import shutil
+import subprocess
+import tomllib
+
+import pytest
+
+from tests.package.sources import ROOT
+
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+TARGETS = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)[1].split()  # type: ignore[index]
+
+pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is no make")
+
+
+def would_run(target: str) -> str:
+    """Commands of a target on a machine where nothing is installed yet."""
+    done = subprocess.run(
+        ["make", "--dry-run", "--always-make", target], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return done.stdout
+
+
+@pytest.mark.parametrize("target", [name for name in TARGETS if name not in ("help", "clean")])
+def test_every_target_does_its_own_set_up_with_pinned_versions(target: str) -> None:
+    commands = would_run(target)
+    assert "-m venv .venv" in commands
+    installs = [line for line in commands.splitlines() if "pip install" in line]
+    assert installs
+    for line in installs:
+        assert "--constraint constraints.txt" in line
+        assert not re.search(r"https?:|--(extra-)?index-url", line)
+
+
+def test_installing_takes_every_extra() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    (extras,) = re.findall(r'--editable "\.\[(.*)\]"', would_run("install"))
+    assert set(extras.split(",")) == set(project["optional-dependencies"])
+
+
+def test_help_tells_every_target() -> None:
+    done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert set(re.findall(r"^make (\S+)", done.stdout, re.MULTILINE)) == set(TARGETS) - {"help"}
+
+
+def test_the_demonstration_and_the_tests_take_options() -> None:
+    assert (
+        "snaps demo --out demo --seed 1"
+        in subprocess.run(
+            ["make", "--dry-run", "demo", "ARGS=--seed 1"], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout
+    )
+    assert '-m "not campaign"' in would_run("test")
+    assert "campaign" not in would_run("test-all")
+
+
+def test_ci_runs_what_anyone_can_run() -> None:
+    script = ROOT / ".ci" / "run"
+    text = script.read_text(encoding="utf-8")
+    assert os.access(script, os.X_OK)
+    assert [line for line in text.splitlines() if line.startswith("make")] == ["make lint", "make test"]
+    assert "://" not in text
+    subprocess.run(["bash", "-n", script], check=True)
