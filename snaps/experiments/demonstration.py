@@ -44,8 +44,8 @@ class Recipe(NamedTuple):
 
 
 RECIPES = (
-    Recipe("w2p_shallow", "phoneme", "w2p_shallow", 64, 28, 4, 2e-3),
-    Recipe("w2l", "letter", "w2l", 32, 28, 4, 2e-3),
+    Recipe("w2p_shallow", "phoneme", "w2p_shallow", 64, 26, 4, 2e-3),
+    Recipe("w2l", "letter", "w2l", 32, 24, 4, 2e-3),
 )
 
 
