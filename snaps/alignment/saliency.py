@@ -39,8 +39,8 @@ class Sensitivity:
         return torch.autograd.grad(target(leaf).sum(), leaf)[0]
 
     def through(
-        self, passage: Passage, saliency: Float[Tensor, "frame unit behind"]
-    ) -> Float[Tensor, "frame unit before"]:
+        self, passage: Passage, saliency: Float[Tensor, "frame _unit behind"]
+    ) -> Float[Tensor, "frame _unit before"]:
         """Apply the chain rule to one operation."""
         return passage.operation.gradient(saliency, passage)
 

@@ -3,6 +3,7 @@
 Exit status 0: done; 2: the input or the options are wrong, said in one sentence; 1: anything else.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -22,6 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         Exit status.
     """
+    # Threads that wait for each other by spinning take fifty times as long where something else runs beside them.
+    # OpenMP reads this once, when torch is loaded.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from snaps.cli.app import run
 
     try:

@@ -5,7 +5,7 @@ import warnings
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Float32, Float64
+from jaxtyping import Float32, Float64
 
 from snaps.datasets.resampling import RATE, resample
 from snaps.errors import InputError
@@ -31,7 +31,7 @@ SETTINGS: dict[str, Any] = {
 }
 
 
-def mel_spectrogram(samples: Float[np.ndarray, " sample"], rate: int = RATE) -> Float32[np.ndarray, "unit step"]:
+def mel_spectrogram(samples: np.ndarray, rate: int = RATE) -> Float32[np.ndarray, "unit step"]:
     """Mel spectrogram in dB above the floor.
 
     With the power `S` of librosa's mel spectrogram (window 512 samples, hop 128, 128 bands, 16 kHz) the

@@ -32,8 +32,8 @@ class SaliencyMethod(Protocol):
         """Saliency of the logits, from which `through` goes down."""
 
     def through(
-        self, passage: Passage, saliency: Float[Tensor, "frame unit behind"]
-    ) -> Float[Tensor, "frame unit before"]:
+        self, passage: Passage, saliency: Float[Tensor, "frame _unit behind"]
+    ) -> Float[Tensor, "frame _unit before"]:
         """Saliency before one operation of a stack, from the saliency behind it."""
 
 

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from snaps.responses.geometry import LayerGeometry, Window, cone_widths, strides_from_input
 
-Activation = Float[Tensor, "batch unit step"]
+Activation = Float[Tensor, "batch _unit _step"]
 
 
 @dataclass(frozen=True, eq=False)
