@@ -1,7 +1,6 @@
 """Best-path transcription, and the symbol error rate."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +13,7 @@ from snaps.datasets.corpus import CorpusLike
 from snaps.datasets.recording import Recording
 from snaps.errors import InputError
 from snaps.models import Wav2Letter
+from snaps.responses import evaluating
 from snaps.training.alphabet import LETTER, OnError
 from snaps.training.extra import new_error_rate, words
 from snaps.training.material import LeftOut, usable
@@ -104,7 +104,7 @@ def transcribe(model: Wav2Letter, recording: Recording | Float[np.ndarray, "unit
         raise InputError(f"features have the shape {features.shape}; accepted is ({model.n_inputs}, steps)")
     if int(model.output_lengths(torch.tensor(features.shape[1]))) < 1:
         return ()
-    with _evaluating(model):
+    with evaluating(model), torch.inference_mode():
         x = torch.from_numpy(np.array(features)).to(next(model.parameters()).device)  # (unit, step)
         logits = model(x[None])[0]  # (symbol, step)
     return tuple(model.symbols[position] for position in best_path(logits, blank))
@@ -208,15 +208,3 @@ def error_rate(
 def _folded(symbols: Sequence[str], fold: Mapping[str, str]) -> list[str]:
     folded = (fold.get(symbol, symbol) for symbol in symbols)
     return [symbol for symbol in folded if symbol]
-
-
-@contextmanager
-def _evaluating(model: Wav2Letter) -> Iterator[None]:
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        with torch.inference_mode():
-            yield
-    finally:
-        for module, training in modes.items():
-            module.training = training
