@@ -19,7 +19,7 @@ EXTRAS_test := test
 EXTRAS_lint := lint,test
 EXTRAS_docs := docs,train,synthesis
 EXTRAS_benchmark := benchmark
-EXTRAS_all := train,synthesis,notebooks,test,lint,docs,benchmark
+EXTRAS_all := captum,train,synthesis,notebooks,test,lint,docs,benchmark
 
 .PHONY: help install demo test test-all lint docs benchmark constraints clean
 # Two installations into one environment must not run at once.
@@ -57,7 +57,8 @@ docs: $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going -b html $(ARGS) docs docs/_build/html
 
 benchmark: $(VENV)/.installed-benchmark
-	$(BIN)/python -m benchmarks.throughput $(ARGS)
+	$(BIN)/python -m benchmarks.throughput --where $(ARGS)
+	$(BIN)/python -m benchmarks.scaling --out benchmarks/out
 
 # The project itself is no line of its own list; a build for one kind of hardware (+cpu) is none for another.
 constraints: $(VENV)/.installed-all

@@ -119,8 +119,8 @@ def draw(series: dict[str, list[dict[str, Any]]], path: Path) -> None:
         if axis == "groups":
             panels[0, column].set_xscale("log")
             panels[1, column].set_xscale("log")
-        for row in (0, 1):
-            panels[row, column].set_ylim(bottom=0)
+    for panel in panels[:, 0]:
+        panel.set_ylim(bottom=0)
     panels[0, 0].set_ylabel("time (s)")
     panels[1, 0].set_ylabel("peak memory (MiB)")
     figure.savefig(path, dpi=120)

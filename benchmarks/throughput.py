@@ -18,6 +18,7 @@ import torch
 import snaps
 from benchmarks.rivals import RIVALS
 from benchmarks.work import BACKWARD_MFLOP, FORWARD_MFLOP, matrix_product_gflops, network, recordings, synchronize
+from snaps.alignment import SALIENCY_METHODS
 
 WANTED = {"D/A": 14.0, "D/B": 10.0, "C/A": 5.0, "D/E": 0.7}
 
@@ -50,11 +51,19 @@ def timed(run: Callable[[], int], device: torch.device) -> dict[str, float]:
     return {"frames": frames, "seconds": seconds, "frames_per_second": frames / seconds, "peak_mib": memory.mebibytes}
 
 
-def ours(corpus: list[Any], *, context: str, padding: str, device: torch.device, precision: str) -> int:
+def ours(
+    corpus: list[Any],
+    *,
+    context: str = "recording",
+    padding: str = "valid",
+    device: torch.device,
+    precision: str = "float32",
+    method: str = "sensitivity",
+) -> int:
     """Profiles by the package."""
     profiles = snaps.compute_profiles(
         network(padding=padding), corpus, groupings=["phoneme", "predicted"], context=context, ignore=(),
-        device=device, precision=precision, progress=False,
+        device=device, precision=precision, aligner=snaps.Aligner(SALIENCY_METHODS[method]()), progress=False,
     )  # fmt: skip
     return int(profiles.attrs["n_frames"])
 
@@ -64,7 +73,7 @@ def where_time_goes(corpus: list[Any], device: torch.device) -> list[tuple[str, 
     from torch.profiler import ProfilerActivity, profile
 
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
-        ours(corpus, context="recording", padding="valid", device=device, precision="float32")
+        ours(corpus, device=device)
     events = profiled.key_averages()
     total = sum(event.self_cpu_time_total for event in events)
     slowest = sorted(events, key=lambda event: -event.self_cpu_time_total)[:12]
@@ -79,6 +88,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--only", default="ABCDE", help="which ways to measure")
     parser.add_argument("--precisions", nargs="+", default=["float32"], help="precisions for D")
+    parser.add_argument("--methods", nargs="*", default=[], help="saliency methods to measure beside sensitivity in D")
     parser.add_argument("--where", action="store_true", help="say where D's time goes")
     parser.add_argument("--json", type=Path, help="write the numbers to a file")
     options = parser.parse_args()
@@ -98,10 +108,17 @@ def main() -> None:
             name = way if precision == "float32" else f"{way} {precision}"
 
             def run(corpus: list[Any] = corpus, context: str = context, precision: str = precision) -> int:
-                return ours(corpus, context=context, padding="valid", device=device, precision=precision)
+                return ours(corpus, context=context, device=device, precision=precision)
 
             run(corpus[:2])
             found[name] = timed(run, device)
+    for method in options.methods:
+
+        def run_method(corpus: list[Any] = corpus, method: str = method) -> int:
+            return ours(corpus, device=device, method=method)
+
+        run_method(corpus[:2])
+        found[f"D {method}"] = timed(run_method, device)
     if "E" in options.only:
         again = matrix_product_gflops(device)
         found["E"]["gflops_afterwards"] = again
@@ -120,7 +137,7 @@ def report(found: dict[str, Any]) -> None:
     for name, result in found.items():
         if isinstance(result, dict) and "frames_per_second" in result:
             print(
-                f"{name:12s} {result['frames_per_second']:9.1f} frames/s   {result['frames']:6d} frames in "
+                f"{name:26s} {result['frames_per_second']:9.1f} frames/s   {result['frames']:6d} frames in "
                 f"{result['seconds']:7.1f} s   peak {result['peak_mib']:6.0f} MiB"
             )
     rate = {name: found[name]["frames_per_second"] for name in "ABCD" if name in found}
@@ -128,6 +145,9 @@ def report(found: dict[str, Any]) -> None:
         top, bottom = ratio.split("/")
         if top in rate and bottom in rate:
             print(f"{ratio}: {rate[top] / rate[bottom]:.1f} (wanted {WANTED[ratio]:g})")
+    for name, result in found.items():
+        if name.startswith("D ") and "D" in rate:
+            print(f"{name}: {result['frames_per_second'] / rate['D']:.2f} of D")
     if "E" in found and "D" in rate:
         gflops = (BACKWARD_MFLOP + FORWARD_MFLOP) * rate["D"] / 1e3
         best = max(found["E"].values())

@@ -185,9 +185,9 @@ class Moments:
         self.squares = torch.zeros_like(self.values) if variance else None
 
     def make_room(self, n_groups: int) -> None:
-        """Have rows for `n_groups` groups, and a few more, so that not every new group moves all of them."""
+        """Have rows for `n_groups` groups, and as many more, so that few new groups move all of them."""
         if n_groups > len(self.number):
-            missing = n_groups + n_groups // 8 - len(self.number)
+            missing = 2 * n_groups - len(self.number)
             self.values = _with_rows(self.values, missing)
             self.number = _with_rows(self.number, missing)
             self.squares = None if self.squares is None else _with_rows(self.squares, missing)
@@ -210,7 +210,14 @@ class Moments:
 
 
 def _with_rows(values: Tensor, missing: int) -> Tensor:
-    return torch.cat([values, values.new_zeros(missing, *values.shape[1:])])
+    shape = (len(values) + missing, *values.shape[1:])
+    if values.is_cuda:
+        larger = values.new_zeros(shape)
+    else:
+        # NumPy asks the system for zeros, and rows take no memory before something is written to them.
+        larger = torch.from_numpy(np.zeros(shape, dtype=str(values.dtype).removeprefix("torch.")))
+    larger[: len(values)] = values
+    return larger
 
 
 def _add_rows(total: Tensor, rows: Int[Tensor, " group"], values: Tensor) -> None:
