@@ -136,5 +136,5 @@ def check_method(option: str, method: Any) -> None:
     InputError
         Naming the option and what was received.
     """
-    if isinstance(method, type) or not hasattr(method, "of_graph"):
+    if isinstance(method, type) or not hasattr(method, "of_run"):
         raise InputError(f"{option} is {method!r}; accepted is a saliency method such as Sensitivity()")

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snaps.errors import InputError, one_of
-from snaps.responses import Stack, stack_of
+from snaps.responses import Padding, Stack, stack_of
 
 
 class LayerShape(NamedTuple):
@@ -188,8 +188,11 @@ class Wav2Letter(nn.Module):
         for number in range(1, last + 1):
             norm, convolution = self.get_submodule(f"norm{number}"), self.get_submodule(f"conv{number}")
             first, second = (norm, convolution) if self.norm == "before" else (convolution, norm)
-            yield None, first
-            yield (None if number < last else "logits"), second
+            shape = self.shapes[number - 1]
+            for link, name in ((first, None), (second, None if number < last else "logits")):
+                if link is convolution and self.pads:
+                    yield None, Padding(shape.kernel, shape.stride)
+                yield name, link
             if number < last:
                 yield f"conv{number}", F.relu
 
@@ -211,8 +214,6 @@ class Wav2Letter(nn.Module):
         if tap is not None:
             x = tap("input", x)
         for name, link in self.sequence():
-            if self.pads and isinstance(link, nn.Conv1d):
-                x = _pad_same(x, link)  # (batch, unit, step + kernel - stride or so)
             x = link(x)
             if tap is not None and name is not None:
                 x = tap(name, x)
@@ -226,12 +227,6 @@ class Wav2Letter(nn.Module):
             else:
                 lengths = ((lengths - shape.kernel) // shape.stride + 1).clamp(min=0)
         return lengths
-
-
-def _pad_same(x: Tensor, convolution: nn.Conv1d) -> Tensor:
-    kernel, stride = convolution.kernel_size[0], convolution.stride[0]
-    missing = max((-(-x.shape[-1] // stride) - 1) * stride + kernel - x.shape[-1], 0)
-    return F.pad(x, (missing // 2, missing - missing // 2))
 
 
 def _checked_symbols(symbols: Sequence[str], blank: str | None, repetitions: Sequence[str]) -> tuple[str, ...]:

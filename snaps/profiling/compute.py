@@ -136,6 +136,7 @@ def compute_profiles(
     with open_session(
         model, symbols=symbols, ignore=ignore, target=target, device=device, context=context, layers=layers,
         frame_steps=frame_steps, frame_hop=frame_hop, batch_size=batch_size, precision=precision,
+        methods=aligner.methods,
     ) as session:  # fmt: skip
         inventory = take_inventory(corpus, parsed, symbols=session.symbols)
         run = Run(session, parsed, inventory, aligner=aligner, units=units or {}, variance=variance)

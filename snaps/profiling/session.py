@@ -16,6 +16,8 @@ from snaps.responses import (
     Context,
     Precision,
     Responder,
+    SaliencyMethod,
+    SymbolTarget,
     Target,
     UnitsError,
     arithmetic,
@@ -101,10 +103,7 @@ class Session:
         """Function from logits to the scores that saliency explains."""
         if callable(self.target):
             return self.target
-        if self.target == "predicted":
-            return lambda logits: logits.gather(1, logits.detach().argmax(1, keepdim=True))[:, 0]
-        index = self.symbols.index(self.target)
-        return lambda logits: logits[:, index]
+        return SymbolTarget(None if self.target == "predicted" else self.symbols.index(self.target))
 
 
 @contextmanager
@@ -121,6 +120,7 @@ def open_session(
     frame_hop: int | None = None,
     batch_size: int | None = None,
     precision: Precision = "float32",
+    methods: Sequence[SaliencyMethod] = (),
 ) -> Iterator[Session]:
     """Make a network ready; on leaving, its mode, gradients, hooks and device are what they were.
 
@@ -158,7 +158,7 @@ def open_session(
                 model, names, ignored, target, away,
                 {
                     "context": context, "layers": layers, "frame_steps": frame_steps, "frame_hop": frame_hop,
-                    "batch_size": batch_size,
+                    "batch_size": batch_size, "methods": methods,
                 },
             )  # fmt: skip
         finally:

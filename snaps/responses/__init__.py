@@ -5,25 +5,45 @@ from snaps.responses.graph import UnitsError
 from snaps.responses.memory import keeping_freed_memory
 from snaps.responses.precision import PRECISIONS, Precision, arithmetic
 from snaps.responses.responder import CONTEXTS, Context, make_responder
-from snaps.responses.responses import LayerResponse, Piece, Responder, SaliencyMethod, Target, cut_windows
-from snaps.responses.stack import Passage, Stack
+from snaps.responses.responses import (
+    CarriedMethod,
+    LayerResponse,
+    Piece,
+    Responder,
+    Run,
+    SaliencyMethod,
+    SymbolTarget,
+    Target,
+    cut_windows,
+    target_gradient,
+)
+from snaps.responses.stack import Convolution, Passage, Scaling, Stack
+from snaps.responses.steps import Step, StepByStep, layer_results, play, steps_of
 from snaps.responses.taps import Taps, evaluating, layer_names, tap
-from snaps.responses.tracing import NotAStackError, stack_of
+from snaps.responses.tracing import NotAStackError, Padding, scaling_of, stack_of
 
 __all__ = [
     "CONTEXTS",
     "PRECISIONS",
+    "CarriedMethod",
     "Context",
+    "Convolution",
     "FrameGrid",
     "LayerGeometry",
     "LayerResponse",
     "NotAStackError",
+    "Padding",
     "Passage",
     "Piece",
     "Precision",
     "Responder",
+    "Run",
     "SaliencyMethod",
+    "Scaling",
     "Stack",
+    "Step",
+    "StepByStep",
+    "SymbolTarget",
     "Taps",
     "Target",
     "UnitsError",
@@ -35,7 +55,12 @@ __all__ = [
     "frame_grid",
     "keeping_freed_memory",
     "layer_names",
+    "layer_results",
     "make_responder",
+    "play",
+    "scaling_of",
     "stack_of",
+    "steps_of",
     "tap",
+    "target_gradient",
 ]

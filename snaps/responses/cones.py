@@ -5,8 +5,8 @@ down from the one output step, operation by operation; each layer's saliency exi
 needed.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
 from typing import Literal
 
@@ -15,8 +15,8 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from snaps.responses.geometry import FrameGrid, LayerGeometry, cone_widths, strides_from_input
-from snaps.responses.responses import LayerResponse, Piece, SaliencyMethod, Target, cut_windows
-from snaps.responses.stack import Passage, Stack
+from snaps.responses.responses import CarriedMethod, LayerResponse, Piece, SaliencyMethod, Target, cut_windows
+from snaps.responses.stack import Convolution, Derivation, Passage, Stack
 
 #: Input steps of a recording that are played at once; longer ones are cut into overlapping pieces.
 LONGEST_PIECE = 16_384
@@ -99,6 +99,8 @@ class ConePiece:
         Input step, in the piece, at which the first frame's cone starts.
     activations : list of tensors of shape (1, unit, step)
         Before every operation and behind the last.
+    derived : dict
+        What saliency methods made of them.
     """
 
     responder: ConeResponder
@@ -106,6 +108,7 @@ class ConePiece:
     n_frames: int
     begin: int
     activations: list[Float[Tensor, "one unit step"]]
+    derived: dict[Hashable, Tensor] = field(default_factory=dict, repr=False)
 
     @cached_property
     def logits(self) -> Float[Tensor, "frame symbol"]:
@@ -118,26 +121,55 @@ class ConePiece:
         self, frames: Int[Tensor, " frame"], target: Target, methods: Sequence[SaliencyMethod]
     ) -> Iterator[LayerResponse]:
         """Carry saliency down from the logits, and give every tapped layer on the way."""
+        carried = [method for method in methods if isinstance(method, CarriedMethod)]
+        assert len(carried) == len(methods), "make_responder is told the methods"
         heard, source, start = self._heard(frames)
         wanted = {geometry.name: geometry for geometry in self.responder.layers}
         lowest = min(index for index, name in enumerate(self.responder.names) if name in wanted)
         logits = self.logits[frames]
-        saliencies = [method.at_logits(logits, target)[..., None] for method in methods]
+        saliencies = [method.at_logits(logits, target)[..., None] for method in carried]
         with torch.no_grad():
             behind = cache(partial(self._cone, heard, source, start, len(heard) - 1))
             for index in range(len(heard) - 1, lowest - 1, -1):
                 name = self.responder.names[index]
                 if name in wanted:
-                    yield LayerResponse(
-                        wanted[name], heard[index], source, start[index], tuple(saliencies), cut_cone=behind
-                    )
+                    seen = [method.at_layer(values, behind) for values, method in zip(saliencies, carried, strict=True)]
+                    yield LayerResponse(wanted[name], heard[index], source, start[index], tuple(seen), cut_cone=behind)
                 if index > lowest:
                     before = cache(partial(self._cone, heard, source, start, index - 1))
-                    passage = Passage(self.responder.stack.operations[index - 1], before, behind)
+                    passage = self._passage(index, before, behind, partial(self._whole, heard, source, start, index))
                     saliencies = [
-                        method.through(passage, saliency) for method, saliency in zip(methods, saliencies, strict=True)
+                        method.through(passage, saliency) for method, saliency in zip(carried, saliencies, strict=True)
                     ]
                     behind = before
+
+    def _passage(
+        self,
+        index: int,
+        before: Callable[[], Tensor],
+        behind: Callable[[], Tensor],
+        whole: Callable[[Hashable, Derivation], Tensor],
+    ) -> Passage:
+        operations = self.responder.stack.operations
+        deep = [isinstance(operation, Convolution) for operation in operations]
+        return Passage(operations[index - 1], before, behind, sum(deep[: index - 1]), sum(deep), whole)
+
+    def _whole(
+        self,
+        heard: list[Tensor],
+        source: Tensor,
+        start: list[Tensor],
+        index: int,
+        key: Hashable,
+        derivation: Derivation,
+    ) -> Tensor:
+        if self.responder.alone:
+            return derivation(heard[index - 1], heard[index])
+        if (index, key) not in self.derived:
+            self.derived[index, key] = derivation(heard[index - 1], heard[index])
+        return cut_windows(
+            self.derived[index, key], source=source, start=start[index], width=self.responder.widths[index]
+        )
 
     def _heard(self, frames: Int[Tensor, " frame"]) -> tuple[list[Tensor], Tensor, list[Tensor]]:
         responder = self.responder

@@ -1,9 +1,10 @@
 """Frames run one by one through any network, with autograd: the frame context where a network pads, or is not ours."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
+from functools import cached_property, partial
 from typing import Literal
 
 import torch
@@ -29,11 +30,13 @@ class GraphResponder:
     model : Module
         The network.
     grid : FrameGrid
-        Where frames lie; they are run whole, so its offset is 0.
+        Where frames lie; its offset is 0 where they are run whole.
     layers : tuple of LayerGeometry
         Tapped layers, as they come out of a whole frame.
     batch_size : int
         Frames run at once.
+    run_steps : int
+        Input steps of what is run: a whole frame, or its cone.
     context : str
         Always ``"frame"``.
     """
@@ -42,6 +45,7 @@ class GraphResponder:
     grid: FrameGrid
     layers: tuple[LayerGeometry, ...]
     batch_size: int
+    run_steps: int
     context: Literal["frame"] = "frame"
 
     def play(self, features: Float[Tensor, "unit step"]) -> Iterator[Piece]:
@@ -49,7 +53,8 @@ class GraphResponder:
         weights = next(self.model.parameters(), features)
         # (frame, unit, step), a view
         frames = features.to(weights.dtype).unfold(-1, self.grid.steps, self.grid.hop).movedim(1, 0)
-        yield GraphPiece(self, frames, torch.cat(list(self._score(frames))))
+        run = frames[..., self.grid.offset : self.grid.offset + self.run_steps]
+        yield GraphPiece(self, run, torch.cat(list(self._score(run))))
 
     @torch.no_grad()
     def _score(self, frames: Float[Tensor, "frame unit step"]) -> Iterator[Float[Tensor, "frame symbol"]]:
@@ -71,11 +76,11 @@ class GraphPiece:
     def respond(
         self, frames: Int[Tensor, " frame"], target: Target, methods: Sequence[SaliencyMethod]
     ) -> Iterator[LayerResponse]:
-        """Run the frames forward once, and backward once for every saliency method."""
+        """Run the frames forward once, and let every saliency method go back."""
         geometries = self.responder.layers
         with tap(self.responder.model, [geometry.name for geometry in geometries]) as taps:
-            scores = target(middle_step(taps.run(self.frames[frames])))
-            saliencies = [method.of_graph(scores, taps.activations) for method in methods]
+            run = GraphRun(taps, self.frames[frames], target)
+            saliencies = [method.of_run(run) for method in methods]
             yield from self._responses(taps, geometries, saliencies)
 
     def _responses(
@@ -94,6 +99,39 @@ class GraphPiece:
             )
 
 
+@dataclass(frozen=True, eq=False)
+class GraphRun:
+    """A batch of frames run through a tapped network; see `snaps.responses.responses.Run`."""
+
+    taps: Taps
+    frames: Float[Tensor, "frame unit step"]
+    target: Target
+
+    @property
+    def model(self) -> nn.Module:
+        """The network."""
+        return self.taps.model
+
+    @cached_property
+    def logits(self) -> Float[Tensor, "frame symbol"]:
+        """Logits of the frames."""
+        return middle_step(self.taps.run(self.frames))
+
+    @property
+    def activations(self) -> dict[str, Tensor]:
+        """What the tapped layers gave."""
+        _ = self.logits  # so that the network has run
+        return self.taps.activations
+
+    def score(self, output: Tensor) -> Float[Tensor, "frame symbol"]:
+        """Logits of frames: the middle step of what the network gives."""
+        return middle_step(output if output.dim() == 3 else output[..., None])
+
+    def unheard(self) -> AbstractContextManager[None]:
+        """While this is open, nothing is kept."""
+        return self.taps.paused()
+
+
 def _itself(activation: Tensor) -> Tensor:
     return activation
 
@@ -105,7 +143,13 @@ def middle_step(logits: Float[Tensor, "frame symbol out"]) -> Float[Tensor, "fra
 
 @torch.no_grad()
 def measure_layers(
-    model: nn.Module, layers: Iterable[str] | None, *, n_inputs: int, frame_steps: int, strides: dict[str, int] | None
+    model: nn.Module,
+    layers: Iterable[str] | None,
+    *,
+    n_inputs: int,
+    run_steps: int,
+    frame_steps: int,
+    strides: dict[str, int] | None,
 ) -> tuple[LayerGeometry, ...]:
     """Units and steps of layers on a whole frame, found by running one.
 
@@ -115,8 +159,10 @@ def measure_layers(
         The network.
     layers : iterable of str or None
         Layers to tap.
-    n_inputs, frame_steps : int
-        Units and steps of a frame.
+    n_inputs, run_steps : int
+        Units and steps of what is run.
+    frame_steps : int
+        Steps of a frame.
     strides : dict of str to int or None
         Input steps between two steps of every layer, where they are known: F is then ``frame_steps // S``.
         None for a network that is not ours: S is ``frame_steps / w`` and F is w.
@@ -129,13 +175,13 @@ def measure_layers(
     parameter = next(model.parameters(), torch.zeros(()))
     with tap(model, layers) as taps:
         try:
-            taps.run(torch.zeros(2, n_inputs, frame_steps, device=parameter.device, dtype=parameter.dtype))
+            taps.run(torch.zeros(2, n_inputs, run_steps, device=parameter.device, dtype=parameter.dtype))
         except InputError:
             raise
         except Exception as error:
             reason = " ".join(str(error).split())
             raise UnitsError(
-                f"the network {type(model).__name__} cannot run on frames of {n_inputs} units and {frame_steps} "
+                f"the network {type(model).__name__} cannot run on frames of {n_inputs} units and {run_steps} "
                 f"steps: {reason}"
             ) from error
         geometries = []

@@ -1,5 +1,6 @@
 """Choose how a network is played to: which context, which frames, which layers, how many frames at once."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Literal
@@ -12,7 +13,7 @@ from snaps.errors import InputError, one_of
 from snaps.responses.cones import ConeResponder
 from snaps.responses.geometry import LayerGeometry, frame_grid, select_layers
 from snaps.responses.graph import GraphResponder, UnitsError, measure_layers
-from snaps.responses.responses import Responder
+from snaps.responses.responses import CarriedMethod, Responder, SaliencyMethod
 from snaps.responses.stack import Stack
 from snaps.responses.taps import Tappable, layer_names
 from snaps.responses.tracing import NotAStackError, stack_of
@@ -35,6 +36,7 @@ def make_responder(
     frame_hop: int | None = None,
     batch_size: int | None = None,
     device: torch.device | None = None,
+    methods: Sequence[SaliencyMethod] = (),
 ) -> Responder:
     """Make what plays recordings to a network.
 
@@ -56,6 +58,8 @@ def make_responder(
         Frames at once; None for as many as pay.
     device : device, optional
         Where to compute.
+    methods : sequence of saliency methods
+        What will be asked for; those that cannot be carried down a stack need whole frames.
 
     Raises
     ------
@@ -71,7 +75,13 @@ def make_responder(
     ours = isinstance(model, Tappable)
     available = layer_names(model)
     chosen = select_layers(layers, available, available if ours else (INPUT_LAYER, LOGITS_LAYER))
-    alone = context == "frame" or (context == "auto" and not _is_stack(model))
+    chosen = _layers_of_methods(chosen, methods, named=layers is not None)
+    whole = next((method for method in methods if not isinstance(method, CarriedMethod)), None)
+    if whole is not None and context == "recording":
+        raise InputError(
+            f"the saliency method {type(whole).__name__} explains whole frames alone; accepted is context='frame'"
+        )
+    alone = context == "frame" or whole is not None or (context == "auto" and not _is_stack(model))
     if alone and not ours:
         if frame_steps is None or frame_hop is None:
             raise InputError(
@@ -79,19 +89,45 @@ def make_responder(
                 "input steps"
             )
         grid = frame_grid(receptive_field=1, stride=1, frame_steps=frame_steps, frame_hop=frame_hop)
-        measured = measure_layers(model, chosen, n_inputs=n_inputs, frame_steps=frame_steps, strides=None)
-        return GraphResponder(model, replace(grid, offset=0), measured, batch_size or _frames_at_once(measured, device))
+        measured = measure_layers(
+            model, chosen, n_inputs=n_inputs, run_steps=frame_steps, frame_steps=frame_steps, strides=None
+        )
+        return GraphResponder(
+            model, replace(grid, offset=0), measured, batch_size or _frames_at_once(measured, device), frame_steps
+        )
     stack = _stack(model, chosen, n_inputs)
     grid = frame_grid(
         receptive_field=stack.receptive_field, stride=stack.stride, frame_steps=frame_steps, frame_hop=frame_hop
     )
     geometry = stack.layer_geometry(frame_steps=grid.steps)
-    if alone and getattr(model, "pads", True):
+    pads = getattr(model, "pads", True)
+    if alone and (pads or whole is not None):
         strides = {name: int(layer.stride) for name, layer in geometry.items()}
-        measured = measure_layers(model, chosen, n_inputs=n_inputs, frame_steps=grid.steps, strides=strides)
-        return GraphResponder(model, replace(grid, offset=0), measured, batch_size or _frames_at_once(measured, device))
+        # Whole frames as they are where the network pads, else their cones.
+        run = grid.steps if pads else stack.receptive_field
+        measured = measure_layers(
+            model, chosen, n_inputs=n_inputs, run_steps=run, frame_steps=grid.steps, strides=strides
+        )
+        return GraphResponder(
+            model, replace(grid, offset=0) if pads else grid, measured, batch_size or _frames_at_once(measured, device),
+            run,
+        )  # fmt: skip
     tapped = tuple(geometry[name] for name in chosen)
     return ConeResponder(stack.to(device), grid, tapped, batch_size or _frames_at_once(tapped, device), alone)
+
+
+def _layers_of_methods(chosen: tuple[str, ...], methods: Sequence[SaliencyMethod], *, named: bool) -> tuple[str, ...]:
+    """The chosen layers that the saliency methods know; a warning says which are missing."""
+    poor = next((type(method).__name__ for method in methods if getattr(method, "input_alone", False)), None)
+    missing = [layer for layer in chosen if layer != INPUT_LAYER]
+    if poor is None or not missing:
+        return chosen
+    if named:
+        raise InputError(f"the saliency method {poor} explains the layer 'input' alone; layers names {one_of(missing)}")
+    warnings.warn(
+        f"the saliency method {poor} explains the layer 'input' alone; {one_of(missing)} are missing", stacklevel=2
+    )
+    return (INPUT_LAYER,)
 
 
 def _is_stack(model: nn.Module) -> bool:

@@ -6,13 +6,14 @@ may reach beyond the cone wherever the source has values, and nothing is copied 
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snaps.responses.geometry import FrameGrid, LayerGeometry
@@ -22,19 +23,89 @@ from snaps.responses.stack import Passage
 Target = Callable[[Float[Tensor, "frame symbol"]], Float[Tensor, " frame"]]
 
 
+@dataclass(frozen=True)
+class SymbolTarget:
+    """The score of one symbol, or of the predicted one, which is the highest.
+
+    Attributes
+    ----------
+    symbol : int or None
+        Position among the symbols; None for the predicted one.
+    """
+
+    symbol: int | None = None
+
+    def of(self, logits: Float[Tensor, "frame symbol"]) -> Int[Tensor, " frame"]:
+        """Position of every frame's symbol."""
+        if self.symbol is None:
+            return logits.detach().argmax(1)
+        return torch.full(logits.shape[:1], self.symbol, dtype=torch.int64, device=logits.device)
+
+    def __call__(self, logits: Float[Tensor, "frame symbol"]) -> Float[Tensor, " frame"]:
+        """Scores of these symbols."""
+        return logits.gather(1, self.of(logits)[:, None])[:, 0]
+
+
+def target_gradient(logits: Float[Tensor, "frame symbol"], target: Target) -> Float[Tensor, "frame symbol"]:
+    """Gradient of the target's score; for a symbol, 1 at the symbol and 0 elsewhere."""
+    with torch.enable_grad():
+        leaf = logits.detach().requires_grad_()
+        return torch.autograd.grad(target(leaf).sum(), leaf)[0]
+
+
+class Run(Protocol):
+    """A batch of whole frames, run through a network whose layers are tapped."""
+
+    @property
+    def model(self) -> nn.Module:
+        """The network, in evaluation mode."""
+
+    @property
+    def frames(self) -> Float[Tensor, "frame unit step"]:
+        """What goes into it."""
+
+    @property
+    def target(self) -> Target:
+        """The score that saliency explains."""
+
+    @property
+    def logits(self) -> Float[Tensor, "frame symbol"]:
+        """The frames' logits, with the autograd graph that leads to them."""
+
+    @property
+    def activations(self) -> dict[str, Tensor]:
+        """What the tapped layers gave, of shape (frame, unit, step), as leaves or nodes of that graph."""
+
+    def score(self, output: Tensor) -> Float[Tensor, "frame symbol"]:
+        """Logits of frames, from what the network gives for them."""
+
+    def unheard(self) -> AbstractContextManager[None]:
+        """While this is open, the network may be run without anything being kept."""
+
+
 class SaliencyMethod(Protocol):
     """How much each value of every layer matters for the target; see `snaps.alignment` for the methods."""
 
-    def of_graph(self, scores: Float[Tensor, " frame"], activations: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Saliency of every layer from the autograd graph that leads from the activations to the scores."""
+    def of_run(self, run: Run) -> dict[str, Tensor]:
+        """Saliency of the tapped layers, of the shapes of ``run.activations``."""
+
+
+@runtime_checkable
+class CarriedMethod(SaliencyMethod, Protocol):
+    """A saliency method that the fast path carries down a stack, operation by operation."""
 
     def at_logits(self, logits: Float[Tensor, "frame symbol"], target: Target) -> Float[Tensor, "frame symbol"]:
-        """Saliency of the logits, from which `through` goes down."""
+        """What `through` carries down, at the logits."""
 
     def through(
-        self, passage: Passage, saliency: Float[Tensor, "frame _unit behind"]
+        self, passage: Passage, carried: Float[Tensor, "frame _unit behind"]
     ) -> Float[Tensor, "frame _unit before"]:
-        """Saliency before one operation of a stack, from the saliency behind it."""
+        """What is carried, before one operation of a stack, from what it is behind it."""
+
+    def at_layer(
+        self, carried: Float[Tensor, "frame unit cone"], cone: Callable[[], Float[Tensor, "frame unit cone"]]
+    ) -> Float[Tensor, "frame unit cone"]:
+        """Saliency of a layer, from what is carried and, for those who ask, the activations of its cone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,6 +207,6 @@ def cut_windows(
     n_steps = values.shape[-1]
     kept = values[..., max(low, 0) : max(min(high, n_steps), 0)]
     if low < 0 or high > n_steps:
-        kept = F.pad(kept, (min(max(-low, 0), high - low), 0))
-        kept = F.pad(kept, (0, high - low - kept.shape[-1]))
+        ahead = min(max(-low, 0), high - low)
+        kept = F.pad(kept, (ahead, high - low - ahead - kept.shape[-1]))
     return kept.unfold(-1, width, 1)[source, :, start - low]

@@ -4,8 +4,8 @@ Batch normalisation is folded into the convolution next to it. Without padding t
 so the stack is for windows that never reach beyond the recording.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Protocol
@@ -18,6 +18,8 @@ from torch.nn import functional as F
 from snaps.responses.geometry import LayerGeometry, Window, cone_widths, strides_from_input
 
 Activation = Float[Tensor, "batch _unit _step"]
+#: From the activations before and behind an operation, something of the shape of those behind it.
+Derivation = Callable[[Activation, Activation], Activation]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,11 +33,25 @@ class Passage:
     before, behind : callable
         Give the cones' activations before and behind the operation, of shape (frame, unit, step). They are
         gathered only for those who ask.
+    depth, n_deep : int
+        The operation's place among the stack's convolutions, from 0 at the input, and their number.
+    whole : callable, optional
+        Gives the cones' part of what a function makes of all that was heard before and behind the operation.
     """
 
     operation: "Operation"
     before: Callable[[], Activation]
     behind: Callable[[], Activation]
+    depth: int = 0
+    n_deep: int = 1
+    whole: "Callable[[Hashable, Derivation], Activation] | None" = None
+
+    def derive(self, key: Hashable, derivation: "Derivation") -> Activation:
+        """Something that is computed from the activations before and behind the operation, at the cones behind it.
+
+        It is computed once on everything that was heard, and not frame by frame, under the name `key`.
+        """
+        return derivation(self.x, self.y) if self.whole is None else self.whole(key, derivation)
 
     @cached_property
     def x(self) -> Activation:
@@ -79,7 +95,21 @@ class Operation(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Convolution:
-    """``y = weight * x + bias`` along time, without padding."""
+    """``y = weight * x + bias`` along time, without padding.
+
+    Attributes
+    ----------
+    weight, bias : tensors of shape (out, unit, kernel) and (out,)
+        With normalisation folded in.
+    stride, dilation, groups : int
+        As torch has them.
+    name : str or None
+        The layer that comes out, if it has a name.
+    normalisation : Scaling or None
+        The one behind the convolution that was folded in.
+    changed : dict
+        Weights made from these for saliency methods, each of them once.
+    """
 
     weight: Float[Tensor, "out unit kernel"]
     bias: Float[Tensor, " out"]
@@ -87,6 +117,8 @@ class Convolution:
     dilation: int = 1
     groups: int = 1
     name: str | None = None
+    normalisation: "Scaling | None" = None
+    changed: dict[Hashable, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def window(self) -> Window:
@@ -99,15 +131,19 @@ class Convolution:
 
     def gradient(self, gradient: Activation, passage: Passage) -> Activation:
         """Convolve backwards: every output step gives to the inputs that it saw."""
-        if gradient.shape[-1] == 1 and self.groups == 1 and 1 in (self.dilation, self.weight.shape[-1]):
+        return self.transposed(gradient, self.weight)
+
+    def transposed(self, y: Activation, weight: Float[Tensor, "out unit kernel"]) -> Activation:
+        """Convolve backwards with other weights."""
+        if y.shape[-1] == 1 and self.groups == 1 and 1 in (self.dilation, weight.shape[-1]):
             # One output step: the transposed convolution is a matrix product.
-            return (gradient[..., 0] @ self.weight.flatten(1)).unflatten(1, self.weight.shape[1:]).float()
-        transposed = F.conv_transpose1d(gradient, self.weight, None, self.stride, 0, 0, self.groups, self.dilation)
-        return transposed.float()
+            return (y[..., 0] @ weight.flatten(1)).unflatten(1, weight.shape[1:]).float()
+        return F.conv_transpose1d(y, weight, None, self.stride, 0, 0, self.groups, self.dilation).float()
 
     def to(self, device: torch.device) -> "Convolution":
         """Move the weights."""
-        return replace(self, weight=self.weight.to(device), bias=self.bias.to(device))
+        normalisation = None if self.normalisation is None else self.normalisation.to(device)
+        return replace(self, weight=self.weight.to(device), bias=self.bias.to(device), normalisation=normalisation)
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +162,10 @@ class Scaling:
     def gradient(self, gradient: Activation, passage: Passage) -> Activation:
         """Scale alone."""
         return gradient * self.scale[:, None]
+
+    def as_convolution(self) -> Convolution:
+        """The same as a convolution of every unit with itself."""
+        return Convolution(self.scale[:, None, None], self.shift, groups=len(self.scale), name=self.name)
 
     def to(self, device: torch.device) -> "Scaling":
         """Move scale and shift."""
@@ -189,16 +229,22 @@ def fold(operations: Sequence[Operation]) -> list[Operation]:
                 weight=before.weight * operation.scale[:, None, None],
                 bias=before.bias * operation.scale + operation.shift,
                 name=operation.name,
+                normalisation=_joined(before.normalisation, operation),
             )
         elif isinstance(operation, Convolution) and isinstance(before, Scaling) and before.name is None:
             folded[-1] = _scaled_input(operation, before)
         elif isinstance(operation, Scaling) and isinstance(before, Scaling) and before.name is None:
-            folded[-1] = Scaling(
-                before.scale * operation.scale, before.shift * operation.scale + operation.shift, operation.name
-            )
+            folded[-1] = _joined(before, operation)
         else:
             folded.append(operation)
     return folded
+
+
+def _joined(first: Scaling | None, second: Scaling) -> Scaling:
+    """One scaling that does what two do."""
+    if first is None:
+        return second
+    return Scaling(first.scale * second.scale, first.shift * second.scale + second.shift, second.name)
 
 
 def _scaled_input(convolution: Convolution, scaling: Scaling) -> Convolution:

@@ -41,6 +41,7 @@ class Taps:
         self.layers = layers
         self.activations: dict[str, Tensor] = {}
         self._wanted = frozenset(layers)
+        self._paused = False
 
     def run(self, x: Float[Tensor, "batch unit step"]) -> Float[Tensor, "batch symbol out"]:
         """Run the network on a batch and keep what the tapped layers give.
@@ -65,7 +66,7 @@ class Taps:
         return self._logits
 
     def _keep(self, name: str, output: Any) -> Any:
-        if name not in self._wanted and name != LOGITS_LAYER:
+        if self._paused or (name not in self._wanted and name != LOGITS_LAYER):
             return output
         if name in self.activations:
             raise InputError(f"the layer {name!r} runs more than once in one pass, so it has no single activation")
@@ -79,6 +80,15 @@ class Taps:
             self.activations[name] = seen
         # What goes on is a copy, so that an in-place activation behind the layer leaves the kept one alone.
         return (seen if output.dim() == 3 else seen[..., 0]).clone()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """While this is open, the network may be run without anything being kept."""
+        self._paused = True
+        try:
+            yield
+        finally:
+            self._paused = False
 
     def hook(self, name: str) -> Callable[[nn.Module, Any, Any], Any]:
         """Forward hook that keeps what a module gives."""

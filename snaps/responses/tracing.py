@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -33,6 +33,25 @@ METHODS = {"relu": torch.relu, "relu_": torch.relu, "tanh": torch.tanh, "sigmoid
 
 class NotAStackError(InputError):
     """The network is not a sequence of convolutions, normalisations and value-by-value functions."""
+
+
+@dataclass(frozen=True)
+class Padding:
+    """Zeros at both borders, as many as a convolution needs to give ``ceil(T / stride)`` steps, fewer at the left.
+
+    Attributes
+    ----------
+    kernel, stride : int
+        Of the convolution behind.
+    """
+
+    kernel: int
+    stride: int
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Pad."""
+        missing = max((-(-x.shape[-1] // self.stride) - 1) * self.stride + self.kernel - x.shape[-1], 0)
+        return F.pad(x, (missing // 2, missing - missing // 2))
 
 
 @runtime_checkable
@@ -82,10 +101,17 @@ def stack_of(model: nn.Module, *, layers: Iterable[str] | None = None) -> Stack:
 
 def _single(operation: Operation) -> Operation:
     if isinstance(operation, Convolution):
-        return replace(operation, weight=operation.weight.float().contiguous(), bias=operation.bias.float())
-    if isinstance(operation, Scaling):
-        return replace(operation, scale=operation.scale.float(), shift=operation.shift.float())
-    return operation
+        return replace(
+            operation,
+            weight=operation.weight.float().contiguous(),
+            bias=operation.bias.float(),
+            normalisation=None if operation.normalisation is None else _single_scaling(operation.normalisation),
+        )
+    return _single_scaling(operation) if isinstance(operation, Scaling) else operation
+
+
+def _single_scaling(scaling: Scaling) -> Scaling:
+    return replace(scaling, scale=scaling.scale.float(), shift=scaling.shift.float())
 
 
 def _operation(name: str | None, link: Link) -> Operation | None:
@@ -94,9 +120,11 @@ def _operation(name: str | None, link: Link) -> Operation | None:
         bias = weight.new_zeros(weight.shape[0]) if link.bias is None else link.bias.detach().double()
         return Convolution(weight, bias, link.stride[0], link.dilation[0], link.groups, name)
     if isinstance(link, nn.BatchNorm1d):
-        return _scaling(name, link)
+        return scaling_of(link, name)
     if isinstance(link, nn.ReLU) or link in RECTIFIERS:
         return Rectifier(name)
+    if isinstance(link, Padding):
+        return None  # a stack is never played beyond a recording's borders
     if isinstance(link, TRANSPARENT_MODULES):
         # A name on something transparent would be a second name for one activation: it gets a copy of its own.
         return None if name is None else Elementwise(_identity, name)
@@ -109,7 +137,14 @@ def _identity(x: Tensor) -> Tensor:
     return x
 
 
-def _scaling(name: str | None, norm: nn.BatchNorm1d) -> Scaling:
+def scaling_of(norm: nn.BatchNorm1d | nn.BatchNorm2d, name: str | None = None) -> Scaling:
+    """What a batch normalisation does in evaluation, in double precision.
+
+    Raises
+    ------
+    NotAStackError
+        If it keeps no running statistics.
+    """
     if norm.running_mean is None or norm.running_var is None:
         raise NotAStackError(f"the normalisation {name!r} keeps no running statistics")
     scale = (norm.running_var.detach().double() + norm.eps).rsqrt()
@@ -121,7 +156,7 @@ def _scaling(name: str | None, norm: nn.BatchNorm1d) -> Scaling:
     return Scaling(scale, shift, name)
 
 
-class _Tracer(fx.Tracer):
+class LeafTracer(fx.Tracer):
     """Goes into containers, and takes everything that computes as one step."""
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
@@ -132,7 +167,7 @@ class _Tracer(fx.Tracer):
 def _traced(model: nn.Module) -> Iterator[tuple[str | None, Link]]:
     kind = type(model).__name__
     try:
-        graph = _Tracer().trace(model)
+        graph = LeafTracer().trace(model)
     except Exception as error:
         raise NotAStackError(f"{kind} cannot be traced as a sequence: {error}") from error
     modules = dict(model.named_modules())

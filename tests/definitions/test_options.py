@@ -70,8 +70,8 @@ class Doubled(Sensitivity):
     def at_logits(self, logits: torch.Tensor, target: Any) -> torch.Tensor:
         return -2 * super().at_logits(logits, target)
 
-    def of_graph(self, scores: torch.Tensor, activations: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        return {name: -2 * found for name, found in super().of_graph(scores, activations).items()}
+    def of_run(self, run: Any) -> dict[str, torch.Tensor]:
+        return {name: -2 * found for name, found in super().of_run(run).items()}
 
 
 @CONTEXTS

@@ -1,0 +1,38 @@
+"""Saliency of whole networks, had in the three ways in which they are played to."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from snaps.responses import SymbolTarget, make_responder, tap
+from snaps.responses.graph import GraphRun
+
+FIRST = SymbolTarget(0)
+
+
+def by_graph(
+    model: nn.Module, frames: Tensor, method: Any, *, target: Callable[[Tensor], Tensor] = FIRST, layers: Any = None
+) -> dict[str, Tensor]:
+    """Saliency of every tapped layer from frames run whole."""
+    with torch.enable_grad(), tap(model, layers) as taps:
+        return {name: found.detach() for name, found in method.of_run(GraphRun(taps, frames, target)).items()}
+
+
+def by_stack(
+    model: nn.Module, features: Tensor, method: Any, *, target: Callable[[Tensor], Tensor] = FIRST, alone: bool = False
+) -> dict[str, Tensor]:
+    """The same for all frames of a recording, through the fast path; what lies below the output in cones."""
+    responder = make_responder(model, n_inputs=len(features), context="frame" if alone else "recording")
+    (piece,) = responder.play(features)
+    frames = torch.arange(len(piece.logits))
+    return {
+        response.geometry.name: response.saliencies[0].clone() for response in piece.respond(frames, target, (method,))
+    }
+
+
+def windows(model: nn.Module, features: Tensor) -> Tensor:
+    """All frames of a recording."""
+    responder = make_responder(model, n_inputs=len(features))
+    return features.unfold(-1, responder.grid.steps, responder.grid.hop).movedim(1, 0).contiguous()
