@@ -36,15 +36,15 @@ help:
 	@echo "make constraints  pin what is installed in .venv"
 	@echo "make clean        remove all that these targets made"
 
-install: $(VENV)/.installed-all
+install: $(VENV)/.installed-all $(VENV)/.installed-oracles
 
 demo: $(VENV)/.installed-demo
 	$(BIN)/snaps demo --out demo $(ARGS)
 
-test: $(VENV)/.installed-test
+test: $(VENV)/.installed-test $(VENV)/.installed-oracles
 	$(PYTEST) -m "not campaign" $(ARGS)
 
-test-all: $(VENV)/.installed-test
+test-all: $(VENV)/.installed-test $(VENV)/.installed-oracles
 	$(PYTEST) $(ARGS)
 
 lint: $(VENV)/.installed-lint
@@ -62,7 +62,7 @@ benchmark: $(VENV)/.installed-benchmark
 
 # The project itself is no line of its own list; a build for one kind of hardware (+cpu) is none for another.
 constraints: $(VENV)/.installed-all
-	$(BIN)/python -m pip freeze --exclude-editable | sed 's/+.*//' > constraints.txt
+	$(BIN)/python -m pip freeze --exclude-editable --exclude zennit | sed 's/+.*//' > constraints.txt
 
 clean:
 	rm -rf $(VENV) demo build dist docs/_build docs/api/generated
@@ -77,4 +77,9 @@ $(VENV)/.made:
 # One stamp for every set of extras: installed once, and again when the lists change.
 $(VENV)/.installed-%: $(VENV)/.made pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt --editable ".[$(EXTRAS_$*)]"
+	touch $@
+
+# Libraries that tests compare with. They would draw in others that are not needed, some of them large.
+$(VENV)/.installed-oracles: $(VENV)/.made tests/oracles.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --requirement tests/oracles.txt
 	touch $@

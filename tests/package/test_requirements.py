@@ -17,7 +17,13 @@ from tests.package.sources import ROOT, python_files
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 #: Requirements of the package itself: the core, and the extras that its code can use.
-USED = [Requirement(line) for line in (*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["synthesis"])]
+USED = [
+    Requirement(line)
+    for line in (
+        *PROJECT["dependencies"],
+        *(line for extra in ("captum", "synthesis", "train") for line in EXTRAS[extra]),
+    )
+]
 
 #: Names on conda-forge that differ from those on PyPI; the ``-base`` ones leave out graphical toolkits.
 CONDA_NAMES = {
@@ -73,6 +79,7 @@ def test_what_is_imported_is_required_and_what_is_required_is_imported() -> None
 
 def test_what_tests_import_is_in_their_extra() -> None:
     listed = {Requirement(line).name for line in EXTRAS["test"]} | {requirement.name for requirement in USED}
+    listed |= {Requirement(line).name for line in (ROOT / "tests" / "oracles.txt").read_text().split()}
     modules = {MODULES.get(name, {"pyyaml": "yaml"}.get(name, name.replace("-", "_"))) for name in listed}
     assert imported("tests") <= modules | DRAWN
 
