@@ -44,7 +44,8 @@ class ModelComparison:
     notes : tuple of str
         In what the profiles were computed unlike each other, a sentence each.
     silhouettes : DataArray of shape (model, layer, percentile)
-        Mean silhouettes, with the coordinates of `snaps.silhouette_sweep`.
+        Mean silhouettes, with the coordinates of `snaps.silhouette_sweep`, and ``has_layer`` of shape (model,
+        layer), which says which networks have which layers.
     successive : Dataset with the dimensions model, layer and percentile
         Change between the clusterings of a layer and the one before it, whose name is the coordinate ``previous``:
         ``changed``, the fraction of changed pairs of groups, and ``adjusted_rand``. NaN in the first layer.
@@ -326,17 +327,15 @@ def _silhouettes(
     for place, (name, sweep) in enumerate(sweeps.items()):
         absent = ~np.isin(order, sweep["layer"].values)
         reasons[place, absent] = f"{name} has no such layer"
+    told = [f"{name}: {sweep.attrs['undefined']}" for name, sweep in sweeps.items() if sweep.attrs["undefined"]]
+    has_layer = np.stack([np.isin(order, sweep["layer"].values) for sweep in sweeps.values()])
     return (
         stacked["silhouette"]
-        .assign_coords(undefined=stacked["undefined"].copy(data=reasons.astype(str)))
-        .assign_attrs(
-            long_name="mean silhouette", undefined=_told([(n, s.attrs["undefined"]) for n, s in sweeps.items()])
+        .assign_coords(
+            undefined=stacked["undefined"].copy(data=reasons.astype(str)), has_layer=(("model", "layer"), has_layer)
         )
+        .assign_attrs(long_name="mean silhouette", undefined="; ".join(told))
     )
-
-
-def _told(reasons: Sequence[tuple[str, str]]) -> str:
-    return "; ".join(f"{name}: {reason}" for name, reason in reasons if reason)
 
 
 def _of_pairs(found: Mapping[tuple[str, str], xr.Dataset], order: list[str]) -> xr.Dataset:
@@ -347,7 +346,7 @@ def _of_pairs(found: Mapping[tuple[str, str], xr.Dataset], order: list[str]) -> 
 
 
 def _stacked(found: Mapping[str, xr.Dataset], dim: str, order: list[str]) -> xr.Dataset:
-    """Datasets along a new dimension, with all layers: numbers are NaN, counts 0 and texts empty where one is lacking."""
+    """Datasets along a new dimension, with all layers: numbers are NaN, counts 0, texts empty where one is lacking."""
     beside = [name for name in next(iter(found.values())).coords if name in ("matched", "n_clusters", "undefined")]
     whole = [_with_layers(dataset, order).reset_coords(beside) for dataset in found.values()]
     stacked = xr.concat(whole, dim=dim, join="exact", combine_attrs="override")

@@ -168,7 +168,7 @@ def moved_groups(first: xr.DataArray, second: xr.DataArray) -> xr.DataArray:
 
 def covered_lags(dataset: xr.Dataset) -> np.ndarray:
     """Whether all groups cover each lag, so that `compare_activations` uses it: shape (lag,)."""
-    return (dataset[COVERAGE].transpose(GROUP, LAG).values > 0).all(axis=0)
+    return np.asarray((dataset[COVERAGE].transpose(GROUP, LAG).values > 0).all(axis=0))
 
 
 def check_test(n_permutations: int, seed: int) -> None:

@@ -67,9 +67,11 @@ def test_silhouettes_stand_side_by_side(nodes: dict[str, xr.DataTree], compariso
     for name, node in nodes.items():
         sweep = silhouette_sweep(node, percentiles=(40, 70))
         own = table.sel(model=name, layer=sweep["layer"].values)
-        xr.testing.assert_equal(own.drop_vars("model"), sweep)
+        xr.testing.assert_equal(own.drop_vars(["model", "has_layer"]), sweep)
         np.testing.assert_array_equal(mean_silhouette(own).values, mean_silhouette(sweep).values)
+        assert own["has_layer"].all()
     absent = table.sel(model="w2l", layer="conv3")
+    assert not absent["has_layer"]
     assert np.isnan(absent).all()
     assert absent["undefined"].values.tolist() == ["w2l has no such layer"] * 2
     assert absent["n_clusters"].values.tolist() == [0, 0]
