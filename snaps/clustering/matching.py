@@ -222,6 +222,8 @@ def _left_out(counts: Mapping[str, Mapping[str, int]], least: int) -> dict[str, 
 
 def _with_groups(dataset: xr.Dataset, groups: Sequence[str]) -> xr.Dataset:
     places = {str(label): place for place, label in enumerate(dataset[GROUP].values)}
+    if tuple(places) == tuple(groups):
+        return dataset  # without a copy: profiles of wide networks are large
     return dataset.isel({GROUP: [places[group] for group in groups]})
 
 

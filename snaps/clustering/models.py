@@ -301,8 +301,8 @@ def _moved(first: Mapping[str, xr.DataArray], second: Mapping[str, xr.DataArray]
     )
     ranks = np.zeros(moved.shape, dtype=np.int64)
     for row, values in zip(ranks, moved.values, strict=True):
-        # Those that moved alike stand in the order of their names; undefined ones come last and have no rank.
-        places = np.argsort(-values, kind="stable")[: int(np.isfinite(values).sum())]
+        # Those that moved alike, but for rounding, stand in the order of their names; undefined ones have no rank.
+        places = np.argsort(-values.round(12), kind="stable")[: int(np.isfinite(values).sum())]
         row[places] = np.arange(1, len(places) + 1)
     return xr.Dataset({"moved": moved, "rank": (moved.dims, ranks)})
 

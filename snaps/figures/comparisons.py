@@ -207,4 +207,4 @@ def _bar(ax: Axes, image: AxesImage, label: str) -> None:
     bar = ax.figure.colorbar(image, ax=ax, pad=0.02, fraction=0.05)
     bar.set_label(label, fontsize=8)
     bar.ax.tick_params(labelsize=7, length=2)
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
