@@ -20,6 +20,7 @@ _PUBLIC = {
     "Wav2Letter": "snaps.models",
     "cluster": "snaps.clustering",
     "compare_clusterings": "snaps.clustering",
+    "compare_models": "snaps.clustering",
     "compute_profiles": "snaps.profiling",
     "contrast": "snaps.profiles",
     "distances": "snaps.clustering",

@@ -1,15 +1,20 @@
 """``snaps cluster`` and ``snaps report``."""
 
-import shutil
-import tempfile
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from snaps.cli.options import JsonOption, OverwriteOption, QuietOption, WeightingChoice
-from snaps.cli.output import print_outcome
-from snaps.errors import InputError, OutputExistsError, one_of
+from snaps.cli.options import (
+    JsonOption,
+    MetricOption,
+    OverwriteOption,
+    QuietOption,
+    WeightingChoice,
+    WeightingOption,
+)
+from snaps.cli.output import print_outcome, refuse_folder, written_folder
+from snaps.errors import InputError, one_of
 
 #: Table of the silhouettes, by which an output of `snaps cluster` is known.
 SWEEP_FILE = "silhouettes.csv"
@@ -19,11 +24,6 @@ PercentileOption = Annotated[
     float, typer.Option(help="Percentile of the distances at which clusters are cut; the paper: 87, 90, 93, 96.")
 ]
 MinCountOption = Annotated[int, typer.Option(help="Leave out groups of fewer epochs.")]
-WeightingOption = Annotated[
-    WeightingChoice,
-    typer.Option(help="What counts alike in the grand mean: every frame, or every group."),
-]
-MetricOption = Annotated[str, typer.Option(help="Distance between SNAPs.")]
 
 
 def cluster(
@@ -52,7 +52,7 @@ def cluster(
     from snaps.figures import draw_offscreen, plot_clustermap, plot_silhouettes, save_figure
     from snaps.profiles import filter_groups, open_profiles
 
-    _refuse_existing(out, overwrite=overwrite)
+    refuse_folder(out, SWEEP_FILE, command="snaps cluster", overwrite=overwrite)
     tree = open_profiles(profiles)
     if group not in tree.children:
         raise InputError(f"{profiles} has no grouping {group!r}; it has {one_of(tree.children)}")
@@ -64,12 +64,9 @@ def cluster(
     sweep = silhouette_sweep(node, metric=metric, weighting=weighting.value)
     draw_offscreen()
     tables, silhouettes = [], {}
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
-        unfinished = Path(folder) / "clusters"
-        unfinished.mkdir()
-        sweep.to_series().rename("silhouette").to_csv(unfinished / SWEEP_FILE)
-        save_figure(plot_silhouettes(sweep), unfinished / "silhouettes.png")
+    with written_folder(out) as folder:
+        sweep.to_series().rename("silhouette").to_csv(folder / SWEEP_FILE)
+        save_figure(plot_silhouettes(sweep), folder / "silhouettes.png")
         for name in tqdm(layer or layers, desc="clustering", unit="layer", disable=quiet, dynamic_ncols=True):
             result = cluster_layer(node[name], percentile=percentile, metric=metric, weighting=weighting.value)
             silhouettes[name] = result.silhouette
@@ -83,13 +80,8 @@ def cluster(
                     }
                 )
             )
-            save_figure(plot_clustermap(result), unfinished / f"clustermap_{name}.png")
-        pd.concat(tables).to_csv(unfinished / "clusters.csv", index=False)
-        if out.is_dir():
-            shutil.rmtree(out)
-        elif out.exists():
-            out.unlink()
-        unfinished.rename(out)
+            save_figure(plot_clustermap(result), folder / f"clustermap_{name}.png")
+        pd.concat(tables).to_csv(folder / "clusters.csv", index=False)
     print_outcome(
         f"clusters of {group}",
         {
@@ -104,14 +96,6 @@ def cluster(
         },
         as_json=as_json,
     )
-
-
-def _refuse_existing(out: Path, *, overwrite: bool) -> None:
-    """Refuse an output that is not to be replaced; whoever mistypes a name must not lose another folder."""
-    if out.exists() and not overwrite:
-        raise OutputExistsError(f"{out} exists; give --overwrite to replace it")
-    if out.is_dir() and any(out.iterdir()) and not (out / SWEEP_FILE).is_file():
-        raise OutputExistsError(f"{out} is a folder that `snaps cluster` did not write; it is not replaced")
 
 
 def report(

@@ -60,4 +60,9 @@ OnErrorOption = Annotated[
 DeviceOption = Annotated[
     str | None, typer.Option("--device", help="Where to compute, e.g. cpu or cuda. Without it, the CPU.")
 ]
+WeightingOption = Annotated[
+    WeightingChoice,
+    typer.Option(help="What counts alike in the grand mean: every frame, or every group."),
+]
+MetricOption = Annotated[str, typer.Option(help="Distance between SNAPs.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]

@@ -1,10 +1,16 @@
-"""The closing table of a command, for people or as JSON."""
+"""What commands leave behind: the closing table, for people or as JSON, and folders that appear whole."""
 
 import json
 import math
+import shutil
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+
+from snaps.errors import OutputExistsError
 
 #: Entries of a long list or dictionary that are shown to people; JSON has them all.
 SHOWN = 12
@@ -67,3 +73,43 @@ def _words(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     return str(value)
+
+
+def refuse_folder(out: Path, mark: str, *, command: str, overwrite: bool) -> None:
+    """Refuse a folder that is not to be replaced; whoever mistypes a name must not lose another folder.
+
+    Parameters
+    ----------
+    out : Path
+        The folder.
+    mark : str
+        A file by which an output of the command is known.
+    command : str
+        The command, for the sentence.
+    overwrite : bool
+        Whether an output of the command may be replaced.
+
+    Raises
+    ------
+    OutputExistsError
+        Naming the folder.
+    """
+    if out.exists() and not overwrite:
+        raise OutputExistsError(f"{out} exists; give --overwrite to replace it")
+    if out.is_dir() and any(out.iterdir()) and not (out / mark).is_file():
+        raise OutputExistsError(f"{out} is a folder that `{command}` did not write; it is not replaced")
+
+
+@contextmanager
+def written_folder(out: Path) -> Iterator[Path]:
+    """Give a folder to write to, which takes the place of `out` when all is written, and not before."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
+        unfinished = Path(folder) / "unfinished"
+        unfinished.mkdir()
+        yield unfinished
+        if out.is_dir():
+            shutil.rmtree(out)
+        elif out.exists():
+            out.unlink()
+        unfinished.rename(out)

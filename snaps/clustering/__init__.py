@@ -1,4 +1,4 @@
-"""Clustering: distances between groups, linkage, silhouettes, and the comparison of two clusterings."""
+"""Clustering: distances between groups, linkage, silhouettes, and the comparison of clusterings and networks."""
 
 from snaps.clustering.clusters import Clustering, cluster
 from snaps.clustering.comparison import ClusteringChange, compare_clusterings
@@ -11,6 +11,8 @@ from snaps.clustering.distances import (
     Euclidean,
     distances,
 )
+from snaps.clustering.models import ModelComparison, compare_models
+from snaps.clustering.similarity import compare_activations, compare_distances, moved_groups
 from snaps.clustering.sweep import PERCENTILES, mean_silhouette, silhouette_sweep
 
 __all__ = [
@@ -23,9 +25,14 @@ __all__ = [
     "Cosine",
     "Distance",
     "Euclidean",
+    "ModelComparison",
     "cluster",
+    "compare_activations",
     "compare_clusterings",
+    "compare_distances",
+    "compare_models",
     "distances",
     "mean_silhouette",
+    "moved_groups",
     "silhouette_sweep",
 ]

@@ -1,6 +1,6 @@
 """Silhouettes over layers and percentiles: where in the network the groups fall into clusters."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
@@ -48,20 +48,24 @@ def silhouette_sweep(
         If there are fewer than two groups, no layers, or an option is not accepted.
     """
     distance = resolve_distance(metric)
+    chosen = check_percentiles(percentiles)
+    squares = {
+        layer: distances(dataset, metric=distance, weighting=weighting)
+        for layer, dataset in layers_of(profiles).items()
+    }
+    return sweep_distances(squares, percentiles=chosen).assign_attrs(metric=distance.name, weighting=weighting)
+
+
+def sweep_distances(squares: Mapping[str, xr.DataArray], *, percentiles: Sequence[float]) -> xr.DataArray:
+    """Silhouettes from the distances of every layer, as `silhouette_sweep` gives them from profiles."""
     chosen = list(percentiles)
-    if not chosen:
-        raise InputError("percentiles is empty; accepted are numbers from 0 to 100")
-    for percentile in chosen:
-        check_percentile(percentile)
-    layers = _layers(profiles)
-    shape = (len(layers), len(chosen))
+    shape = (len(squares), len(chosen))
     values, numbers = np.full(shape, np.nan), np.zeros(shape, dtype=np.int64)
     reasons = np.full(shape, "", dtype=object)
-    for row, dataset in enumerate(layers.values()):
-        square = distances(dataset, metric=distance, weighting=weighting)
+    for row, square in enumerate(squares.values()):
         broken = undefined_groups(square)
         if broken and square.sizes["group"] > 1:
-            reasons[row] = f"the {distance.name} distance is undefined for {one_of(broken)}"
+            reasons[row] = f"the {square.attrs['metric']} distance is undefined for {one_of(broken)}"
             continue
         tree = link(square)
         for column, percentile in enumerate(chosen):
@@ -70,7 +74,7 @@ def silhouette_sweep(
             reasons[row, column] = result.undefined
     cells = [
         f"{layer} at {percentile:g}: {reasons[row, column]}"
-        for row, layer in enumerate(layers)
+        for row, layer in enumerate(squares)
         for column, percentile in enumerate(chosen)
         if reasons[row, column]
     ]
@@ -79,19 +83,30 @@ def silhouette_sweep(
         values,
         dims=dims,
         coords={
-            "layer": list(layers),
+            "layer": list(squares),
             "percentile": chosen,
             "n_clusters": (dims, numbers),
             "undefined": (dims, reasons.astype(str)),
         },
         name="silhouette",
-        attrs={
-            "long_name": "mean silhouette",
-            "metric": distance.name,
-            "weighting": weighting,
-            "undefined": "; ".join(cells),
-        },
+        attrs={"long_name": "mean silhouette", "undefined": "; ".join(cells)},
     )
+
+
+def check_percentiles(percentiles: Sequence[float]) -> list[float]:
+    """Give percentiles as a list, or refuse them.
+
+    Raises
+    ------
+    InputError
+        If there are none, or one is no number from 0 to 100.
+    """
+    chosen = list(percentiles)
+    if not chosen:
+        raise InputError("percentiles is empty; accepted are numbers from 0 to 100")
+    for percentile in chosen:
+        check_percentile(percentile)
+    return chosen
 
 
 def mean_silhouette(sweep: xr.DataArray) -> xr.DataArray:
@@ -112,7 +127,14 @@ def mean_silhouette(sweep: xr.DataArray) -> xr.DataArray:
     return sweep.drop_vars(("n_clusters", "undefined"), errors="ignore").mean("percentile", skipna=False)
 
 
-def _layers(profiles: xr.DataTree | xr.Dataset) -> dict[str, xr.Dataset]:
+def layers_of(profiles: xr.DataTree | xr.Dataset) -> dict[str, xr.Dataset]:
+    """Datasets of a grouping's layers by name, in the order of the tree; or of one layer alone.
+
+    Raises
+    ------
+    InputError
+        If there are no layers, or one holds no profiles.
+    """
     if isinstance(profiles, xr.DataTree) and not profiles.has_data:
         if not profiles.children:
             raise InputError(f"the node {profiles.path!r} has no layers below it")

@@ -1,15 +1,21 @@
 """Figures: one picture each. Those that fit into axes take and return Axes, the others return a Figure."""
 
 from snaps.figures.clustermaps import plot_clustermap
+from snaps.figures.comparisons import plot_changes, plot_layer_matrix, plot_moved
 from snaps.figures.files import draw_offscreen, save_figure
 from snaps.figures.frames import plot_frame
 from snaps.figures.maps import plot_snap, plot_snap_grid, reach
-from snaps.figures.silhouettes import plot_silhouettes
+from snaps.figures.silhouettes import plot_model_silhouettes, plot_silhouette_panels, plot_silhouettes
 
 __all__ = [
     "draw_offscreen",
+    "plot_changes",
     "plot_clustermap",
     "plot_frame",
+    "plot_layer_matrix",
+    "plot_model_silhouettes",
+    "plot_moved",
+    "plot_silhouette_panels",
     "plot_silhouettes",
     "plot_snap",
     "plot_snap_grid",

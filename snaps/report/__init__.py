@@ -1,6 +1,16 @@
 """The report: one page that shows profiles, their clusters and where they come from. It computes nothing."""
 
 from snaps.report.blocks import LabelSet, LabelSets, Picture, Section, Table
+from snaps.report.comparison import comparison_sections, write_comparison
 from snaps.report.page import write_report
 
-__all__ = ["LabelSet", "LabelSets", "Picture", "Section", "Table", "write_report"]
+__all__ = [
+    "LabelSet",
+    "LabelSets",
+    "Picture",
+    "Section",
+    "Table",
+    "comparison_sections",
+    "write_comparison",
+    "write_report",
+]

@@ -79,9 +79,7 @@ def write_report(
         If the page exists and may not be replaced.
     """
     target = Path(out)
-    if target.is_dir() or (target.exists() and not overwrite):
-        kind = "is a folder" if target.is_dir() else "exists"
-        raise OutputExistsError(f"the output {str(target)!r} {kind}; give another name, or overwrite it")
+    refuse_page(target, overwrite=overwrite)
     check_percentile(percentile)
     trees = _named_trees(profiles)
     options = Options(percentile, percentiles, metric, weighting, layers, min_count)
@@ -90,9 +88,25 @@ def write_report(
         inner = _sections(tree, options)
         parts.extend([Section(name, sections=inner)] if name else inner)
     heading = title or "; ".join(dict.fromkeys(_title(tree) for tree in trees.values()))
-    text = render_page(heading, parts, lead=_lead(trees))
+    return save_page(render_page(heading, parts, lead=_lead(trees)), target)
+
+
+def refuse_page(target: Path, *, overwrite: bool) -> None:
+    """Refuse a page that exists, unless it may be replaced.
+
+    Raises
+    ------
+    OutputExistsError
+        Naming the page.
+    """
+    if target.is_dir() or (target.exists() and not overwrite):
+        kind = "is a folder" if target.is_dir() else "exists"
+        raise OutputExistsError(f"the output {str(target)!r} {kind}; give another name, or overwrite it")
+
+
+def save_page(text: str, target: Path) -> Path:
+    """Write a page under another name first: it appears whole or not at all."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Under another name first: a page appears whole or not at all.
     unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         unfinished.write_text(text, encoding="utf-8")

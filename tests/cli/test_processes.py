@@ -18,6 +18,7 @@ COMMANDS = {
     "train": ["preset", "--corpus", "--labels", "--start-from", "--frozen", "--epochs", "--on-error"],
     "profile": ["model", "--corpus", "--group", "--layer", "--peak", "--context", "--target", "--on-error"],
     "cluster": ["profiles", "--group", "--percentile", "--metric", "--min-count"],
+    "compare": ["PROFILES", "--group", "--percentile", "--least", "--match", "--transferred", "--seed"],
     "report": ["profiles", "--percentile", "--title"],
     "demo": ["--out", "--seed"],
 }

@@ -37,7 +37,8 @@ def test_loading_corpora_draws_no_network_library() -> None:
 
 def test_below_the_waist_there_is_no_torch() -> None:
     rooms = "snaps.clustering, snaps.profiles, snaps.figures, snaps.report, snaps.schema"
-    names = "snaps.cluster, snaps.snap, snaps.open_profiles, snaps.regroup, snaps.write_report, snaps.silhouette_sweep"
+    clustering = "snaps.cluster, snaps.silhouette_sweep, snaps.compare_models"
+    names = f"{clustering}, snaps.snap, snaps.open_profiles, snaps.regroup, snaps.write_report"
     modules = drawn(f"import {rooms}; {names}")
     assert "torch" not in modules
     assert "xarray" in modules
@@ -53,7 +54,9 @@ cluster(values)
     assert "torch" not in drawn(code)
 
 
-@pytest.mark.parametrize("command", ["", "train", "profile", "cluster", "report", "demo", "corpus", "corpus inspect"])
+@pytest.mark.parametrize(
+    "command", ["", "train", "profile", "cluster", "compare", "report", "demo", "corpus", "corpus inspect"]
+)
 def test_asking_for_help_is_fast(command: str) -> None:
     heavy = drawn(f"from snaps.cli import main\nmain({[*command.split(), '--help']!r})") & HEAVY
     assert not heavy & {"torch", "lightning", "matplotlib", "librosa", "sklearn", "scipy", "zarr"}

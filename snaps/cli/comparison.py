@@ -1,0 +1,185 @@
+"""``snaps compare``."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from snaps.cli.options import JsonOption, MetricOption, OverwriteOption, WeightingChoice, WeightingOption
+from snaps.cli.output import print_outcome, refuse_folder, written_folder
+from snaps.errors import InputError, one_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+    from snaps.clustering import ModelComparison
+
+#: Table of the layers, by which an output of `snaps compare` is known.
+LAYERS_FILE = "layers.csv"
+
+
+class MatchChoice(StrEnum):
+    """Which layers of two networks are set against each other."""
+
+    NAME = "name"
+    CORRESPONDENCE = "correspondence"
+
+
+def compare(
+    profiles: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[NAME=]PROFILES...",
+            help="Profiles of two networks or more, as `snaps profile` writes them; the file's name is the network's.",
+        ),
+    ],
+    *,
+    out: Annotated[Path, typer.Option(help="Folder to write: tables as CSV, figures as PNG, and a page.")],
+    group: Annotated[str, typer.Option(help="Grouping to compare.")] = "phoneme",
+    layer: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Layer to compare; may be given several times; without it, all of them."),
+    ] = None,
+    percentile: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="Percentile of the distances at which clusters are cut; may be given several times; without it, "
+            "the paper's 87, 90, 93 and 96."
+        ),
+    ] = None,
+    least: Annotated[
+        int,
+        typer.Option("--least", "--min-count", help="Leave out groups of fewer epochs in any of the networks."),
+    ] = 10,
+    match: Annotated[
+        MatchChoice,
+        typer.Option(help="Layers to set against each other: those of the same name, or those that are most alike."),
+    ] = MatchChoice.NAME,
+    transferred: Annotated[
+        str | None,
+        typer.Option(metavar="LAYER", help="Last layer taken over from another network, to be marked in the figure."),
+    ] = None,
+    metric: MetricOption = "euclidean",
+    weighting: WeightingOption = WeightingChoice.FRAMES,
+    permutations: Annotated[int, typer.Option(help="Permutations of the groups behind every p-value.")] = 999,
+    seed: Annotated[int, typer.Option(help="Seed of the permutations.")] = 0,
+    title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
+    overwrite: OverwriteOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Compare networks layer by layer: silhouettes, changes of clusters, alike layers, groups that moved."""
+    from snaps.clustering import PERCENTILES, compare_models
+    from snaps.figures import draw_offscreen
+    from snaps.profiles import open_profiles
+    from snaps.report import write_comparison
+
+    refuse_folder(out, LAYERS_FILE, command="snaps compare", overwrite=overwrite)
+    trees = {}
+    for name, path in _named(profiles).items():
+        trees[name] = open_profiles(path)
+        if group not in trees[name].children:
+            raise InputError(f"{path} has no grouping {group!r}; it has {one_of(trees[name].children)}")
+    comparison = compare_models(
+        {name: tree.children[group] for name, tree in trees.items()},
+        percentiles=percentile or PERCENTILES, layers=layer, least=least, match=match.value, metric=metric,
+        weighting=weighting.value, n_permutations=permutations, seed=seed,
+    )  # fmt: skip
+    draw_offscreen()
+    with written_folder(out) as folder:
+        for file, table in _tables(comparison).items():
+            table.to_csv(folder / file, index=False)
+        _draw(comparison, folder, transferred)
+        write_comparison(comparison, folder / "report.html", profiles=trees, transferred=transferred, title=title)
+    print_outcome(f"comparison by {group}", _outcome(comparison, out), as_json=as_json)
+
+
+def _named(profiles: list[str]) -> dict[str, Path]:
+    """Files by the names of their networks: ``NAME=PATH``, or the name of the file."""
+    named: dict[str, Path] = {}
+    for given in profiles:
+        name, separator, path = given.partition("=")
+        if not separator or Path(given).exists():
+            name, path = Path(given).stem, given
+        if not name or not path or Path(name).name != name:
+            raise InputError(f"the profiles are {given!r}; accepted are PATH and NAME=PATH, the name without slashes")
+        if name in named:
+            raise InputError(f"the name {name!r} occurs twice: {named[name]} and {path}; give another one as NAME=PATH")
+        named[name] = Path(path)
+    return named
+
+
+def _tables(comparison: "ModelComparison") -> dict[str, "pd.DataFrame"]:
+    """Tables by the names of their files, without the layers that a network lacks."""
+    import pandas as pd
+
+    silhouettes = _rows(comparison.silhouettes.to_dataset(name="silhouette"))
+    silhouettes = silhouettes[silhouettes.pop("has_layer")]
+    successive = _rows(comparison.successive)
+    pairs = [
+        comparison.between(str(first), str(second))
+        for first, second in zip(comparison.changes["first"].values, comparison.changes["second"].values, strict=True)
+    ]
+    front = ["first", "second", "layer"]
+    similar = ["rsa", "rsa_p_value", "cka", "cka_chance", "cka_p_value"]
+    whole = pd.concat([_rows(pair[similar].drop_vars(["pair", "matched"])) for pair in pairs])
+    changes = pd.concat([_rows(pair[["changed", "adjusted_rand"]].drop_vars("pair")) for pair in pairs])
+    moved = pd.concat([_rows(pair[["moved", "rank"]].drop_vars("pair")) for pair in pairs])
+    return {
+        "silhouettes.csv": silhouettes[["model", "layer", "percentile", "silhouette", "n_clusters", "undefined"]],
+        "successive.csv": successive[successive["previous"] != ""][
+            ["model", "layer", "previous", "percentile", "changed", "adjusted_rand"]
+        ],
+        "changes.csv": changes[[*front, "matched", "percentile", "changed", "adjusted_rand"]],
+        LAYERS_FILE: whole[[*front, "layer_", *similar]],
+        "moved.csv": moved[[*front, "matched", "group", "moved", "rank"]],
+        "left_out.csv": pd.DataFrame(list(comparison.left_out.items()), columns=["group", "why"]),
+    }
+
+
+def _rows(dataset: "xr.Dataset") -> "pd.DataFrame":
+    return dataset.to_dataframe().reset_index()
+
+
+def _draw(comparison: "ModelComparison", folder: Path, transferred: str | None) -> None:
+    from snaps.figures import plot_changes, plot_layer_matrix, plot_moved, plot_silhouette_panels, save_figure
+
+    panels = plot_silhouette_panels(comparison.silhouettes, transferred=transferred)
+    save_figure(panels, folder / "silhouettes.png")
+    for pair in comparison.pairs:
+        first, second = (str(comparison.changes[name].sel(pair=pair).item()) for name in ("first", "second"))
+        found, end = comparison.between(first, second), f"{first}_{second}.png"
+        save_figure(plot_changes(found["changed"], title=pair), folder / f"changes_{end}")
+        save_figure(plot_moved(found["moved"], title=pair), folder / f"moved_{end}")
+        for measure in ("rsa", "cka"):
+            drawn = plot_layer_matrix(found[measure], p_values=found[f"{measure}_p_value"])
+            save_figure(drawn, folder / f"{measure}_{end}")
+
+
+def _outcome(comparison: "ModelComparison", out: Path) -> dict[str, Any]:
+    from snaps.clustering import mean_silhouette
+
+    means = mean_silhouette(comparison.silhouettes)
+    highest = comparison.changes["percentile"].values.max()
+    changed = comparison.changes["changed"].sel(percentile=highest)
+    return {
+        "folder": str(out),
+        "page": str(out / "report.html"),
+        "networks": list(comparison.models),
+        "groups": len(comparison.groups),
+        "groups left out": comparison.left_out,
+        "notes": list(comparison.notes),
+        "mean silhouette": {
+            name: {layer: float(means.sel(model=name, layer=layer)) for layer in layers}
+            for name, layers in comparison.layers.items()
+        },
+        f"changed pairs at percentile {highest:g}": {
+            pair: {
+                str(layer): float(value)
+                for layer, value in changed.sel(pair=pair).to_series().items()
+                if comparison.changes["matched"].sel(pair=pair, layer=layer).item()
+            }
+            for pair in comparison.pairs
+        },
+    }

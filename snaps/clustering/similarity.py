@@ -1,0 +1,280 @@
+"""How alike layers of two networks are: by the distances between groups (RSA), and by their activations (CKA)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from snaps.clustering.distances import OTHER_GROUP
+from snaps.errors import InputError, one_of
+from snaps.schema import ACTIVATION, COVERAGE, GROUP, LAG, dataset_of
+
+LAYER, OTHER_LAYER = "layer", "layer_"
+#: Sums within this of each other count as equal, so that a permutation that changes nothing counts as no worse.
+TOLERANCE = 1e-12
+
+
+def compare_distances(
+    first: Mapping[str, xr.DataArray],
+    second: Mapping[str, xr.DataArray],
+    *,
+    n_permutations: int = 999,
+    seed: int = 0,
+) -> xr.Dataset:
+    """Correspondence of all layers of two networks by representational similarity analysis.
+
+    Spearman's correlation, with mean ranks on ties, between the distances of all pairs ``i < j`` of groups in
+    the one layer and in the other. Networks need nothing in common but the groups: not the layers, not the
+    units. The test is Mantel's: groups of the second network are shuffled, rows and columns of its matrix
+    together; the p-value is the share of correlations that are at least as high, the one observed among them:
+    (1 + k) / (1 + n). All layers are tested with the same permutations.
+
+    Parameters
+    ----------
+    first, second : mapping of str to DataArray of shape (groups, groups)
+        Distances of every layer by its name, as `distances` gives them. Groups are matched by name.
+    n_permutations : int
+        Number of permutations, n; 0 for no test.
+    seed : int
+        Seed of the permutations.
+
+    Returns
+    -------
+    Dataset with the dimensions layer and layer_
+        ``rsa``, from −1 to 1, and ``p_value``; layers of the first network lie along ``layer``, those of the
+        second along ``layer_``. NaN where all distances of a layer are equal, or one is undefined; p-values
+        are NaN without a test too.
+
+    Raises
+    ------
+    InputError
+        If the groups differ, there are fewer than three, or an option is not accepted.
+
+    Examples
+    --------
+    >>> from snaps.clustering import distances
+    >>> values = xr.DataArray([[0.0], [1.0], [5.0]], dims=("group", "unit"), coords={"group": ["a", "b", "c"]})
+    >>> result = compare_distances({"conv1": distances(values)}, {"conv1": distances(2 * values)})
+    >>> round(result["rsa"].item(), 3)
+    1.0
+    """
+    check_test(n_permutations, seed)
+    groups = _shared_groups([*first.values(), *second.values()])
+    rows, columns = np.triu_indices(len(groups), k=1)
+    ranked = [
+        np.stack([_standardised_ranks(_ordered(square, groups)[rows, columns]) for square in squares.values()])
+        for squares in (first, second)
+    ]
+    matrices = np.zeros((len(second), len(groups), len(groups)))
+    matrices[:, rows, columns] = matrices[:, columns, rows] = ranked[1]
+    values = _Products(ranked[0], matrices, rows, columns).tested(n_permutations, seed)
+    return _labelled(
+        {"rsa": values["observed"], "p_value": values["p_value"]},
+        (first, second),
+        {"long_name": "Spearman correlation of distances", "n_permutations": n_permutations, "seed": seed},
+    )
+
+
+def compare_activations(
+    first: Mapping[str, xr.Dataset | xr.DataTree],
+    second: Mapping[str, xr.Dataset | xr.DataTree],
+    *,
+    n_permutations: int = 999,
+    seed: int = 0,
+) -> xr.Dataset:
+    """Similarity of the activations of all layers of two networks, by linear centred kernel alignment.
+
+    A group's mean activation, flattened over units and lags, is one row of X in the one layer and of Y in the
+    other; columns are centred over groups, every group counting alike. CKA is ‖YᵀX‖² / (‖XᵀX‖ ‖YᵀY‖) in
+    Frobenius norms (Kornblith et al., 2019), computed from the products between groups, which are small. It is
+    blind to rotations of the units and to a common factor. A lag that some group has not covered is left out
+    of its layer. With few groups and many units CKA is far from 0 between layers that have nothing in common:
+    ``chance`` is its mean over shuffled groups, and the p-value that of `compare_distances`.
+
+    Parameters
+    ----------
+    first, second : mapping of str to Dataset or DataTree
+        Profiles of every layer by its name. Groups are matched by name.
+    n_permutations : int
+        Number of permutations; 0 for no test.
+    seed : int
+        Seed of the permutations.
+
+    Returns
+    -------
+    Dataset with the dimensions layer and layer_
+        ``cka``, from 0 to 1, ``chance`` and ``p_value``; layers of the first network lie along ``layer``, those
+        of the second along ``layer_``. NaN where a layer is the same for all groups, or has no lag that all of
+        them cover.
+
+    Raises
+    ------
+    InputError
+        If the groups differ, there are fewer than three, or an option is not accepted.
+    """
+    check_test(n_permutations, seed)
+    layers = [{name: dataset_of(profiles) for name, profiles in network.items()} for network in (first, second)]
+    groups = _shared_groups([*layers[0].values(), *layers[1].values()])
+    grams = [np.stack([_gram(dataset, groups) for dataset in network.values()]) for network in layers]
+    rows, columns = np.triu_indices(len(groups))
+    # The products are symmetric: what lies off the diagonal counts twice.
+    weighted = grams[0][:, rows, columns] * np.where(rows == columns, 1.0, 2.0)
+    values = _Products(weighted, grams[1], rows, columns).tested(n_permutations, seed)
+    return _labelled(
+        {"cka": values["observed"], "chance": values["chance"], "p_value": values["p_value"]},
+        (first, second),
+        {"long_name": "linear CKA of activations", "n_permutations": n_permutations, "seed": seed},
+    )
+
+
+def moved_groups(first: xr.DataArray, second: xr.DataArray) -> xr.DataArray:
+    """How much the place of every group among the others differs between two layers.
+
+    One minus Spearman's correlation, with mean ranks on ties, between a group's distances to all other groups
+    in the one layer and in the other: 0 where their order is the same, 1 where the two have nothing to do with
+    each other, 2 where it is reversed.
+
+    Parameters
+    ----------
+    first, second : DataArray of shape (groups, groups)
+        Distances, as `distances` gives them. Groups are matched by name.
+
+    Returns
+    -------
+    DataArray of shape (group,)
+        From 0 to 2; groups are sorted by name. NaN where a group is as far from all others, or a distance is
+        undefined.
+
+    Raises
+    ------
+    InputError
+        If the groups differ, or there are fewer than three.
+    """
+    groups = _shared_groups([first, second])
+    others = ~np.eye(len(groups), dtype=bool)
+    squares = [_ordered(square, groups) for square in (first, second)]
+    ranked = [
+        np.stack([_standardised_ranks(row[other]) for row, other in zip(square, others, strict=True)])
+        for square in squares
+    ]
+    return xr.DataArray(
+        1 - np.clip((ranked[0] * ranked[1]).sum(axis=1), -1, 1),
+        dims=GROUP,
+        coords={GROUP: groups},
+        name="moved",
+        attrs={"long_name": "1 − Spearman correlation of the distances to all other groups"},
+    )
+
+
+def covered_lags(dataset: xr.Dataset) -> np.ndarray:
+    """Whether all groups cover each lag, so that `compare_activations` uses it: shape (lag,)."""
+    return np.asarray((dataset[COVERAGE].transpose(GROUP, LAG).values > 0).all(axis=0))
+
+
+def check_test(n_permutations: int, seed: int) -> None:
+    """Refuse what is no number of permutations, or no seed.
+
+    Raises
+    ------
+    InputError
+        Naming what was received.
+    """
+    for name, value in (("n_permutations", n_permutations), ("seed", seed)):
+        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+            raise InputError(f"{name} is {value!r}; accepted are whole numbers from 0")
+
+
+@dataclass(frozen=True, eq=False)
+class _Products:
+    """Sums of products of entries of symmetric matrices, as they are and with the groups of the second shuffled.
+
+    `first` has the entries at `rows` and `columns`, as (layer, entry); `second` whole matrices, as (layer_, group,
+    group).
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
+
+    def tested(self, n_permutations: int, seed: int) -> dict[str, np.ndarray]:
+        """Observed sums (layer, layer_), their mean over permutations, and the share of those at least as high."""
+        observed = self._sums(np.arange(self.second.shape[1]))
+        higher, total = np.ones_like(observed), np.zeros_like(observed)
+        rng = np.random.default_rng(seed)
+        for _ in range(n_permutations):
+            shuffled = self._sums(rng.permutation(self.second.shape[1]))
+            higher += shuffled >= observed - TOLERANCE
+            total += shuffled
+        # NaN is never as high as anything, and stays undefined.
+        known = np.isfinite(observed) & (n_permutations > 0)
+        return {
+            "observed": np.clip(observed, -1, 1),
+            "chance": np.where(known, total / max(n_permutations, 1), np.nan),
+            "p_value": np.where(known, higher / (1 + n_permutations), np.nan),
+        }
+
+    def _sums(self, order: np.ndarray) -> np.ndarray:
+        return self.first @ self.second[:, order[self.rows], order[self.columns]].T
+
+
+def _shared_groups(arrays: list[xr.DataArray] | list[xr.Dataset]) -> list[str]:
+    """Sorted groups, which must be the same everywhere."""
+    if not arrays:
+        raise InputError("there are no layers to compare")
+    groups = [sorted(str(label) for label in array[GROUP].values) for array in arrays]
+    for other in groups[1:]:
+        if other != groups[0]:
+            raise InputError(
+                f"layers of different groups do not compare: {one_of(sorted(set(groups[0]) - set(other)))} only in "
+                f"one, {one_of(sorted(set(other) - set(groups[0])))} only in the other"
+            )
+    if len(groups[0]) < 3:
+        raise InputError(f"comparing layers takes at least three groups; received {one_of(groups[0])}")
+    return groups[0]
+
+
+def _places(array: xr.DataArray | xr.Dataset, groups: list[str]) -> np.ndarray:
+    at = {str(label): place for place, label in enumerate(array[GROUP].values)}
+    return np.array([at[group] for group in groups])
+
+
+def _ordered(square: xr.DataArray, groups: list[str]) -> np.ndarray:
+    places = _places(square, groups)
+    return np.asarray(square.transpose(GROUP, OTHER_GROUP).values[np.ix_(places, places)], dtype=np.float64)
+
+
+def _standardised_ranks(values: np.ndarray) -> np.ndarray:
+    """Ranks with mean 0 and length 1, whose product is Spearman's correlation; NaN where there is none."""
+    from scipy.stats import rankdata
+
+    if not np.isfinite(values).all() or np.ptp(values) == 0:
+        return np.full(values.shape, np.nan)
+    ranks = rankdata(values)
+    ranks -= ranks.mean()
+    return ranks / np.linalg.norm(ranks)
+
+
+def _gram(dataset: xr.Dataset, groups: list[str]) -> np.ndarray:
+    """Products between the centred activations of all groups (group, group), of length 1; NaN where there are none."""
+    activation = dataset[ACTIVATION].transpose(GROUP, LAG, ...).values[_places(dataset, groups)]
+    vectors = activation[:, covered_lags(dataset)].reshape(len(groups), -1).astype(np.float64)
+    size = (vectors**2).sum()
+    vectors -= vectors.mean(axis=0)
+    gram = vectors @ vectors.T
+    # What rounding leaves of equal rows is nothing.
+    if not np.trace(gram) > TOLERANCE**2 * size:
+        return np.full_like(gram, np.nan)
+    return gram / np.linalg.norm(gram)
+
+
+def _labelled(
+    values: Mapping[str, np.ndarray], networks: tuple[Mapping[str, object], Mapping[str, object]], attributes: dict
+) -> xr.Dataset:
+    dims = (LAYER, OTHER_LAYER)
+    return xr.Dataset(
+        {name: (dims, array) for name, array in values.items()},
+        coords={dim: list(network) for dim, network in zip(dims, networks, strict=True)},
+        attrs=attributes,
+    )
