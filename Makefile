@@ -81,5 +81,5 @@ $(VENV)/.installed-%: $(VENV)/.made pyproject.toml constraints.txt
 
 # Libraries that tests compare with. They would draw in others that are not needed, some of them large.
 $(VENV)/.installed-oracles: $(VENV)/.made tests/oracles.txt
-	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --requirement tests/oracles.txt
+	$(BIN)/python -m pip install --disable-pip-version-check --no-deps --constraint constraints.txt --requirement tests/oracles.txt
 	touch $@

@@ -32,6 +32,8 @@ class DropLog:
         Why each recording that was left out could not be read.
     clipped : int
         Intervals that ended after the audio and were cut at its end.
+    broken_layers : dict of str to int
+        Frames whose activation or saliency is not finite, by the layer in which it is not.
 
     Examples
     --------
@@ -44,6 +46,11 @@ class DropLog:
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     clipped: int = 0
+    broken_layers: dict[str, int] = field(default_factory=dict)
+
+    def break_in(self, layer: str, n: int) -> None:
+        """Count `n` frames that are not finite in a layer."""
+        self.broken_layers[layer] = self.broken_layers.get(layer, 0) + n
 
     def add(self, reason: str, grouping: str, n: int) -> None:
         """Count `n` frames, or for ``short`` recordings, that a grouping does without.
@@ -71,6 +78,8 @@ class DropLog:
                 self.add(reason, grouping, n)
         self.skipped.update(other.skipped)
         self.clipped += other.clipped
+        for layer, n in other.broken_layers.items():
+            self.break_in(layer, n)
 
     def to_dict(self) -> dict[str, Any]:
         """Return a form that JSON can hold, the same whatever the order of adding and merging."""
@@ -80,6 +89,7 @@ class DropLog:
             },
             "skipped": [{"recording": name, "reason": why} for name, why in sorted(self.skipped.items())],
             "clipped": self.clipped,
+            **({"broken_layers": dict(sorted(self.broken_layers.items()))} if self.broken_layers else {}),
         }
 
     @classmethod
@@ -99,6 +109,7 @@ class DropLog:
             for skipped in stored["skipped"]:
                 log.skip(skipped["recording"], skipped["reason"])
             log.clipped = int(stored["clipped"])
+            log.broken_layers = {name: int(n) for name, n in stored.get("broken_layers", {}).items()}
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(f"a drop log has counts, skipped and clipped; received {stored!r}") from error
         return log
@@ -128,6 +139,7 @@ class DropLog:
             parts.append(f"recordings that cannot be read: {len(self.skipped):,}")
         lines = ["left out: " + ("; ".join(parts) if parts else "nothing")]
         lines += [f"  {name}: {why}" for name, why in sorted(self.skipped.items())]
+        lines += [f"  not finite in the layer {name}: {n:,}" for name, n in sorted(self.broken_layers.items())]
         if self.clipped:
             lines.append(f"intervals cut at the end of the audio: {self.clipped:,}")
         return "\n".join(lines)

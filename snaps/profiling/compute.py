@@ -1,44 +1,36 @@
 """Compute profiles: the one place where corpus, responses, alignment and sums meet."""
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
-from typing import Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 import xarray as xr
-from torch import Tensor, nn
-from tqdm.auto import tqdm
+from torch import nn
 
 from snaps.alignment import Aligner, Alignment
 from snaps.datasets.corpus import CorpusLike
-from snaps.datasets.drops import DropLog
 from snaps.datasets.groupings import parse_groupings
 from snaps.datasets.inventory import take_inventory
-from snaps.datasets.recording import Recording
-from snaps.errors import InputError, RecordingError
+from snaps.errors import InputError
+from snaps.profiling.reading import OnError, check_on_error, read_ahead
 from snaps.profiling.result import Provenance, build_tree
-from snaps.profiling.run import Run
+from snaps.profiling.run import Run, methods_of
 from snaps.profiling.session import open_session
-from snaps.responses import Context, Precision
+from snaps.responses import Context, Precision, Target
 
-OnError = Literal["raise", "skip"]
-
-#: Recordings that are loaded while the network is busy with those before them.
-READ_AHEAD = 3
+Groupings = Sequence[str | Sequence[str]] | Mapping[str, Any]
 
 
 def compute_profiles(
     model: nn.Module,
     corpus: CorpusLike,
     *,
-    groupings: Sequence[str | Sequence[str]] | Mapping[str, Any],
+    groupings: Groupings,
     layers: Iterable[str] | None = None,
     units: Mapping[str, Sequence[int]] | None = None,
     aligner: Alignment | None = None,
     context: Context = "recording",
-    target: str | Callable[[Tensor], Tensor] = "predicted",
+    target: str | Target = "predicted",
     ignore: Iterable[str] | None = None,
     symbols: Sequence[str] | None = None,
     frame_steps: int | None = None,
@@ -127,56 +119,99 @@ def compute_profiles(
     >>> dict(profiles["phoneme/conv1"].sizes)
     {'group': 1, 'unit': 4, 'lag': 1}
     """
-    aligner = Aligner() if aligner is None else aligner
-    if not hasattr(aligner, "peaks") or isinstance(aligner, type):
-        raise InputError(f"aligner is {aligner!r}; accepted are Aligner(…) and Unaligned(…)")
-    if on_error not in ("raise", "skip"):
-        raise InputError(f"on_error is {on_error!r}; accepted are 'raise', 'skip'")
+    return compute_by_aligner(
+        model, corpus, {"": Aligner() if aligner is None else aligner}, groupings=groupings, layers=layers, units=units,
+        context=context, target=target, ignore=ignore, symbols=symbols, frame_steps=frame_steps, frame_hop=frame_hop,
+        batch_size=batch_size, variance=variance, device=device, precision=precision, progress=progress,
+        on_error=on_error,
+    )[""]  # fmt: skip
+
+
+def compute_by_aligner(
+    model: nn.Module,
+    corpus: CorpusLike,
+    aligners: Mapping[str, Alignment],
+    *,
+    groupings: Groupings,
+    units: Mapping[str, Sequence[int]] | None = None,
+    variance: bool = False,
+    progress: bool = True,
+    on_error: OnError = "raise",
+    context: Context = "recording",
+    target: str | Target = "predicted",
+    ignore: Iterable[str] | None = None,
+    symbols: Sequence[str] | None = None,
+    device: str | torch.device | None = None,
+    precision: Precision = "float32",
+    **frames: Any,
+) -> dict[str, xr.DataTree]:
+    """Profiles for several aligners from one pass over a corpus.
+
+    Parameters
+    ----------
+    model, corpus, groupings, units, variance, progress, on_error, context, target, ignore, symbols, device, precision
+        As `compute_profiles` has them.
+    aligners : mapping of str to aligner
+        Every saliency method that they need runs once. A frame that is not finite for one of them is left out for
+        all.
+    **frames
+        ``layers``, ``frame_steps``, ``frame_hop`` and ``batch_size``, as `compute_profiles` has them.
+
+    Returns
+    -------
+    dict of str to DataTree
+        Profiles under the aligners' names.
+
+    Raises
+    ------
+    InputError
+        As `compute_profiles` does.
+    """
+    for aligner in aligners.values():
+        check_aligner(aligner)
+    check_on_error(on_error)
     parsed = parse_groupings(groupings)
     with open_session(
-        model, symbols=symbols, ignore=ignore, target=target, device=device, context=context, layers=layers,
-        frame_steps=frame_steps, frame_hop=frame_hop, batch_size=batch_size, precision=precision,
-        methods=aligner.methods,
+        model, symbols=symbols, ignore=ignore, target=target, device=device, context=context, precision=precision,
+        methods=methods_of(aligners.values()), **frames,
     ) as session:  # fmt: skip
         inventory = take_inventory(corpus, parsed, symbols=session.symbols)
-        run = Run(session, parsed, inventory, aligner=aligner, units=units or {}, variance=variance)
-        for recording in _read(corpus, run.drops, on_error=on_error, progress=progress):
+        run = Run(session, parsed, inventory, aligners=aligners, units=units or {}, variance=variance)
+        for recording in read_ahead(corpus, run.drops, on_error=on_error, progress=progress):
             if not run.started:
                 run.start(recording)
             run.add(recording)
         if not run.started:
             raise InputError("the corpus has no recording that can be read, so there is nothing to average")
         assert run.step is not None
-        provenance = Provenance(
-            session=session,
-            corpus=corpus,
-            aligner=aligner,
-            responder=run.responder,
-            precision=precision,
-            step=run.step,
-            frequency=run.frequency,
-            n_recordings=run.n_recordings,
-            n_frames=run.n_frames,
-            drops=run.drops,
-        )
-        return build_tree(run.totals, run.kept_units, provenance)
+        return {
+            name: build_tree(
+                run.totals[name],
+                run.kept_units,
+                Provenance(
+                    session=session,
+                    corpus=corpus,
+                    aligner=aligner,
+                    responder=run.responder,
+                    precision=precision,
+                    step=run.step,
+                    frequency=run.frequency,
+                    n_recordings=run.n_recordings,
+                    n_frames=run.n_frames,
+                    drops=run.drops,
+                ),
+            )
+            for name, aligner in aligners.items()
+        }
 
 
-def _read(corpus: CorpusLike, drops: DropLog, *, on_error: OnError, progress: bool) -> Iterator[Recording]:
-    """Load recording after recording, a few ahead of the network, with a progress bar."""
-    indices = iter(range(len(corpus)))
-    bar = tqdm(total=len(corpus), desc="profiles", unit="recording", disable=not progress, dynamic_ncols=True)
-    with bar, ThreadPoolExecutor(max_workers=1) as reader:
-        ahead = deque(reader.submit(corpus.__getitem__, index) for index in islice(indices, READ_AHEAD))
-        while ahead:
-            try:
-                recording = ahead.popleft().result()
-            except RecordingError as error:
-                if on_error == "raise":
-                    reader.shutdown(wait=False, cancel_futures=True)
-                    raise
-                drops.skip(error.recording, error.reason)
-            else:
-                yield recording
-            ahead.extend(reader.submit(corpus.__getitem__, index) for index in islice(indices, 1))
-            bar.update()
+def check_aligner(aligner: Any) -> None:
+    """Refuse what is no aligner.
+
+    Raises
+    ------
+    InputError
+        Naming what was received.
+    """
+    if not hasattr(aligner, "peaks") or isinstance(aligner, type):
+        raise InputError(f"aligner is {aligner!r}; accepted are Aligner(…) and Unaligned(…)")

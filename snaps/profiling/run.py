@@ -1,10 +1,11 @@
 """One run over a corpus: batch by batch, responses are aligned, cut and summed by group."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import psutil
 import torch
+from torch import Tensor
 
 from snaps.accumulators import (
     Assignment,
@@ -15,7 +16,7 @@ from snaps.accumulators import (
     bytes_per_group,
     sum_by_group,
 )
-from snaps.alignment import Alignment, cut_epochs
+from snaps.alignment import Alignment, Peaks, cut_epochs
 from snaps.datasets.drops import REASONS, DropLog
 from snaps.datasets.frames import frame_rows
 from snaps.datasets.groupings import Grouping
@@ -23,7 +24,7 @@ from snaps.datasets.inventory import Inventory
 from snaps.datasets.recording import Recording
 from snaps.errors import InputError, one_of
 from snaps.profiling.session import Session
-from snaps.responses import Piece, Responder
+from snaps.responses import LayerResponse, Piece, Responder, SaliencyMethod
 
 
 class Run:
@@ -35,14 +36,15 @@ class Run:
         groupings: Sequence[Grouping],
         inventory: Inventory,
         *,
-        aligner: Alignment,
+        aligners: Mapping[str, Alignment],
         units: Mapping[str, Sequence[int]],
         variance: bool,
     ) -> None:
         self.session = session
         self.groupings = groupings
         self.inventory = inventory
-        self.aligner = aligner
+        self.aligners = dict(aligners)
+        self.methods = methods_of(aligners.values())
         self.variance = variance
         self.drops = DropLog()
         for reason in REASONS:
@@ -72,7 +74,7 @@ class Run:
             if len(kept) < sizes[name]
         }
         self._refuse_too_large()
-        self.totals = {grouping.name: self._moments() for grouping in self.groupings}
+        self.totals = {name: {grouping.name: self._moments() for grouping in self.groupings} for name in self.aligners}
         self.started = True
 
     def _moments(self) -> GroupingMoments:
@@ -81,7 +83,7 @@ class Run:
     def _refuse_too_large(self) -> None:
         n_groups = sum(len(labels or ()) for labels in self.inventory.labels.values())
         # Totals once, and the result that is made from them.
-        needed = int(1.5 * n_groups * bytes_per_group(self.shapes, variance=self.variance))
+        needed = int(1.5 * len(self.aligners) * n_groups * bytes_per_group(self.shapes, variance=self.variance))
         free = psutil.virtual_memory().available
         if needed > free // 2:
             raise InputError(
@@ -144,8 +146,9 @@ class Run:
         }
         sums, finite = self._sum(piece, frames, assignments)
         if finite.all():
-            for name, assignment in assignments.items():
-                self.totals[name].update(assignment, sums[name])
+            for aligner, totals in self.totals.items():
+                for name, assignment in assignments.items():
+                    totals[name].update(assignment, sums[aligner][name])
         else:
             # Frames that are not finite spoil what they are summed with: sum once more without them.
             finite[finite] = self._add_batch(piece, frames[finite], labels)
@@ -153,30 +156,52 @@ class Run:
 
     def _sum(
         self, piece: Piece, frames: np.ndarray, assignments: Mapping[str, Assignment]
-    ) -> tuple[dict[str, dict[str, LayerSums]], np.ndarray]:
-        """Sum the epochs of a batch by grouping and layer."""
-        sums: dict[str, dict[str, LayerSums]] = {name: {} for name in assignments}
+    ) -> tuple[dict[str, dict[str, dict[str, LayerSums]]], np.ndarray]:
+        """Sum the epochs of a batch by aligner, grouping and layer."""
+        sums: dict[str, dict[str, dict[str, LayerSums]]] = {
+            aligner: {name: {} for name in assignments} for aligner in self.aligners
+        }
         members = torch.cat([assignment.members for assignment in assignments.values()])
         sizes = [len(assignment.labels) for assignment in assignments.values()]
-        finite = torch.ones(len(frames), dtype=torch.bool, device=self.session.device)
+        by_layer: dict[str, Tensor] = {}
         numbers = torch.from_numpy(frames).to(self.session.device)
-        for response in piece.respond(numbers, self.session.scores(), self.aligner.methods):
-            peaks = self.aligner.peaks(response)
-            finite &= response.finite(peaks.step)
-            epochs = cut_epochs(response, peaks)
+        for response in piece.respond(numbers, self.session.scores(), self.methods):
             layer = response.geometry.name
-            kept = self._select.get(layer, slice(None))
-            activation = sum_by_group(
-                members, epochs.activation[:, kept], covered=epochs.covered, window_of=epochs.window_of,
-                variance=self.variance,
-            )  # fmt: skip
-            saliency = sum_by_group(members, epochs.saliency[:, kept], variance=self.variance)
-            unaligned = (members @ peaks.unaligned.to(members.dtype)).round().long()
-            for name, *parts in zip(
-                assignments, activation.split(sizes), saliency.split(sizes), unaligned.split(sizes), strict=True
-            ):
-                sums[name][layer] = LayerSums(*parts)
-        return sums, finite.cpu().numpy()
+            for name, aligner in self.aligners.items():
+                own = response.of([self.methods.index(method) for method in aligner.methods])
+                peaks = aligner.peaks(own)
+                by_layer[layer] = by_layer.get(layer, True) & own.finite(peaks.step)
+                for grouping, part in zip(assignments, self._sum_layer(own, peaks, members, sizes), strict=True):
+                    sums[name][grouping][layer] = part
+        finite = torch.stack(list(by_layer.values())).all(dim=0).cpu().numpy()
+        if not finite.all():
+            for layer, of_layer in by_layer.items():
+                if not bool(of_layer.all()):
+                    self.drops.break_in(layer, int((~of_layer).sum()))
+        return sums, finite
+
+    def _sum_layer(
+        self, response: LayerResponse, peaks: Peaks, members: Tensor, sizes: Sequence[int]
+    ) -> Iterator[LayerSums]:
+        """Sums of one layer's epochs, for so many groups of each grouping."""
+        epochs = cut_epochs(response, peaks)
+        kept = self._select.get(response.geometry.name, slice(None))
+        activation = sum_by_group(
+            members, epochs.activation[:, kept], covered=epochs.covered, window_of=epochs.window_of,
+            variance=self.variance,
+        )  # fmt: skip
+        saliency = sum_by_group(members, epochs.saliency[:, kept], variance=self.variance)
+        unaligned = (members @ peaks.unaligned.to(members.dtype)).round().long()
+        parts = zip(activation.split(sizes), saliency.split(sizes), unaligned.split(list(sizes)), strict=True)
+        return (LayerSums(*part) for part in parts)
+
+
+def methods_of(aligners: Iterable[Alignment]) -> list[SaliencyMethod]:
+    """All saliency methods that aligners need, each once."""
+    methods: list[SaliencyMethod] = []
+    for aligner in aligners:
+        methods += [method for method in aligner.methods if method not in methods]
+    return methods
 
 
 def _labelled(labels: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ may reach beyond the cone wherever the source has values, and nothing is copied 
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal, Protocol, runtime_checkable
 
@@ -137,6 +137,10 @@ class LayerResponse:
     def cone(self) -> Float[Tensor, "frame unit cone"]:
         """Activations at the cones' steps."""
         return self.cut_cone()
+
+    def of(self, methods: Sequence[int]) -> "LayerResponse":
+        """The same response with the saliencies of some of the methods alone."""
+        return replace(self, saliencies=tuple(self.saliencies[number] for number in methods))
 
     def finite(self, peak: Int[Tensor, " frame"]) -> Bool[Tensor, " frame"]:
         """Frames whose saliency and activation, in the cone and around the peak, are finite."""
