@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _PUBLIC = {
     "Aligner": "snaps.alignment",
     "Interval": "snaps.datasets",
+    "LRP": "snaps.alignment",
     "Recording": "snaps.datasets",
     "Sensitivity": "snaps.alignment",
     "Unaligned": "snaps.alignment",
@@ -24,6 +25,7 @@ _PUBLIC = {
     "compute_profiles": "snaps.profiling",
     "contrast": "snaps.profiles",
     "distances": "snaps.clustering",
+    "evaluate_alignment": "snaps.profiling",
     "filter_groups": "snaps.profiles",
     "frame_table": "snaps.profiling",
     "load_model": "snaps.models",

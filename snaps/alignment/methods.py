@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 
+from snaps.alignment.aligner import Aligner, Alignment, Unaligned
 from snaps.alignment.attributions import (
     Deconvolution,
     GradCam,
@@ -16,7 +17,11 @@ from snaps.alignment.composites import COMPOSITES
 from snaps.alignment.relevance import LRP
 from snaps.alignment.rules import LRP_RULES
 from snaps.alignment.saliency import GradientTimesActivation, Sensitivity
+from snaps.errors import InputError, one_of
 from snaps.responses import SaliencyMethod
+
+#: Name of the aligner that does not align, and of the peak rule that finds no peak.
+UNALIGNED = "unaligned"
 
 #: One line a method; rules and composites of LRP bear their own names.
 SALIENCY_METHODS: Mapping[str, Callable[[], SaliencyMethod]] = {
@@ -31,3 +36,48 @@ SALIENCY_METHODS: Mapping[str, Callable[[], SaliencyMethod]] = {
     "guided-backpropagation": GuidedBackpropagation,
     "deconvolution": Deconvolution,
 }
+
+
+def aligner_of(name: str, *, peak: str | None = None, mask: str | None = None) -> Alignment:
+    """An aligner by name.
+
+    Parameters
+    ----------
+    name : str
+        A saliency method of `SALIENCY_METHODS`, with a peak rule behind a colon if it is not its usual one, e.g.
+        ``"sensitivity"`` or ``"sensitivity:max"``; ``"unaligned"`` for none.
+    peak : str, optional
+        A peak rule, or ``"unaligned"``; instead of one in `name`.
+    mask : str, optional
+        The saliency method that masks, if it is another one.
+
+    Raises
+    ------
+    InputError
+        If there is no such method or rule.
+
+    Examples
+    --------
+    >>> aligner_of("sensitivity:max").peak
+    'max'
+    """
+    if name == UNALIGNED:
+        return Unaligned()
+    method, _, rule = name.partition(":")
+    saliency = saliency_of(method)
+    if (peak or rule) == UNALIGNED:
+        return Unaligned(saliency)
+    return Aligner(saliency, peak or rule or None, None if mask is None else saliency_of(mask))
+
+
+def saliency_of(name: str) -> SaliencyMethod:
+    """A saliency method by name.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if name not in SALIENCY_METHODS:
+        raise InputError(f"the saliency method is {name!r}; accepted are {one_of(SALIENCY_METHODS, limit=40)}")
+    return SALIENCY_METHODS[name]()

@@ -19,6 +19,7 @@ class ContextChoice(StrEnum):
 
     RECORDING = "recording"
     FRAME = "frame"
+    AUTO = "auto"
 
 
 class WeightingChoice(StrEnum):
@@ -66,3 +67,34 @@ WeightingOption = Annotated[
 ]
 MetricOption = Annotated[str, typer.Option(help="Distance between SNAPs.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+SaliencyOption = Annotated[
+    str,
+    typer.Option(
+        "--saliency",
+        metavar="METHOD",
+        help="Saliency method: sensitivity, gradient-times-activation, lrp-epsilon, lrp-thesis, …; a wrong name lists "
+        "them all.",
+    ),
+]
+ContextOption = Annotated[
+    ContextChoice, typer.Option("--context", help="Compute on whole recordings, or run every frame alone.")
+]
+FrameStepsOption = Annotated[
+    int | None, typer.Option("--frame-steps", help="Length of a frame in steps; without it, the receptive field.")
+]
+BatchSizeOption = Annotated[
+    int | None, typer.Option("--batch-size", help="Frames at once; without it, as many as pay.")
+]
+IgnoreOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--ignore",
+        metavar="SYMBOL",
+        help="Predicted symbol to leave out, instead of the network's blank; an empty one for none.",
+    ),
+]
+
+
+def ignored_symbols(ignore: list[str] | None) -> list[str] | None:
+    """Symbols to ignore, from what stands on the command line: an empty one stands for none."""
+    return None if ignore is None else [symbol for symbol in ignore if symbol]

@@ -9,20 +9,26 @@ import typer
 from snaps.cli.corpora import open_corpus
 from snaps.cli.options import (
     AnnotationsOption,
+    BatchSizeOption,
     ContextChoice,
+    ContextOption,
     CorpusOption,
     DeviceOption,
     DialectOption,
+    FrameStepsOption,
+    IgnoreOption,
     JsonOption,
     OnErrorChoice,
     OnErrorOption,
     OverwriteOption,
     PhonesOption,
     QuietOption,
+    SaliencyOption,
     SplitOption,
+    ignored_symbols,
 )
 from snaps.cli.output import print_outcome
-from snaps.errors import InputError, MissingFileError, OutputExistsError, one_of
+from snaps.errors import InputError, MissingFileError, OutputExistsError
 from snaps.schema import decode_attribute
 
 
@@ -47,26 +53,19 @@ def profile(
         list[str] | None,
         typer.Option(metavar="NAME", help="Layer to tap; may be given several times; without it, all of them."),
     ] = None,
-    saliency: Annotated[str, typer.Option(help="Saliency method.")] = "sensitivity",
+    saliency: SaliencyOption = "sensitivity",
     peak: Annotated[
         str | None, typer.Option(help="Peak rule: product, signed-product, max, min, mean; unaligned for none.")
     ] = None,
+    mask: Annotated[
+        str | None, typer.Option(metavar="METHOD", help="Saliency method that masks, if it is another one.")
+    ] = None,
     target: Annotated[str, typer.Option(help="Score that saliency explains: predicted, or a symbol.")] = "predicted",
-    ignore: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="SYMBOL",
-            help="Predicted symbol to leave out, instead of the network's blank; an empty one for none.",
-        ),
-    ] = None,
-    context: Annotated[
-        ContextChoice, typer.Option(help="Compute on whole recordings, or run every frame alone.")
-    ] = ContextChoice.RECORDING,
-    frame_steps: Annotated[
-        int | None, typer.Option(help="Length of a frame in steps; without it, the receptive field.")
-    ] = None,
+    ignore: IgnoreOption = None,
+    context: ContextOption = ContextChoice.RECORDING,
+    frame_steps: FrameStepsOption = None,
     variance: Annotated[bool, typer.Option("--variance", help="Keep variances too.")] = False,
-    batch_size: Annotated[int | None, typer.Option(help="Frames at once; without it, as many as pay.")] = None,
+    batch_size: BatchSizeOption = None,
     device: DeviceOption = None,
     on_error: OnErrorOption = OnErrorChoice.RAISE,
     overwrite: OverwriteOption = False,
@@ -74,6 +73,7 @@ def profile(
     as_json: JsonOption = False,
 ) -> None:
     """Average a network's aligned responses to a corpus, layer by layer and group by group."""
+    from snaps.alignment import aligner_of
     from snaps.models import load_model
     from snaps.profiles import save_profiles
     from snaps.profiling import compute_profiles
@@ -81,16 +81,15 @@ def profile(
     if out.exists() and not overwrite:
         raise OutputExistsError(f"{out} exists; give --overwrite to replace it")
     groupings = parse_groups(group)
-    aligner = _aligner(saliency, peak)
+    aligner = aligner_of(saliency, peak=peak, mask=mask)
     network = load_model(model)
     material = open_corpus(
         corpus, split=split, dialect_sentences=dialect_sentences, phones=phones, annotations=annotations
     )
-    ignored = None if ignore is None else [symbol for symbol in ignore if symbol]
     profiles = compute_profiles(
         network, material, groupings=groupings, layers=layer or None, aligner=aligner, context=context.value,
-        target=target, ignore=ignored, frame_steps=frame_steps, batch_size=batch_size, variance=variance,
-        device=device, on_error=on_error.value, progress=not quiet,
+        target=target, ignore=ignored_symbols(ignore), frame_steps=frame_steps, batch_size=batch_size,
+        variance=variance, device=device, on_error=on_error.value, progress=not quiet,
     )  # fmt: skip
     save_profiles(profiles, out, overwrite=overwrite)
     drops = decode_attribute(profiles.attrs, "drop_log")
@@ -118,15 +117,6 @@ def profile(
 def _by_grouping(counts: dict[str, int]) -> int | dict[str, int]:
     """One number where all groupings agree."""
     return next(iter(counts.values())) if len(set(counts.values())) == 1 else counts
-
-
-def _aligner(saliency: str, peak: str | None) -> Any:
-    from snaps.alignment import SALIENCY_METHODS, Aligner, Unaligned
-
-    if saliency not in SALIENCY_METHODS:
-        raise InputError(f"--saliency is {saliency!r}; accepted are {one_of(SALIENCY_METHODS)}")
-    method = SALIENCY_METHODS[saliency]()
-    return Unaligned(method) if peak == "unaligned" else Aligner(method, peak)
 
 
 def parse_groups(groups: list[str]) -> dict[str, Any]:

@@ -1,5 +1,12 @@
 """Figures: one picture each. Those that fit into axes take and return Axes, the others return a Figure."""
 
+from snaps.figures.alignments import (
+    plot_aligners,
+    plot_alignment,
+    plot_contingency,
+    plot_offset_histogram,
+    plot_offsets,
+)
 from snaps.figures.clustermaps import plot_clustermap
 from snaps.figures.comparisons import plot_changes, plot_layer_matrix, plot_moved
 from snaps.figures.files import draw_offscreen, save_figure
@@ -9,12 +16,17 @@ from snaps.figures.silhouettes import plot_model_silhouettes, plot_silhouette_pa
 
 __all__ = [
     "draw_offscreen",
+    "plot_aligners",
+    "plot_alignment",
     "plot_changes",
     "plot_clustermap",
+    "plot_contingency",
     "plot_frame",
     "plot_layer_matrix",
     "plot_model_silhouettes",
     "plot_moved",
+    "plot_offset_histogram",
+    "plot_offsets",
     "plot_silhouette_panels",
     "plot_silhouettes",
     "plot_snap",

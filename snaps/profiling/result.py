@@ -116,21 +116,28 @@ def root_attributes(groupings: Sequence[str], provenance: Provenance) -> dict[st
                 "offset": grid.offset,
                 "seconds": grid.steps * provenance.step,
             },
-            "model": {
-                "name": type(session.model).__name__,
-                "hash": weights_hash(session.model),
-                "symbols": list(session.symbols),
-                **_json_only(getattr(session.model, "config", {})),
-            },
-            "corpus": {
-                "name": corpus_name(corpus),
-                "fingerprint": corpus_fingerprint(corpus),
-                "n_recordings": len(corpus),
-            },
+            **network_attributes(session, corpus),
             "features": corpus_settings(corpus),
             "drop_log": provenance.drops.to_dict(),
         }
     )
+
+
+def network_attributes(session: Session, corpus: CorpusLike) -> dict[str, Any]:
+    """Which network heard which corpus."""
+    return {
+        "model": {
+            "name": type(session.model).__name__,
+            "hash": weights_hash(session.model),
+            "symbols": list(session.symbols),
+            **_json_only(getattr(session.model, "config", {})),
+        },
+        "corpus": {
+            "name": corpus_name(corpus),
+            "fingerprint": corpus_fingerprint(corpus),
+            "n_recordings": len(corpus),
+        },
+    }
 
 
 def _json_only(config: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The report: one page that shows profiles, their clusters and where they come from. It computes nothing."""
 
+from snaps.report.alignment import alignment_sections, write_alignment
 from snaps.report.blocks import LabelSet, LabelSets, Picture, Section, Table
 from snaps.report.comparison import comparison_sections, write_comparison
 from snaps.report.page import write_report
@@ -10,7 +11,9 @@ __all__ = [
     "Picture",
     "Section",
     "Table",
+    "alignment_sections",
     "comparison_sections",
+    "write_alignment",
     "write_comparison",
     "write_report",
 ]

@@ -26,7 +26,10 @@ def network() -> nn.Sequential:
 @pytest.mark.parametrize(
     ("name", "theirs"),
     [
-        ("integrated-gradients", lambda model: lambda x: attr.IntegratedGradients(model).attribute(x, target=0, n_steps=20)),
+        (
+            "integrated-gradients",
+            lambda model: lambda x: attr.IntegratedGradients(model).attribute(x, target=0, n_steps=20),
+        ),
         ("occlusion", lambda model: lambda x: attr.Occlusion(model).attribute(x, (4, 8), strides=(2, 4), target=0)),
         ("guided-backpropagation", lambda model: lambda x: attr.GuidedBackprop(model).attribute(x, target=0)),
         ("deconvolution", lambda model: lambda x: attr.Deconvolution(model).attribute(x, target=0)),

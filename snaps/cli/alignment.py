@@ -1,0 +1,139 @@
+"""``snaps align``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from snaps.cli.corpora import open_corpus
+from snaps.cli.options import (
+    AnnotationsOption,
+    BatchSizeOption,
+    ContextChoice,
+    ContextOption,
+    CorpusOption,
+    DeviceOption,
+    DialectOption,
+    FrameStepsOption,
+    IgnoreOption,
+    JsonOption,
+    OnErrorChoice,
+    OnErrorOption,
+    OverwriteOption,
+    PhonesOption,
+    QuietOption,
+    SplitOption,
+    ignored_symbols,
+)
+from snaps.cli.output import print_outcome, refuse_folder, written_folder
+from snaps.errors import InputError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+#: Labelled arrays, by which an output of `snaps align` is known.
+EVALUATION_FILE = "alignment.nc"
+
+
+def align(
+    model: Annotated[Path, typer.Argument(help="Checkpoint of a network, as `snaps train` writes it.")],
+    aligners: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[ALIGNER]...",
+            help="Saliency methods, each with a peak rule behind a colon if it is not its usual one: sensitivity, "
+            "sensitivity:max, lrp-epsilon, unaligned. Without any, sensitivity.",
+        ),
+    ] = None,
+    *,
+    corpus: CorpusOption,
+    out: Annotated[Path, typer.Option(help="Folder to write: labelled arrays, tables as CSV, figures, and a page.")],
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Rank the aligners that are named, in one pass over the corpus.")
+    ] = False,
+    tier: Annotated[str, typer.Option(help="Tier of the annotation.")] = "phoneme",
+    window: Annotated[int, typer.Option(help="Steps to either side of the peak that count as near.")] = 2,
+    tables_only: Annotated[
+        bool,
+        typer.Option(
+            "--tables-only", help="For networks of other symbols than the tier's, such as letters: the tables alone."
+        ),
+    ] = False,
+    split: SplitOption = None,
+    dialect_sentences: DialectOption = None,
+    phones: PhonesOption = None,
+    annotations: AnnotationsOption = None,
+    ignore: IgnoreOption = None,
+    context: ContextOption = ContextChoice.AUTO,
+    frame_steps: FrameStepsOption = None,
+    batch_size: BatchSizeOption = None,
+    repeats: Annotated[int, typer.Option(help="Repeats of the bootstrap over recordings.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    device: DeviceOption = None,
+    on_error: OnErrorOption = OnErrorChoice.RAISE,
+    overwrite: OverwriteOption = False,
+    quiet: QuietOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask how good alignments are: what is annotated where frames are aligned."""
+    from snaps.alignment import aligner_of
+    from snaps.figures import draw_offscreen
+    from snaps.models import load_model
+    from snaps.profiling import compare_aligners
+
+    refuse_folder(out, EVALUATION_FILE, command="snaps align", overwrite=overwrite)
+    names = list(dict.fromkeys(aligners or ["sensitivity"]))
+    if len(names) > 1 and not compare:
+        raise InputError(f"{len(names)} aligners are named; accepted is one, or several with --compare")
+    found = compare_aligners(
+        load_model(model),
+        open_corpus(corpus, split=split, dialect_sentences=dialect_sentences, phones=phones, annotations=annotations),
+        {name: aligner_of(name) for name in names},
+        tier=tier, window=window, matched=not tables_only, ignore=ignored_symbols(ignore), context=context.value,
+        frame_steps=frame_steps, batch_size=batch_size, repeats=repeats, seed=seed, device=device,
+        on_error=on_error.value, progress=not quiet,
+    )  # fmt: skip
+    draw_offscreen()
+    with written_folder(out) as folder:
+        _write(found, folder, title=f"Alignment of {model.stem}")
+    print_outcome("alignment", _outcome(found, out), as_json=as_json)
+
+
+def _write(found: "xr.Dataset", folder: Path, *, title: str) -> None:
+    from snaps.figures import plot_aligners, plot_alignment, save_figure
+    from snaps.report import write_alignment
+
+    found.to_netcdf(folder / EVALUATION_FILE, engine="h5netcdf")
+    found["table"].to_dataframe().reset_index().query("table > 0").to_csv(folder / "table.csv", index=False)
+    if "accuracy" in found:
+        accuracies = found[["accuracy", "accuracy_low", "accuracy_high"]].to_dataframe().reset_index()
+        accuracies.to_csv(folder / "accuracy.csv", index=False)
+        found["offsets"].to_dataframe().reset_index().query("offsets > 0").to_csv(folder / "offsets.csv", index=False)
+        if found.sizes["aligner"] > 1:
+            save_figure(plot_aligners(found), folder / "aligners.png")
+    for name in found["aligner"].values:
+        file = f"{str(name).replace(':', '-')}.png"
+        save_figure(plot_alignment(found.sel(aligner=name), title=str(name)), folder / file)
+    write_alignment(found, folder / "report.html", title=title)
+
+
+def _outcome(found: "xr.Dataset", out: Path) -> dict[str, Any]:
+    from snaps.schema import decode_attribute
+
+    outcome: dict[str, Any] = {
+        "folder": str(out),
+        "page": str(out / "report.html"),
+        "frames": int(found.attrs["n_frames"]),
+        "recordings": int(found.attrs["n_recordings"]),
+    }
+    if "accuracy" in found:
+        for name in found["aligner"].values:
+            one = found.sel(aligner=name)
+            outcome[str(name)] = {
+                **{str(c): float(one["accuracy"].sel(criterion=c)) for c in one["criterion"].values},
+                "mean offset ms": float(one["mean_offset_ms"]),
+            }
+    drops = decode_attribute(found.attrs, "drop_log")
+    outcome["left out"] = {reason: sum(counts.values()) for reason, counts in drops["counts"].items()}
+    outcome["recordings left out"] = {skipped["recording"]: skipped["reason"] for skipped in drops["skipped"]}
+    return outcome

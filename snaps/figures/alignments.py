@@ -1,0 +1,289 @@
+"""How good an alignment is (SNAP paper, Figures 2, 3, A1 to A3)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import xarray as xr
+from matplotlib import colormaps
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from snaps.errors import InputError, one_of
+from snaps.figures.scales import verbatim
+
+#: What accuracies are called in figures and tables.
+CRITERION_NAMES = {
+    "centre": "at the centre",
+    "aligned": "at the peak",
+    "window": "near the peak",
+    "ceiling": "in the frame",
+}
+#: Share of the largest offsets that is left out of a map of offsets, as in the paper.
+LONGEST_OFFSETS = 0.05
+
+
+def order_by_largest_share(table: xr.DataArray) -> list[str]:
+    """Predicted symbols in the order of their largest share of one annotated symbol, the largest first (Figure 3).
+
+    Parameters
+    ----------
+    table : DataArray of shape (symbol, annotated)
+        Frames.
+    """
+    shares = table / table.sum("annotated")
+    order = np.argsort(-shares.max("annotated").values, kind="stable")
+    return [str(symbol) for symbol in table["symbol"].values[order]]
+
+
+def plot_contingency(
+    table: xr.DataArray, ax: Axes | None = None, *, order: Sequence[str] | None = None, title: str | None = None
+) -> Axes:
+    """Draw predicted against annotated symbols, white for no frame and black for all of a row (Figure 3).
+
+    Parameters
+    ----------
+    table : DataArray of shape (symbol, annotated)
+        ``evaluate_alignment(…)["table"]`` at one moment.
+    ax : Axes, optional
+        Where to draw; new ones otherwise.
+    order : sequence of str, optional
+        Rows from top to bottom; None for the largest share of a row first. Columns follow the rows as far as they
+        have the same symbols.
+    title : str, optional
+        Heading.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    InputError
+        If the table has other dimensions, or `order` names a symbol that it lacks.
+    """
+    if set(table.dims) != {"symbol", "annotated"}:
+        raise InputError(f"a contingency table has the dimensions symbol and annotated; received {table.dims}")
+    symbols = [str(symbol) for symbol in table["symbol"].values]
+    rows = order_by_largest_share(table) if order is None else list(order)
+    strange = [symbol for symbol in rows if symbol not in symbols]
+    if strange:
+        raise InputError(f"order names {one_of(strange)}; the table has {one_of(symbols)}")
+    heard = table["annotated"].values[table.sum("symbol").values > 0]
+    there = [str(label) for label in heard]
+    columns = [label for label in rows if label in there] + [label for label in there if label not in rows]
+    counts = table.transpose("symbol", "annotated").sel(symbol=rows)
+    shares = (counts / counts.sum("annotated")).sel(annotated=columns)
+    if ax is None:
+        _, ax = plt.subplots(
+            figsize=(2.4 + 0.16 * len(columns), 1.6 + 0.16 * len(rows)), layout="constrained"
+        )  # fmt: skip
+    image = ax.imshow(shares.values, cmap="Greys", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    ax.set_xticks(range(len(columns)), [label or "(none)" for label in columns], rotation=90, fontsize=7)
+    ax.set_yticks(range(len(rows)), rows, fontsize=7)
+    verbatim(*ax.get_xticklabels(), *ax.get_yticklabels())
+    ax.set_xlabel("annotated")
+    ax.set_ylabel("predicted")
+    ax.figure.colorbar(image, ax=ax, label="share of frames", pad=0.02)
+    if title is not None:
+        verbatim(ax.set_title(title))
+    return ax
+
+
+def plot_offsets(evaluation: xr.Dataset, ax: Axes | None = None, *, title: str | None = None) -> Axes:
+    """Draw how far from the peak the predicted symbol is, a row for each symbol (Figure 2, right).
+
+    Every row is scaled to its largest number; rows are in the order of their mean offset, and the longest 5 % of
+    all offsets are not shown. The first column holds frames in which the symbol is not annotated.
+
+    Parameters
+    ----------
+    evaluation : Dataset
+        What `snaps.evaluate_alignment` gives for one aligner.
+    ax : Axes, optional
+        Where to draw; new ones otherwise.
+    title : str, optional
+        Heading.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    InputError
+        If the evaluation has no offsets, because the network predicts other symbols than the tier has.
+    """
+    offsets = _offsets(evaluation)
+    means = evaluation["mean_offset_by_symbol"].values
+    order = np.argsort(np.where(np.isnan(means), np.inf, means), kind="stable")
+    numbers = offsets.transpose("symbol", "offset").values[order]
+    shown = _shown(numbers)
+    scaled = numbers[:, : shown + 1] / np.maximum(numbers[:, : shown + 1].max(axis=1, keepdims=True), 1)
+    if ax is None:
+        _, ax = plt.subplots(figsize=(5.2, 1.6 + 0.16 * len(order)), layout="constrained")
+    image = ax.imshow(scaled, cmap=colormaps["viridis"], vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    _mark_offsets(ax, evaluation, shown)
+    symbols = [str(evaluation["symbol"].values[row]) for row in order]
+    ax.set_yticks(range(len(symbols)), symbols, fontsize=7)
+    verbatim(*ax.get_yticklabels())
+    ax.set_ylabel("predicted")
+    ax.figure.colorbar(image, ax=ax, label="frames, scaled by row", pad=0.02)
+    if title is not None:
+        verbatim(ax.set_title(title))
+    return ax
+
+
+def plot_offset_histogram(evaluation: xr.Dataset, ax: Axes | None = None, *, title: str | None = None) -> Axes:
+    """Draw how far from the peak the predicted symbol is, over all frames (Figure 2, left).
+
+    Parameters
+    ----------
+    evaluation : Dataset
+        What `snaps.evaluate_alignment` gives for one aligner.
+    ax : Axes, optional
+        Where to draw; new ones otherwise.
+    title : str, optional
+        Heading; accuracies otherwise.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    InputError
+        If the evaluation has no offsets.
+    """
+    numbers = _offsets(evaluation).sum("symbol").values
+    shown = _shown(numbers[None])
+    if ax is None:
+        _, ax = plt.subplots(figsize=(5.2, 2.8), layout="constrained")
+    colors = ["0.6", *["tab:blue"] * shown]
+    ax.bar(range(shown + 1), numbers[: shown + 1] / max(numbers.sum(), 1), color=colors, width=0.9)
+    _mark_offsets(ax, evaluation, shown)
+    ax.set_ylabel("share of frames")
+    if title is None:
+        accuracy = evaluation["accuracy"]
+        title = "; ".join(
+            f"{CRITERION_NAMES[str(name)]} {share:.1%}"
+            for name, share in zip(accuracy["criterion"].values, accuracy.values, strict=True)
+        )
+    verbatim(ax.set_title(title, fontsize=9))
+    return ax
+
+
+def plot_alignment(evaluation: xr.Dataset, *, title: str | None = None) -> Figure:
+    """Draw all of an evaluation: offsets, and tables before and after alignment (Figures 2 and A1).
+
+    Parameters
+    ----------
+    evaluation : Dataset
+        What `snaps.evaluate_alignment` gives for one aligner; without accuracies, the tables alone are drawn.
+    title : str, optional
+        Heading.
+
+    Returns
+    -------
+    Figure
+        The tables side by side, below the offsets if there are any.
+    """
+    table = evaluation["table"]
+    order = order_by_largest_share(table.sel(moment="after"))
+    rows, columns = table.sizes["symbol"], int((table.sum(["moment", "symbol"]) > 0).sum())
+    height = 1.8 + 0.15 * rows
+    judged = "offsets" in evaluation
+    figure = Figure(figsize=(2 * (2.6 + 0.15 * columns), height * (2 if judged else 1)), layout="constrained")
+    panels = figure.subplots(2 if judged else 1, 2, squeeze=False)
+    if judged:
+        plot_offset_histogram(evaluation, panels[0, 0])
+        plot_offsets(evaluation, panels[0, 1], title="offset by symbol")
+    for ax, moment, words in zip(panels[-1], ("before", "after"), ("at the centre", "at the peak"), strict=True):
+        plot_contingency(table.sel(moment=moment), ax, order=order, title=f"annotation {words}")
+    if title is not None:
+        verbatim(figure.suptitle(title))
+    return figure
+
+
+def plot_aligners(comparison: xr.Dataset, ax: Axes | None = None, *, title: str | None = None) -> Axes:
+    """Draw the accuracies of several aligners with their confidence intervals, the best on top.
+
+    Parameters
+    ----------
+    comparison : Dataset
+        What `snaps.profiling.compare_aligners` gives.
+    ax : Axes, optional
+        Where to draw; new ones otherwise.
+    title : str, optional
+        Heading.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    InputError
+        If the comparison has no accuracies.
+    """
+    if "accuracy" not in comparison or "aligner" not in comparison["accuracy"].dims:
+        raise InputError("a comparison of aligners has accuracies by aligner; received a dataset without them")
+    order = rank_aligners(comparison)
+    if ax is None:
+        _, ax = plt.subplots(figsize=(7.0, 1.6 + 0.28 * len(order)), layout="constrained")
+    places = np.arange(len(order))
+    for criterion, marker, color in (("aligned", "o", "tab:blue"), ("window", "s", "tab:orange")):
+        found = comparison.sel(criterion=criterion, aligner=order)
+        middle = found["accuracy"].values
+        ends = np.stack([middle - found["accuracy_low"].values, found["accuracy_high"].values - middle])
+        ax.errorbar(
+            middle, places, xerr=np.nan_to_num(np.maximum(ends, 0)), fmt=marker, color=color, capsize=2.5,
+            markersize=5, label=CRITERION_NAMES[criterion],
+        )  # fmt: skip
+    ceiling = float(comparison["accuracy"].sel(criterion="ceiling").max())
+    centre = float(comparison["accuracy"].sel(criterion="centre").max())
+    ax.axvline(centre, color="0.5", linestyle=":", label="at the centre, unaligned")
+    ax.axvline(ceiling, color="0.3", linestyle="--", label="in the frame (ceiling)")
+    ax.set_yticks(places, order)
+    verbatim(*ax.get_yticklabels())
+    ax.invert_yaxis()
+    ax.set_xlim(0, 1)
+    ax.set_xlabel("share of frames whose predicted symbol is annotated there")
+    ax.grid(axis="x", color="0.92")
+    ax.set_axisbelow(True)
+    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
+    if title is not None:
+        verbatim(ax.set_title(title))
+    return ax
+
+
+def rank_aligners(comparison: xr.Dataset) -> list[str]:
+    """Names of aligners, the highest accuracy at the peak first."""
+    accuracy = comparison["accuracy"].sel(criterion="aligned")
+    order = np.argsort(-accuracy.values, kind="stable")
+    return [str(name) for name in comparison["aligner"].values[order]]
+
+
+def _offsets(evaluation: xr.Dataset) -> xr.DataArray:
+    if "offsets" not in evaluation or evaluation["offsets"].dims != ("symbol", "offset"):
+        raise InputError("offsets are those of one aligner, and of a network that predicts the tier's own symbols")
+    return evaluation["offsets"]
+
+
+def _shown(numbers: np.ndarray) -> int:
+    """Last column to show, so that the longest offsets of all frames are left out."""
+    total = numbers.sum(axis=0)
+    share = np.cumsum(total) / max(total.sum(), 1)
+    return max(1, min(int(np.searchsorted(share, 1 - LONGEST_OFFSETS)), numbers.shape[1] - 1))
+
+
+def _mark_offsets(ax: Axes, evaluation: xr.Dataset, shown: int) -> None:
+    every = max(1, -(-shown // 6))
+    places = [0, *range(1, shown + 1, every)]
+    milliseconds = evaluation["offset_ms"].values
+    ax.set_xticks(places, ["absent", *(f"{milliseconds[place]:g}" for place in places[1:])])
+    ax.set_xlabel("offset (ms)")
