@@ -26,6 +26,7 @@ _PUBLIC = {
     "contrast": "snaps.profiles",
     "distances": "snaps.clustering",
     "evaluate_alignment": "snaps.profiling",
+    "evaluate_faithfulness": "snaps.faithfulness",
     "filter_groups": "snaps.profiles",
     "frame_table": "snaps.profiling",
     "load_model": "snaps.models",

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import snaps
-from snaps.cli import alignment, clustering, comparison, corpora, profiling, training
+from snaps.cli import alignment, clustering, comparison, corpora, evidence, profiling, training
 from snaps.cli.demonstration import demo
 
 #: What a shell calls the end by an interruption, and Typer's exit status after one.
@@ -23,6 +23,7 @@ app.add_typer(corpora.app, name="corpus")
 app.command()(training.train)
 app.command()(profiling.profile)
 app.command()(alignment.align)
+app.command()(evidence.faithfulness)
 app.command()(clustering.cluster)
 app.command()(comparison.compare)
 app.command()(clustering.report)

@@ -9,6 +9,7 @@ from snaps.figures.alignments import (
 )
 from snaps.figures.clustermaps import plot_clustermap
 from snaps.figures.comparisons import plot_changes, plot_layer_matrix, plot_moved
+from snaps.figures.evidence import plot_flipping, plot_profile_null, plot_randomization
 from snaps.figures.files import draw_offscreen, save_figure
 from snaps.figures.frames import plot_frame
 from snaps.figures.maps import plot_snap, plot_snap_grid, reach
@@ -21,12 +22,15 @@ __all__ = [
     "plot_changes",
     "plot_clustermap",
     "plot_contingency",
+    "plot_flipping",
     "plot_frame",
     "plot_layer_matrix",
     "plot_model_silhouettes",
     "plot_moved",
     "plot_offset_histogram",
     "plot_offsets",
+    "plot_profile_null",
+    "plot_randomization",
     "plot_silhouette_panels",
     "plot_silhouettes",
     "plot_snap",

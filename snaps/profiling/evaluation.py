@@ -67,12 +67,14 @@ def evaluate_alignment(
         Steps to either side of the peak that count as near; 2 are the paper's 16 ms.
     matched : bool
         False for a network of other symbols, such as letters against phonemes: only the tables are made.
-    ignore, symbols, target, context, frame_steps, frame_hop, batch_size, device, on_error
+    ignore, symbols, target, context, frame_steps, frame_hop, batch_size, device
         As `snaps.compute_profiles` has them; frames predicted as blank are left out unless `ignore` says otherwise.
     repeats, seed : int
         Of the bootstrap over recordings that gives 95 % confidence intervals.
     progress : bool
         Whether a progress bar is shown, on standard error.
+    on_error : {"raise", "skip"}
+        Whether a recording that cannot be read ends the evaluation, or is left out and listed with its reason.
 
     Returns
     -------

@@ -4,11 +4,10 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
-from typing import Literal
+from typing import Literal, Protocol
 
 from tqdm.auto import tqdm
 
-from snaps.datasets.corpus import CorpusLike
 from snaps.datasets.drops import DropLog
 from snaps.datasets.recording import Recording
 from snaps.errors import InputError, RecordingError
@@ -31,8 +30,18 @@ def check_on_error(on_error: str) -> None:
         raise InputError(f"on_error is {on_error!r}; accepted are 'raise', 'skip'")
 
 
+class Loadable(Protocol):
+    """As many recordings as it is long; indexing loads one."""
+
+    def __len__(self) -> int:
+        """Their number."""
+
+    def __getitem__(self, index: int, /) -> Recording:
+        """Load one."""
+
+
 def read_ahead(
-    corpus: CorpusLike, drops: DropLog, *, on_error: OnError, progress: bool, what: str = "profiles"
+    corpus: Loadable, drops: DropLog, *, on_error: OnError, progress: bool, what: str = "profiles"
 ) -> Iterator[Recording]:
     """Load recording after recording, a few ahead of the network, with a progress bar."""
     indices = iter(range(len(corpus)))

@@ -3,6 +3,7 @@
 from snaps.report.alignment import alignment_sections, write_alignment
 from snaps.report.blocks import LabelSet, LabelSets, Picture, Section, Table
 from snaps.report.comparison import comparison_sections, write_comparison
+from snaps.report.evidence import faithfulness_sections, write_faithfulness
 from snaps.report.page import write_report
 
 __all__ = [
@@ -13,7 +14,9 @@ __all__ = [
     "Table",
     "alignment_sections",
     "comparison_sections",
+    "faithfulness_sections",
     "write_alignment",
     "write_comparison",
+    "write_faithfulness",
     "write_report",
 ]

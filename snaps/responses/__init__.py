@@ -20,7 +20,7 @@ from snaps.responses.responses import (
 from snaps.responses.stack import Convolution, Passage, Scaling, Stack
 from snaps.responses.steps import Step, StepByStep, layer_results, play, steps_of
 from snaps.responses.taps import Taps, evaluating, layer_names, tap
-from snaps.responses.tracing import NotAStackError, Padding, scaling_of, stack_of
+from snaps.responses.tracing import NotAStackError, Padding, Sequenced, scaling_of, stack_of
 
 __all__ = [
     "CONTEXTS",
@@ -40,6 +40,7 @@ __all__ = [
     "Run",
     "SaliencyMethod",
     "Scaling",
+    "Sequenced",
     "Stack",
     "Step",
     "StepByStep",

@@ -84,6 +84,20 @@ class ConeResponder:
             heard = self.stack.forward(features[None, :, begin : min(end, features.shape[-1])])
             yield ConePiece(self, first, last - first + 1, first * self.grid.hop + self.grid.offset - begin, heard)
 
+    @torch.no_grad()
+    def score(self, cones: Float[Tensor, "frame unit cone"]) -> Float[Tensor, "frame symbol"]:
+        """Logits of frames, from what their cones in the input hold."""
+        for operation in self.stack.operations:
+            cones = operation.forward(cones)
+        return cones[..., 0]
+
+    def explain(
+        self, cones: Float[Tensor, "frame unit cone"], target: Target, methods: Sequence[SaliencyMethod]
+    ) -> Iterator[LayerResponse]:
+        """Responses of every tapped layer to frames, from what their cones in the input hold."""
+        piece = SingleCones(self, 0, len(cones), 0, self.stack.forward(cones))
+        return piece.respond(torch.arange(len(cones), device=cones.device), target, methods)
+
 
 @dataclass(frozen=True, eq=False)
 class ConePiece:
@@ -188,3 +202,16 @@ class ConePiece:
         if self.responder.alone:
             return heard[index]
         return cut_windows(heard[index], source=source, start=start[index], width=self.responder.widths[index])
+
+
+@dataclass(frozen=True, eq=False)
+class SingleCones(ConePiece):
+    """Cones of frames, each of them a source of its own."""
+
+    @cached_property
+    def logits(self) -> Float[Tensor, "frame symbol"]:
+        """Scores of every symbol for every frame."""
+        return self.activations[-1][..., 0]
+
+    def _heard(self, frames: Int[Tensor, " frame"]) -> tuple[list[Tensor], Tensor, list[Tensor]]:
+        return self.activations, frames, [torch.zeros_like(frames)] * len(self.activations)

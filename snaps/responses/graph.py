@@ -54,13 +54,20 @@ class GraphResponder:
         # (frame, unit, step), a view
         frames = features.to(weights.dtype).unfold(-1, self.grid.steps, self.grid.hop).movedim(1, 0)
         run = frames[..., self.grid.offset : self.grid.offset + self.run_steps]
-        yield GraphPiece(self, run, torch.cat(list(self._score(run))))
+        yield GraphPiece(self, run, self.score(run))
 
     @torch.no_grad()
-    def _score(self, frames: Float[Tensor, "frame unit step"]) -> Iterator[Float[Tensor, "frame symbol"]]:
+    def score(self, frames: Float[Tensor, "frame unit step"]) -> Float[Tensor, "frame symbol"]:
+        """Logits of frames, from what is run of them."""
         with tap(self.model, ("logits",)) as taps:
-            for batch in frames.split(self.batch_size):
-                yield middle_step(taps.run(batch))
+            return torch.cat([middle_step(taps.run(batch)) for batch in frames.split(self.batch_size)])
+
+    def explain(
+        self, frames: Float[Tensor, "frame unit step"], target: Target, methods: Sequence[SaliencyMethod]
+    ) -> Iterator[LayerResponse]:
+        """Responses of every tapped layer to frames, from what is run of them."""
+        numbers = torch.arange(len(frames), device=frames.device)
+        return GraphPiece(self, frames, frames.new_empty(0, 0)).respond(numbers, target, methods)
 
 
 @dataclass(frozen=True, eq=False)

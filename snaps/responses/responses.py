@@ -197,6 +197,14 @@ class Responder(Protocol):
     def play(self, features: Float[Tensor, "unit step"]) -> Iterator[Piece]:
         """Play one recording, in one piece or several."""
 
+    def score(self, cones: Float[Tensor, "frame unit cone"]) -> Float[Tensor, "frame symbol"]:
+        """Logits of frames, from what their cones in the input hold."""
+
+    def explain(
+        self, cones: Float[Tensor, "frame unit cone"], target: Target, methods: Sequence[SaliencyMethod]
+    ) -> Iterator[LayerResponse]:
+        """Responses of every tapped layer to frames, from what their cones in the input hold."""
+
 
 def cut_windows(
     values: Float[Tensor, "source unit step"],

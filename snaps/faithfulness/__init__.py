@@ -1,0 +1,18 @@
+"""Whether saliency can be believed: pixel flipping, randomisation, and profiles against chance."""
+
+from snaps.faithfulness.evaluation import PARTS, evaluate_faithfulness, open_faithfulness, save_faithfulness
+from snaps.faithfulness.flipping import BASELINES, evaluate_flipping
+from snaps.faithfulness.nulls import evaluate_profiles
+from snaps.faithfulness.randomization import evaluate_randomization, randomised_layers
+
+__all__ = [
+    "BASELINES",
+    "PARTS",
+    "evaluate_faithfulness",
+    "evaluate_flipping",
+    "evaluate_profiles",
+    "evaluate_randomization",
+    "open_faithfulness",
+    "randomised_layers",
+    "save_faithfulness",
+]

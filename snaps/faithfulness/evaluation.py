@@ -1,0 +1,236 @@
+"""Can saliency be believed? Pixel flipping, randomisation and the profiles' null distributions, in one call."""
+
+import os
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import torch
+import xarray as xr
+from torch import nn
+
+from snaps.alignment import Aligner, Sensitivity
+from snaps.alignment.aligner import check_method, described
+from snaps.clustering import PERCENTILES
+from snaps.datasets.corpus import CorpusLike
+from snaps.datasets.drops import DropLog
+from snaps.errors import InputError, MissingFileError, OutputExistsError, one_of
+from snaps.faithfulness.flipping import PERCENTAGES, evaluate_flipping
+from snaps.faithfulness.nulls import evaluate_profiles
+from snaps.faithfulness.randomization import evaluate_randomization
+from snaps.faithfulness.sampling import FRAMES, Sample
+from snaps.profiling.reading import OnError, check_on_error
+from snaps.profiling.result import network_attributes
+from snaps.profiling.session import Session, open_session
+from snaps.responses import Context, SaliencyMethod, Target
+from snaps.schema import INPUT_LAYER, encode_attributes
+
+#: What can be evaluated, and what it says.
+PARTS: Mapping[str, str] = {
+    "flipping": "whether the bins that matter most are those that the prediction needs",
+    "randomization": "whether saliency depends on what the network has learned",
+    "profiles": "whether profiles depend on where frames are aligned",
+}
+SCHEMA = "neuron-snaps faithfulness"
+
+
+def evaluate_faithfulness(
+    model: nn.Module,
+    corpus: CorpusLike,
+    methods: Mapping[str, SaliencyMethod] | None = None,
+    *,
+    parts: Sequence[str] = tuple(PARTS),
+    frames: int | None = 1000,
+    percentages: Sequence[float] = PERCENTAGES,
+    baseline: str = "floor",
+    random_orders: int = 3,
+    randomization_frames: int | None = 200,
+    grouping: str = "phoneme",
+    shuffles: int = 19,
+    percentiles: Sequence[float] = PERCENTILES,
+    min_count: int = 1,
+    context: Context = "recording",
+    target: str | Target = "predicted",
+    ignore: Iterable[str] | None = None,
+    symbols: Sequence[str] | None = None,
+    frame_steps: int | None = None,
+    frame_hop: int | None = None,
+    batch_size: int | None = None,
+    device: str | torch.device | None = None,
+    repeats: int = 1000,
+    seed: int = 0,
+    progress: bool = True,
+    on_error: OnError = "raise",
+) -> xr.DataTree:
+    """Measure which saliency method can be believed on a network.
+
+    Parameters
+    ----------
+    model : Module
+        The network; it is left as it was found.
+    corpus : Corpus or list of Recording
+        What is played.
+    methods : mapping of str to saliency method, optional
+        By the names that the result shall have; None for sensitivity alone.
+    parts : sequence of str
+        Some of ``"flipping"``, ``"randomization"`` and ``"profiles"``.
+    frames, randomization_frames : int or None
+        Frames that are drawn for pixel flipping and for the randomisation, spread evenly over the recordings; None
+        for all. Profiles take the whole corpus.
+    percentages, baseline, random_orders
+        Of the pixel flipping: shares of bins in percent; what they are set to, ``"floor"``, ``"mean"`` or ``"moore"``;
+        how many random orders.
+    grouping, shuffles, percentiles, min_count
+        Of the profiles: what frames are averaged by; how many shuffled alignments; thresholds of the clusterings;
+        smallest number of frames of a group.
+    context, target, ignore, symbols, frame_steps, frame_hop, batch_size, device
+        As `snaps.compute_profiles` has them.
+    repeats : int
+        Of the bootstrap over recordings.
+    seed : int
+        Of all that is drawn at random.
+    progress : bool
+        Whether progress bars are shown, on standard error.
+    on_error : {"raise", "skip"}
+        Whether a recording that cannot be read ends the evaluation, or is left out and listed with its reason.
+
+    Returns
+    -------
+    DataTree
+        ``/flipping``: see `snaps.faithfulness.evaluate_flipping`; ``/randomization``: see `evaluate_randomization`;
+        ``/profiles``: see `evaluate_profiles`, with the methods along ``saliency``.
+
+    Raises
+    ------
+    InputError
+        If an option makes no sense or does not fit the network.
+
+    Notes
+    -----
+    Thesis, section 6.1; Becker et al., 2018; Adebayo et al., 2018.
+    """
+    chosen = {"sensitivity": Sensitivity()} if methods is None else dict(methods)
+    if not chosen:
+        raise InputError("methods is empty; accepted is a mapping from names to saliency methods")
+    for name, method in chosen.items():
+        check_method(f"the method {name!r}", method)
+    strange = [part for part in parts if part not in PARTS]
+    if strange or isinstance(parts, str) or not len(parts):
+        raise InputError(f"parts are {parts!r}; accepted are some of {one_of(PARTS)}")
+    check_on_error(on_error)
+    options: dict[str, Any] = {
+        "context": context, "target": target, "ignore": ignore, "symbols": symbols, "frame_steps": frame_steps,
+        "frame_hop": frame_hop, "batch_size": batch_size, "device": device,
+    }  # fmt: skip
+
+    def opened(network: nn.Module) -> AbstractContextManager[Session]:
+        return open_session(network, **options, layers=(INPUT_LAYER,), methods=list(chosen.values()))
+
+    found: dict[str, xr.Dataset] = {}
+    attributes: dict[str, Any] = {
+        "schema": SCHEMA, "seed": seed, "methods": {name: described(method) for name, method in chosen.items()},
+    }  # fmt: skip
+    with opened(model) as session:
+        attributes |= network_attributes(session, corpus)
+        if "flipping" in parts:
+            drops = _new_log()
+            found["flipping"] = evaluate_flipping(
+                session, Sample(corpus, frames=frames, seed=seed), chosen, percentages=percentages, baseline=baseline,
+                random_orders=random_orders, repeats=repeats, progress=progress, on_error=on_error, drops=drops,
+            )  # fmt: skip
+            found["flipping"].attrs["drop_log"] = drops.to_dict()
+    if "randomization" in parts:
+        drops = _new_log()
+        found["randomization"] = evaluate_randomization(
+            model, opened, Sample(corpus, frames=randomization_frames, seed=seed), chosen,
+            progress=progress, on_error=on_error, drops=drops,
+        )  # fmt: skip
+        found["randomization"].attrs["drop_log"] = drops.to_dict()
+    if "profiles" in parts:
+        found["profiles"] = xr.concat(
+            [
+                evaluate_profiles(
+                    model, corpus, Aligner(method), grouping=grouping, shuffles=shuffles, percentiles=percentiles,
+                    min_count=min_count, seed=seed, progress=progress, on_error=on_error, **options,
+                )
+                for method in chosen.values()
+            ],
+            xr.Variable("saliency", list(chosen)),
+        )  # fmt: skip
+    for dataset in found.values():
+        dataset.attrs = encode_attributes(dataset.attrs)
+    tree = xr.DataTree.from_dict({f"/{part}": dataset for part, dataset in found.items()})
+    tree.attrs = encode_attributes(attributes)
+    return tree
+
+
+def save_faithfulness(tree: xr.DataTree, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
+    """Write what `evaluate_faithfulness` gives to a netCDF4 file, which appears whole or not at all.
+
+    Parameters
+    ----------
+    tree : DataTree
+        What to write.
+    path : path
+        Where; missing folders above it are made.
+    overwrite : bool
+        Whether to replace a file that exists.
+
+    Returns
+    -------
+    Path
+        The file.
+
+    Raises
+    ------
+    OutputExistsError
+        If it exists and may not be replaced.
+    """
+    target = Path(path)
+    if target.exists() and (not overwrite or target.is_dir()):
+        raise OutputExistsError(f"{target} exists and is not replaced")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial_file = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
+    try:
+        tree.to_netcdf(partial_file, engine="h5netcdf")
+        partial_file.replace(target)
+    finally:
+        partial_file.unlink(missing_ok=True)
+    return target
+
+
+def open_faithfulness(path: str | os.PathLike[str]) -> xr.DataTree:
+    """Read what `save_faithfulness` wrote.
+
+    Parameters
+    ----------
+    path : path
+        The file.
+
+    Raises
+    ------
+    MissingFileError
+        If there is none.
+    InputError
+        If it is something else.
+    """
+    source = Path(path)
+    if not source.is_file():
+        raise MissingFileError(f"there is no file {str(source)!r}")
+    try:
+        with xr.open_datatree(source, engine="h5netcdf") as tree:
+            loaded = tree.load()
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(f"{source} cannot be read as a netCDF4 file: {error}") from None
+    if loaded.attrs.get("schema") != SCHEMA:
+        raise InputError(f"{source} holds no evaluation of faithfulness: its schema is {loaded.attrs.get('schema')!r}")
+    return loaded
+
+
+def _new_log() -> DropLog:
+    log = DropLog()
+    for reason in ("ignored", "non-finite", "short"):
+        log.add(reason, FRAMES, 0)
+    return log

@@ -1,0 +1,169 @@
+"""Randomisation: whether saliency depends on what the network has learned (Adebayo et al., 2018)."""
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+
+import numpy as np
+import torch
+import xarray as xr
+from scipy.stats import rankdata
+from torch import nn
+
+from snaps.datasets.drops import DropLog
+from snaps.errors import InputError
+from snaps.faithfulness.sampling import Sample, fixed, listen
+from snaps.profiling.reading import OnError
+from snaps.profiling.session import Session
+from snaps.responses import SaliencyMethod, Sequenced
+
+#: Gives an open session for a network.
+Opener = Callable[[nn.Module], AbstractContextManager[Session]]
+
+
+def randomised_layers(model: nn.Module) -> list[str]:
+    """Names of the modules whose weights are randomised, from the output down.
+
+    Those are convolutions, fully connected layers and whatever else has weights of two dimensions or more and can be
+    initialised again; normalisations stay as they are.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    found = [name for name, module in _in_order(model) if _can_be_randomised(module)]
+    if not found:
+        raise InputError(f"the network {type(model).__name__} has no layer whose weights could be drawn anew")
+    return found[::-1]
+
+
+def randomised(model: nn.Module, layers: Sequence[str], *, seed: int) -> nn.Module:
+    """A copy of a network with the weights of some modules drawn anew, as torch draws them first.
+
+    Parameters
+    ----------
+    model : Module
+        It is left as it is.
+    layers : sequence of str
+        Modules.
+    seed : int
+        Of the weights; each module has the same new weights whatever else is randomised.
+    """
+    other = copy.deepcopy(model)
+    names = [name for name, _ in model.named_modules()]
+    with torch.random.fork_rng():
+        for layer in layers:
+            torch.manual_seed(seed * 10_007 + names.index(layer))
+            other.get_submodule(layer).reset_parameters()  # type: ignore[operator]
+    return other
+
+
+def evaluate_randomization(
+    model: nn.Module,
+    opened: Opener,
+    sample: Sample,
+    methods: Mapping[str, SaliencyMethod],
+    *,
+    progress: bool = True,
+    on_error: OnError = "raise",
+    drops: DropLog,
+) -> xr.Dataset:
+    """Rank correlation of saliency with the original's, as a network is randomised from the top down.
+
+    Parameters
+    ----------
+    model : Module
+        The network.
+    opened : callable
+        Opens a session for a network, with the layer ``input`` tapped.
+    sample : Sample
+        Frames to look at.
+    methods : mapping of str to saliency method
+        By their names.
+    progress, on_error, drops
+        Of the passes over the corpus, one for every layer.
+
+    Returns
+    -------
+    Dataset
+        ``correlation`` and ``correlation_absolute`` (saliency, randomised): Spearman's correlation over all bins of the
+        input, of saliency and of its absolute value, averaged over frames; the target is the symbol that the
+        original predicts. ``undefined`` (saliency, randomised): frames whose saliency is the same everywhere, and which
+        have none. The coordinate names the module down to which everything is randomised, from the output on.
+
+    Raises
+    ------
+    InputError
+        If there is no layer to randomise.
+    """
+    layers = randomised_layers(model)
+    shape = (len(methods), len(layers))
+    signed, absolute = np.zeros(shape), np.zeros(shape)
+    defined, undefined = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+    chosen = list(methods.values())
+    n_frames = 0
+    for column in range(len(layers)):
+        other = randomised(model, layers[: column + 1], seed=sample.seed)
+        # What is left out is counted once, in the first pass.
+        log = drops if column == 0 else DropLog()
+        with opened(model) as session, opened(other) as changed:
+            heard_frames = listen(
+                session, sample, chosen, drops=log, on_error=on_error, progress=progress,
+                what=f"randomised down to {layers[column]}",
+            )  # fmt: skip
+            for heard in heard_frames:
+                n_frames += len(heard.cones) if column == 0 else 0
+                target = fixed(session.scores(), heard.logits)
+                (response,) = changed.responder(heard.recording).explain(heard.cones, target, chosen)
+                for row, (before, after) in enumerate(zip(heard.saliencies, response.saliencies, strict=True)):
+                    one = correlations(before.flatten(1).cpu().numpy(), after.flatten(1).cpu().numpy())
+                    other_one = correlations(
+                        before.flatten(1).abs().cpu().numpy(), after.flatten(1).abs().cpu().numpy()
+                    )
+                    there = np.isfinite(one) & np.isfinite(other_one)
+                    signed[row, column] += one[there].sum()
+                    absolute[row, column] += other_one[there].sum()
+                    defined[row, column] += there.sum()
+                    undefined[row, column] += (~there).sum()
+    with np.errstate(invalid="ignore"):
+        dims = ("saliency", "randomised")
+        return xr.Dataset(
+            {
+                "correlation": (dims, signed / defined),
+                "correlation_absolute": (dims, absolute / defined),
+                "undefined": (dims, undefined),
+            },
+            {"saliency": np.array(list(methods), dtype=str), "randomised": np.array(layers, dtype=str)},
+            {"n_frames": n_frames},
+        )
+
+
+def correlations(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Spearman's correlation row by row, ties with mean ranks; NaN where a row is constant or not finite."""
+    found = np.full(len(one), np.nan)
+    good = np.isfinite(one).all(axis=1) & np.isfinite(other).all(axis=1)
+    first, second = (rankdata(values[good], axis=1) for values in (one, other))
+    first -= first.mean(axis=1, keepdims=True)
+    second -= second.mean(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found[good] = (first * second).sum(axis=1) / np.sqrt(
+            np.square(first).sum(axis=1) * np.square(second).sum(axis=1)
+        )
+    return found
+
+
+def _can_be_randomised(module: nn.Module) -> bool:
+    weight = getattr(module, "weight", None)
+    return isinstance(weight, torch.Tensor) and weight.dim() > 1 and hasattr(module, "reset_parameters")
+
+
+def _in_order(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """Modules in the order of execution, where the network tells it, else as they are defined."""
+    names = {id(module): name for name, module in model.named_modules()}
+    if isinstance(model, Sequenced):
+        for _, link in model.sequence():
+            if isinstance(link, nn.Module):
+                yield names[id(link)], link
+    else:
+        yield from model.named_modules()
