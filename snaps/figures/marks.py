@@ -48,7 +48,9 @@ class Mark:
         if not all(isinstance(edge, Real) and not isinstance(edge, bool) and 0 < edge < np.inf for edge in edges):
             raise InputError(f"a mark lies at {one_of(edges)} Hz; accepted are frequencies above 0")
         if self.upto is not None and self.upto <= self.frequency:
-            raise InputError(f"a mark reaches from {self.frequency:g} up to {self.upto:g} Hz; accepted is a higher edge")
+            raise InputError(
+                f"a mark reaches from {self.frequency:g} up to {self.upto:g} Hz; accepted is a higher edge"
+            )
 
 
 #: What to point at in the maps of which groups: frequencies in Hz, or marks with a label.
@@ -96,7 +98,7 @@ PETERSON_BARNEY: Mapping[Speakers, Mapping[str, tuple[int, int, int]]] = {
 }
 
 #: Where the energy of a burst is concentrated, in Hz: M. Halle, G. W. Hughes and J.-P. A. Radley, "Acoustic properties
-#: of stop consonants", JASA 29 (1957). For t and d they say "above 4000 Hz"; the upper edge is that of the corpora here.
+#: of stop consonants", JASA 29 (1957). For t and d they say "above 4000 Hz"; the upper edge is that of speech at 16 kHz.
 BURSTS: Mapping[str, tuple[Mark, ...]] = {
     **dict.fromkeys("pb", (Mark(500, "burst", upto=1500),)),
     **dict.fromkeys("td", (Mark(4000, "burst", upto=8000),)),

@@ -86,9 +86,7 @@ def plot_methods(
     """
     rows = [[Panel(values, str(group)) for values in methods.values()] for group in groups]
     headings = list(map(str, methods))
-    return plot_panels(
-        rows, headings=headings, shared=shared, within=within, units=units, marks=marks, title=title
-    )
+    return plot_panels(rows, headings=headings, shared=shared, within=within, units=units, marks=marks, title=title)
 
 
 def plot_panels(
@@ -155,7 +153,7 @@ def plot_panels(
             draw_marks(ax, values, marks=marks, group=panel.group)
             below = row + 1 == len(rows) or column >= len(rows[row + 1])
             trim_ticks(ax, values, horizontal=horizontal, below=below, left=column == 0)
-            name_panel(ax, panel.name or panel.group, "" if bars else f"±{limits[row, column]:.3g}")
+            name_panel(ax, panel.name or panel.group, "" if bars else _scale(limits[row, column], panel, units))
         for ax in axes[row, len(panels) :]:
             ax.remove()
         if shared == "row":
@@ -183,10 +181,12 @@ def _limits(shown: Sequence[Sequence[xr.DataArray]], shared: Shared) -> np.ndarr
     return np.broadcast_to(np.nanmax(result, axis=axis, keepdims=True), result.shape)
 
 
+def _scale(limit: float, panel: Panel, units: str | None) -> str:
+    return f"±{limit:.3g} {units_of(panel.values) if units is None else units}".rstrip()
+
+
 def _bar_label(values: Sequence[xr.DataArray], units: str | None) -> str:
-    """Name what all maps of a colour bar have in common: the value, if it is the same, and its unit."""
-    labels = dict.fromkeys(value_label(one, units) for one in values)
-    if len(labels) == 1:
-        return next(iter(labels))
+    """Name the values of a colour bar's maps, with their unit where they have it in common."""
+    names = dict.fromkeys(value_label(one, "") for one in values)
     common = set(map(units_of, values)) if units is None else {units}
-    return with_units("value", common.pop() if len(common) == 1 else "")
+    return with_units(" and ".join(names) if len(names) < 3 else "value", common.pop() if len(common) == 1 else "")

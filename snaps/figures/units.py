@@ -163,11 +163,6 @@ def _draw(ax: Axes, values: xr.DataArray, named: Sequence[str], *, others: bool)
     ax.axhline(0, color="0.75", linewidth=0.7, zorder=0)
     if values.dims[-1] == "lag" and len(positions) > 1:
         ax.axvline(0, color="0.2", linewidth=0.6, linestyle=(0, (4, 3)), alpha=0.55, zorder=0)
-    rest = [str(label) for label in lines[GROUP].values if str(label) not in named] if others else []
-    for place, group in enumerate(rest):
-        label = f"{len(rest)} other" + ("" if len(rest) == 1 else "s") if place == 0 else None
-        drawn = group_index(lines, group).values
-        ax.plot(positions, drawn, color=OTHERS, linewidth=0.6, marker=marker, zorder=1, label=label)
     for place, group in enumerate(named):
         ax.plot(
             positions,
@@ -180,6 +175,11 @@ def _draw(ax: Axes, values: xr.DataArray, named: Sequence[str], *, others: bool)
             zorder=3,
             label=group,
         )
+    rest = [str(label) for label in lines[GROUP].values if str(label) not in named] if others else []
+    for place, group in enumerate(rest):
+        label = f"{len(rest)} other" + ("" if len(rest) == 1 else "s") if place == 0 else None
+        drawn = group_index(lines, group).values
+        ax.plot(positions, drawn, color=OTHERS, linewidth=0.6, marker=marker, zorder=1, label=label)
     ax.spines[["top", "right"]].set_visible(False)
 
 

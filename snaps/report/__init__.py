@@ -2,6 +2,8 @@
 
 from snaps.report.blocks import LabelSet, LabelSets, Picture, Section, Table
 from snaps.report.comparison import comparison_sections, write_comparison
+from snaps.report.lags import saliency_section, units_section
+from snaps.report.maps import maps_section, methods_section
 from snaps.report.page import write_report
 
 __all__ = [
@@ -11,6 +13,10 @@ __all__ = [
     "Section",
     "Table",
     "comparison_sections",
+    "maps_section",
+    "methods_section",
+    "saliency_section",
+    "units_section",
     "write_comparison",
     "write_report",
 ]
