@@ -98,7 +98,7 @@ PETERSON_BARNEY: Mapping[Speakers, Mapping[str, tuple[int, int, int]]] = {
 }
 
 #: Where the energy of a burst is concentrated, in Hz: M. Halle, G. W. Hughes and J.-P. A. Radley, "Acoustic properties
-#: of stop consonants", JASA 29 (1957). For t and d they say "above 4000 Hz"; the upper edge is that of speech at 16 kHz.
+#: of stop consonants", JASA 29 (1957). For t and d they say "above 4000 Hz"; 8000 is where speech at 16 kHz ends.
 BURSTS: Mapping[str, tuple[Mark, ...]] = {
     **dict.fromkeys("pb", (Mark(500, "burst", upto=1500),)),
     **dict.fromkeys("td", (Mark(4000, "burst", upto=8000),)),
