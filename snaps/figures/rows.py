@@ -140,7 +140,7 @@ def plot_panels(
         len(rows),
         across,
         title=title,
-        left=0.84 if names else 0.62,
+        left=0.95 if names else 0.62,
         right=0.85 if bars else 0.12,
         head=0.22 if headings else 0.0,
         size=(1.9, 1.3),
@@ -164,7 +164,7 @@ def plot_panels(
         verbatim(ax.set_title(heading, fontsize=9, pad=7))
     for ax, name in zip(axes[:, 0], names, strict=False):
         at = (ax.get_position().y0 + ax.get_position().y1) / 2
-        written = figure.text(inches(figure, 0.36), at, name, rotation=90, ha="center", va="center", fontsize=8)
+        written = figure.text(inches(figure, 0.46), at, name, rotation=90, ha="center", va="center", fontsize=8)
         verbatim(written)
     label_sides(figure, horizontal_of(shown[-1][0]).label, vertical_label(rows[0][0].values))
     return figure

@@ -179,7 +179,7 @@ def _draw(ax: Axes, values: xr.DataArray, named: Sequence[str], *, others: bool)
     for place, group in enumerate(rest):
         label = f"{len(rest)} other" + ("" if len(rest) == 1 else "s") if place == 0 else None
         drawn = group_index(lines, group).values
-        ax.plot(positions, drawn, color=OTHERS, linewidth=0.6, marker=marker, zorder=1, label=label)
+        ax.plot(positions, drawn, color=OTHERS, linewidth=0.6, marker=marker, markersize=3, zorder=1, label=label)
     ax.spines[["top", "right"]].set_visible(False)
 
 
