@@ -30,7 +30,7 @@ def maps_section(
     profiles: xr.Dataset | xr.DataTree,
     *,
     weighting: Weighting = "frames",
-    most: int = MOST_MAPS,
+    most: int | None = None,
     marks: Marks | None = None,
     title: str = "SNAPs of the input",
 ) -> Section:
@@ -42,8 +42,8 @@ def maps_section(
         Profiles of one layer, as a rule of ``input``.
     weighting : {"frames", "groups"}
         How the grand mean is taken, see `snaps.profiles.contrast`.
-    most : int
-        Largest number of groups to show; those with the most epochs.
+    most : int, optional
+        Largest number of groups to show, those with the most epochs; 64 otherwise.
     marks : mapping of str to sequence of float or Mark, optional
         Frequencies to point at, as `snaps.figures.plot_snap` takes them.
     title : str
@@ -61,7 +61,7 @@ def maps_section(
     """
     dataset = dataset_of(profiles)
     values = snap(dataset, weighting)
-    largest = dataset[COUNT].values.argsort(kind="stable")[::-1][:most]
+    largest = dataset[COUNT].values.argsort(kind="stable")[::-1][: MOST_MAPS if most is None else most]
     chosen = [str(label) for label in dataset[GROUP].values[np.sort(largest)]]
     within = reach(values)
     furthest = float(abs(values[LAG]).max())
