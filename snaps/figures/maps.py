@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from snaps.errors import InputError
+from snaps.figures.marks import Marks, draw_marks
+from snaps.figures.panels import bar_beside, columns_for, label_sides, name_panel, panel_axes, trim_ticks
 from snaps.figures.scales import (
     Horizontal,
     draw_map,
@@ -22,7 +24,7 @@ from snaps.figures.scales import (
     verbatim,
     with_units,
 )
-from snaps.schema import GROUP, LAG
+from snaps.schema import FREQUENCY, GROUP, LAG
 
 #: Red above, blue below, white at zero; told apart by readers with any colour vision.
 DIVERGING = "RdBu_r"
@@ -37,6 +39,7 @@ def plot_snap(
     within: float | None = None,
     units: str | None = None,
     title: str | None = None,
+    marks: Marks | None = None,
     colorbar: bool = True,
 ) -> Axes:
     """Draw one group's SNAP: red where it lies above the grand mean, blue where below, white at zero.
@@ -59,6 +62,9 @@ def plot_snap(
         frequency.
     title : str, optional
         The group and, in hidden layers, the layer otherwise.
+    marks : mapping of str to sequence of float or Mark, optional
+        Frequencies to point at, by group, e.g. ``{"iy": [270, 2290]}`` in Hz, `snaps.figures.formants()` or
+        `snaps.figures.BURSTS`. Groups that it lacks have none.
     colorbar : bool
         Whether to add a colour bar.
 
@@ -70,23 +76,23 @@ def plot_snap(
     Raises
     ------
     InputError
-        If there is no such group, or no lag lies `within`.
+        If there is no such group, no lag lies `within`, or `marks` are no frequencies or find no axis in Hz.
     """
-    values = _between(group_index(snap, group), within)
-    limit = _limit(values, vmax)
+    values = between(group_index(snap, group), within)
+    limit = limit_of(values, vmax)
     if ax is None:
         _, ax = plt.subplots(figsize=(5.6, 3.6), layout="constrained")
     horizontal = horizontal_of(values)
-    image = _draw(ax, values, limit, horizontal)
+    image = draw_panel(ax, values, limit, horizontal=horizontal)
+    draw_marks(ax, values, marks=marks, group=group)
     label_units(ax, values)
     label_columns(ax, horizontal)
     layer = str(snap.attrs.get("layer", ""))
     heading = title if title is not None else (f"{group} · {layer}" if layer else group)
     verbatim(ax.set_title(heading))
     if colorbar:
-        name = str(snap.attrs.get("long_name", "value"))
         bar = ax.figure.colorbar(image, ax=ax, pad=0.02, fraction=0.06)
-        bar.set_label(with_units(name, units_of(snap) if units is None else units))
+        bar.set_label(value_label(snap, units))
         bar.outline.set_visible(False)
     return ax
 
@@ -100,6 +106,7 @@ def plot_snap_grid(
     within: float | None = None,
     vmax: float | None = None,
     units: str | None = None,
+    marks: Marks | None = None,
     title: str | None = None,
 ) -> Figure:
     """Draw the SNAPs of several groups side by side.
@@ -121,6 +128,8 @@ def plot_snap_grid(
         Value of the darkest red where the scale is shared; the largest of the groups shown otherwise.
     units : str, optional
         As in `plot_snap`.
+    marks : mapping of str to sequence of float or Mark, optional
+        As in `plot_snap`.
     title : str, optional
         Heading of the whole picture.
 
@@ -132,34 +141,30 @@ def plot_snap_grid(
     Raises
     ------
     InputError
-        If a group does not exist, none is asked for, or no lag lies `within`.
+        If a group does not exist, none is asked for, no lag lies `within`, and as `plot_snap` does for `marks`.
     """
     chosen = [str(label) for label in snap[GROUP].values] if groups is None else [str(g) for g in groups]
     if not chosen:
         raise InputError("there are no groups to draw")
-    panels = [_between(group_index(snap, group), within) for group in chosen]
-    limit = _limit(xr.concat(panels, dim="panel", join="exact", coords="minimal", compat="override"), vmax)
+    panels = [between(group_index(snap, group), within) for group in chosen]
+    limit = limit_of(xr.concat(panels, dim="panel", join="exact", coords="minimal", compat="override"), vmax)
     horizontal = horizontal_of(panels[0])
-    across = min(len(panels), columns or _columns(len(panels)))
+    across = min(len(panels), columns or columns_for(len(panels)))
     down = -(-len(panels) // across)
-    figure, axes = _panels(down, across, title=title, bar=shared)
+    figure, axes = panel_axes(down, across, title=title, right=0.85 if shared else 0.12)
     image = None
     for index, (group, values) in enumerate(zip(chosen, panels, strict=True)):
         ax = axes[index // across, index % across]
         own = limit if shared else largest(values)
-        image = _draw(ax, values, own, horizontal)
-        bottom = index + across >= len(panels)
-        label_units(ax, values, label=False)
-        label_columns(ax, horizontal, label=False, bins=4)
-        ax.tick_params(labelbottom=bottom, labelleft=index % across == 0, labelsize=6.5, length=2, pad=1.5)
-        _name(ax, group, "" if shared else f"±{own:.3g}")
+        image = draw_panel(ax, values, own, horizontal=horizontal)
+        draw_marks(ax, values, marks=marks, group=group)
+        trim_ticks(ax, values, horizontal=horizontal, below=index + across >= len(panels), left=index % across == 0)
+        name_panel(ax, group, "" if shared else f"±{own:.3g}")
     for ax in axes.flat[len(panels) :]:
         ax.remove()
-    figure.supxlabel(horizontal.label, fontsize=9, y=_inches(figure, 0.1, vertical=True))
-    figure.supylabel("frequency (Hz)" if "frequency" in snap.coords else "unit", fontsize=9, x=_inches(figure, 0.1))
-    name = with_units(str(snap.attrs.get("long_name", "value")), units_of(snap) if units is None else units)
+    label_sides(figure, horizontal.label, vertical_label(snap))
     if shared and image is not None:
-        _shared_bar(figure, image, name)
+        bar_beside(figure, image, value_label(snap, units))
     return figure
 
 
@@ -187,7 +192,8 @@ def reach(snap: xr.DataArray, *, share: float = 0.01) -> float:
     return float(lags.where(counts).max()) if bool(counts.any()) else float(lags.max())
 
 
-def _draw(ax: Axes, values: xr.DataArray, limit: float, horizontal: Horizontal) -> AxesImage:
+def draw_panel(ax: Axes, values: xr.DataArray, limit: float, *, horizontal: Horizontal) -> AxesImage:
+    """Draw an array of shape (unit, lag) in colours from -`limit` to `limit`, with the peak marked."""
     image = draw_map(ax, values, cmap=DIVERGING, vmin=-limit, vmax=limit, horizontal=horizontal)
     if LAG in values.dims and values.sizes[LAG] > 1:
         # Thin and pale, since what is narrowest lies right behind it; the triangle says where to look.
@@ -199,7 +205,14 @@ def _draw(ax: Axes, values: xr.DataArray, limit: float, horizontal: Horizontal) 
     return image
 
 
-def _between(values: xr.DataArray, within: float | None) -> xr.DataArray:
+def between(values: xr.DataArray, within: float | None) -> xr.DataArray:
+    """Cut values to the lags that lie `within` so many seconds of the peak, if that is asked for.
+
+    Raises
+    ------
+    InputError
+        If no lag does.
+    """
     if within is None or LAG not in values.dims:
         return values
     # A microsecond takes up rounding.
@@ -212,7 +225,14 @@ def _between(values: xr.DataArray, within: float | None) -> xr.DataArray:
     return values.isel({LAG: kept})
 
 
-def _limit(values: xr.DataArray, vmax: float | None) -> float:
+def limit_of(values: xr.DataArray, vmax: float | None) -> float:
+    """Value of the darkest red: what is asked for, or the largest.
+
+    Raises
+    ------
+    InputError
+        If what is asked for is not above 0.
+    """
     if vmax is None:
         return largest(values)
     if not vmax > 0:
@@ -220,49 +240,11 @@ def _limit(values: xr.DataArray, vmax: float | None) -> float:
     return float(vmax)
 
 
-def _columns(number: int) -> int:
-    """Panels side by side: a little wider than high, and no more than fit a page."""
-    return number if number <= 4 else int(np.clip(np.ceil(np.sqrt(number * 1.3)), 4, 8))
+def value_label(values: xr.DataArray, units: str | None) -> str:
+    """Label of the colours, with their unit."""
+    return with_units(str(values.attrs.get("long_name", "value")), units_of(values) if units is None else units)
 
 
-def _panels(down: int, across: int, *, title: str | None, bar: bool) -> tuple[Figure, np.ndarray]:
-    left, right, bottom, top = 0.62, 0.85 if bar else 0.12, 0.5, 0.45 if title else 0.12
-    width, height = 1.45 * across + left + right, 1.05 * down + bottom + top
-    figure = Figure(figsize=(width, height))
-    axes = figure.subplots(
-        down,
-        across,
-        squeeze=False,
-        gridspec_kw={
-            "left": left / width,
-            "right": 1 - right / width,
-            "bottom": bottom / height,
-            "top": 1 - top / height,
-            "wspace": 0.06,
-            "hspace": 0.08,
-        },
-    )
-    if title:
-        verbatim(figure.suptitle(title, fontsize=11, y=1 - 0.12 / height, va="top"))
-    return figure, axes
-
-
-def _name(ax: Axes, group: str, scale: str) -> None:
-    box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.2}
-    verbatim(ax.text(0.03, 0.95, group, transform=ax.transAxes, va="top", fontsize=8.5, weight="bold", bbox=box))
-    if scale:
-        ax.text(0.97, 0.95, scale, transform=ax.transAxes, va="top", ha="right", fontsize=6, bbox=box)
-
-
-def _shared_bar(figure: Figure, image: AxesImage, label: str) -> None:
-    height = figure.get_figheight()
-    tall = min(0.76, 3.0 / height)
-    place = figure.add_axes((1 - _inches(figure, 0.72), 0.5 - tall / 2, _inches(figure, 0.12), tall))
-    bar = figure.colorbar(image, cax=place)
-    bar.set_label(label, fontsize=8)
-    bar.ax.tick_params(labelsize=7, length=2)
-    bar.outline.set_visible(False)
-
-
-def _inches(figure: Figure, inches: float, *, vertical: bool = False) -> float:
-    return inches / (figure.get_figheight() if vertical else figure.get_figwidth())
+def vertical_label(values: xr.DataArray) -> str:
+    """Label of the vertical axis."""
+    return "frequency (Hz)" if FREQUENCY in values.coords else "unit"

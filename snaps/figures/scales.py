@@ -116,20 +116,26 @@ def frequency_ticks(frequency: np.ndarray) -> dict[int, float]:
     Frequencies between two units lie between them; one up to a unit beyond the outermost, as the upper edge
     of the last mel band, lies at the edge of the axis.
     """
-    if len(frequency) < 2 or not (np.diff(frequency) > 0).all():
-        return {}
-    units = np.arange(-1, len(frequency) + 1)
-    centres = np.concatenate([[2 * frequency[0] - frequency[1]], frequency, [2 * frequency[-1] - frequency[-2]]])
-    # Rounding of the outermost centre must not lose the tick at the end of the scale.
-    inside = [hertz for hertz in FREQUENCY_TICKS if centres[0] <= hertz <= centres[-1] * (1 + 1e-3)]
-    positions = np.clip(np.interp(inside, centres, units), -0.5, len(frequency) - 0.5)
-    ticks = {hertz: float(position) for hertz, position in zip(inside, positions, strict=True)}
+    places = {hertz: frequency_place(frequency, hertz) for hertz in FREQUENCY_TICKS}
+    ticks = {hertz: place for hertz, place in places.items() if place is not None}
     # Few units lie close together; labels that would touch are left out, the higher one stays.
     kept: dict[int, float] = {}
     for hertz, position in reversed(ticks.items()):
         if not kept or min(kept.values()) - position >= 0.055 * len(frequency):
             kept[hertz] = position
     return dict(reversed(kept.items()))
+
+
+def frequency_place(frequency: np.ndarray, hertz: float) -> float | None:
+    """Where a frequency in Hz lies among the units with these centre frequencies; None where it lies outside."""
+    if len(frequency) < 2 or not (np.diff(frequency) > 0).all():
+        return None
+    centres = np.concatenate([[2 * frequency[0] - frequency[1]], frequency, [2 * frequency[-1] - frequency[-2]]])
+    # Rounding of the outermost centre must not lose the tick at the end of the scale.
+    if not centres[0] <= hertz <= centres[-1] * (1 + 1e-3):
+        return None
+    place = np.interp(hertz, centres, np.arange(-1, len(frequency) + 1))
+    return float(np.clip(place, -0.5, len(frequency) - 0.5))
 
 
 def largest(values: xr.DataArray) -> float:

@@ -3,24 +3,20 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
 from snaps.clustering import Clustering, Distance, cluster, mean_silhouette, silhouette_sweep
 from snaps.errors import InputError, one_of
-from snaps.figures import plot_clustermap, plot_silhouettes, plot_snap_grid, reach
+from snaps.figures import plot_clustermap, plot_silhouettes
 from snaps.figures.clustermaps import SINGLETON, cluster_colors
-from snaps.profiles import filter_groups, snap
+from snaps.profiles import filter_groups
 from snaps.profiles.contrasts import Weighting
 from snaps.profiles.groups import left_out
 from snaps.report.blocks import Block, LabelSet, LabelSets, Picture, Section, Table
+from snaps.report.maps import maps_section
 from snaps.schema import COUNT, GROUP, INPUT_LAYER, LAG, UNALIGNED, UNIT, dataset_of
 
-#: Maps of more groups than this would not be told apart; the largest groups are shown.
-MOST_MAPS = 64
-#: Maps side by side: as many as fit the page at full size.
-MAPS_ACROSS = 6
 #: Layers of the network whose clusters are shown besides those asked for: those of the highest silhouettes.
 BEST_LAYERS = 2
 
@@ -69,7 +65,7 @@ def grouping_section(node: xr.DataTree, options: Options, *, title: str | None =
     layers = {str(name): dataset_of(child) for name, child in kept.children.items()}
     sections = [_groups(layers, options), _layers(layers)]
     if INPUT_LAYER in layers:
-        sections.append(_maps(layers[INPUT_LAYER], options))
+        sections.append(maps_section(layers[INPUT_LAYER], weighting=options.weighting))
     first = next(iter(layers.values()))
     if first.sizes[GROUP] < 2:
         sections.append(Section("Clusters", ["There is a single group: nothing to compare it with."]))
@@ -116,25 +112,6 @@ def _layers(layers: dict[str, xr.Dataset]) -> Section:
         unaligned = _percent(int(dataset[UNALIGNED].sum()), int(dataset[COUNT].sum()))
         rows.append([name, dataset.sizes[UNIT], dataset.sizes[LAG], span, unaligned])
     return Section("Layers", [Table(["layer", "units", "lags", "from … to", "unaligned epochs"], rows)])
-
-
-def _maps(dataset: xr.Dataset, options: Options) -> Section:
-    values = snap(dataset, options.weighting)
-    largest = dataset[COUNT].values.argsort(kind="stable")[::-1][:MOST_MAPS]
-    chosen = [str(label) for label in dataset[GROUP].values[np.sort(largest)]]
-    within = reach(values)
-    furthest = float(abs(values[LAG]).max())
-    caption = (
-        "What sets the input of a group apart, as far as the network heeds it: red above, blue below the "
-        "mean of all groups, white where nothing differs or nothing matters. Lag 0 is the peak of importance."
-    )
-    if within < furthest:
-        caption += f" Beyond ±{1000 * within:.0f} ms values are below 1 % of the largest, and are not shown."
-    if len(chosen) < dataset.sizes[GROUP]:
-        caption += f" Shown are the {len(chosen)} largest of {dataset.sizes[GROUP]} groups."
-    figure = plot_snap_grid(values, chosen, within=within, columns=min(len(chosen), MAPS_ACROSS))
-    alt = f"Maps of frequency and lag of {len(chosen)} groups: {', '.join(chosen)}"
-    return Section("SNAPs of the input", [Picture(figure, alt, caption)])
 
 
 def _silhouettes(node: xr.DataTree, options: Options) -> Section:

@@ -227,7 +227,7 @@ def test_small_groups_are_left_out_and_listed(tmp_path: Path) -> None:
 
 
 def test_many_groups_show_the_largest_maps_and_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("snaps.report.groupings.MOST_MAPS", 3)
+    monkeypatch.setattr("snaps.report.maps.MOST_MAPS", 3)
     tree = small_tree()
     text = write_report(tree, tmp_path / "r.html").read_text(encoding="utf-8")
     assert "Shown are the 3 largest of 8 groups." in text

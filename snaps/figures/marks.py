@@ -1,0 +1,196 @@
+"""Frequencies that textbooks name, marked in maps of the input: formants of vowels, bursts of plosives."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Real
+from typing import Literal, get_args
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
+
+from snaps.errors import InputError, one_of
+from snaps.figures.scales import frequency_place
+from snaps.schema import FREQUENCY
+
+Speakers = Literal["men", "women", "children"]
+
+#: Dark, and cased in white, so that it is seen on red and on blue.
+MARK = "0.1"
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A frequency, or a band of frequencies, to point at.
+
+    Attributes
+    ----------
+    frequency : float
+        In Hz; the lower edge of a band.
+    label : str
+        What is written beside it.
+    upto : float or None
+        Upper edge of a band, in Hz.
+
+    Raises
+    ------
+    InputError
+        If a frequency is not above 0, or a band ends before it begins.
+    """
+
+    frequency: float
+    label: str = ""
+    upto: float | None = None
+
+    def __post_init__(self) -> None:
+        edges = (self.frequency,) if self.upto is None else (self.frequency, self.upto)
+        if not all(isinstance(edge, Real) and not isinstance(edge, bool) and 0 < edge < np.inf for edge in edges):
+            raise InputError(f"a mark lies at {one_of(edges)} Hz; accepted are frequencies above 0")
+        if self.upto is not None and self.upto <= self.frequency:
+            raise InputError(
+                f"a mark reaches from {self.frequency:g} up to {self.upto:g} Hz; accepted is a higher edge"
+            )
+
+
+#: What to point at in the maps of which groups: frequencies in Hz, or marks with a label.
+Marks = Mapping[str, Sequence[float | Mark]]
+
+#: Average formants F1, F2 and F3 in Hz of ten American English vowels, by TIMIT's symbols, of men, women and children:
+#: G. E. Peterson and H. L. Barney, "Control methods used in a study of the vowels", JASA 24 (1952), Table II.
+PETERSON_BARNEY: Mapping[Speakers, Mapping[str, tuple[int, int, int]]] = {
+    "men": {
+        "iy": (270, 2290, 3010),
+        "ih": (390, 1990, 2550),
+        "eh": (530, 1840, 2480),
+        "ae": (660, 1720, 2410),
+        "aa": (730, 1090, 2440),
+        "ao": (570, 840, 2410),
+        "uh": (440, 1020, 2240),
+        "uw": (300, 870, 2240),
+        "ah": (640, 1190, 2390),
+        "er": (490, 1350, 1690),
+    },
+    "women": {
+        "iy": (310, 2790, 3310),
+        "ih": (430, 2480, 3070),
+        "eh": (610, 2330, 2990),
+        "ae": (860, 2050, 2850),
+        "aa": (850, 1220, 2810),
+        "ao": (590, 920, 2710),
+        "uh": (470, 1160, 2680),
+        "uw": (370, 950, 2670),
+        "ah": (760, 1400, 2780),
+        "er": (500, 1640, 1960),
+    },
+    "children": {
+        "iy": (370, 3200, 3730),
+        "ih": (530, 2730, 3600),
+        "eh": (690, 2610, 3570),
+        "ae": (1010, 2320, 3320),
+        "aa": (1030, 1370, 3170),
+        "ao": (680, 1060, 3180),
+        "uh": (560, 1410, 3310),
+        "uw": (430, 1170, 3260),
+        "ah": (850, 1590, 3360),
+        "er": (560, 1820, 2160),
+    },
+}
+
+#: Where the energy of a burst is concentrated, in Hz: M. Halle, G. W. Hughes and J.-P. A. Radley, "Acoustic properties
+#: of stop consonants", JASA 29 (1957). For t and d they say "above 4000 Hz"; 8000 is where speech at 16 kHz ends.
+BURSTS: Mapping[str, tuple[Mark, ...]] = {
+    **dict.fromkeys("pb", (Mark(500, "burst", upto=1500),)),
+    **dict.fromkeys("td", (Mark(4000, "burst", upto=8000),)),
+    **dict.fromkeys("kg", (Mark(1500, "burst", upto=4000),)),
+}
+
+
+def formants(speakers: Speakers = "men", *, number: int = 2) -> dict[str, tuple[Mark, ...]]:
+    """Average formants of American English vowels, as marks for `plot_snap`.
+
+    Parameters
+    ----------
+    speakers : {"men", "women", "children"}
+        Whose averages.
+    number : int
+        How many formants of each vowel, 1 to 3.
+
+    Returns
+    -------
+    dict of str to tuple of Mark
+        By TIMIT's symbols; diphthongs and reduced vowels are missing. From Peterson and Barney (1952), Table II.
+
+    Raises
+    ------
+    InputError
+        If there are no such speakers, or not so many formants.
+
+    Examples
+    --------
+    >>> [(mark.label, mark.frequency) for mark in formants()["iy"]]
+    [('F1', 270), ('F2', 2290)]
+    """
+    if speakers not in get_args(Speakers):
+        raise InputError(f"speakers is {speakers!r}; accepted are {one_of(get_args(Speakers))}")
+    if number not in (1, 2, 3):
+        raise InputError(f"number is {number!r}; accepted are 1, 2 and 3 formants")
+    return {
+        vowel: tuple(Mark(hertz, f"F{order}") for order, hertz in enumerate(of_vowel[:number], start=1))
+        for vowel, of_vowel in PETERSON_BARNEY[speakers].items()
+    }
+
+
+def draw_marks(ax: Axes, values: xr.DataArray, *, marks: Marks | None, group: str) -> None:
+    """Draw the marks of one group: thin lines across its map, brackets for bands, labels at the right.
+
+    Marks beyond the axis are left out.
+
+    Raises
+    ------
+    InputError
+        If a mark is no frequency, or the units of the map have none.
+    """
+    if not marks or group not in marks:
+        return
+    if FREQUENCY not in values.coords:
+        raise InputError(f"the marks of {group!r} are frequencies, and the units of this map have none")
+    frequency = values[FREQUENCY].values
+    across = ax.get_yaxis_transform()
+    small = _small(ax)
+    cased = [withStroke(linewidth=1.8 if small else 2.4, foreground="white", alpha=0.75)]
+    for mark in map(_as_mark, marks[group]):
+        low = frequency_place(frequency, mark.frequency)
+        if low is None:
+            continue
+        high = low
+        if mark.upto is None:
+            ax.axhline(low, color=MARK, linewidth=0.7, linestyle=(0, (1, 1.5)), path_effects=cased, label="mark")
+        else:
+            # A band reaches the edge of the axis where its own lies beyond.
+            top = frequency_place(frequency, mark.upto)
+            high = len(frequency) - 0.5 if top is None else top
+            bracket = ([0.955, 0.975, 0.975, 0.955], [low, low, high, high])
+            ax.plot(*bracket, transform=across, color=MARK, linewidth=0.9, path_effects=cased, label="mark")
+        ax.text(
+            0.985 if mark.upto is None else 0.945,
+            high if mark.upto is None else (low + high) / 2,
+            mark.label or f"{mark.frequency:g}",
+            transform=across,
+            ha="right",
+            va="bottom" if mark.upto is None else "center",
+            fontsize=5.5 if small else 8,
+            color=MARK,
+            path_effects=cased,
+            parse_math=False,
+        )
+
+
+def _as_mark(mark: float | Mark) -> Mark:
+    return mark if isinstance(mark, Mark) else Mark(mark)
+
+
+def _small(ax: Axes) -> bool:
+    """Whether these are axes of a grid, below two inches in width."""
+    figure = ax.get_figure(root=True)
+    return figure is not None and ax.get_position().width * figure.get_figwidth() < 2
