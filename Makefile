@@ -39,7 +39,7 @@ help:
 install: $(VENV)/.installed-all $(VENV)/.installed-oracles
 
 demo: $(VENV)/.installed-demo
-	$(BIN)/snaps demo --out demo $(ARGS)
+	$(BIN)/snaps reproduce --scale demo --out demo $(ARGS)
 
 test: $(VENV)/.installed-test $(VENV)/.installed-oracles
 	$(PYTEST) -m "not campaign" $(ARGS)

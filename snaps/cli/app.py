@@ -6,7 +6,7 @@ import typer
 
 import snaps
 from snaps.cli import alignment, clustering, comparison, corpora, evidence, profiling, training
-from snaps.cli.demonstration import demo
+from snaps.cli.reproduction import reproduce
 
 #: What a shell calls the end by an interruption, and Typer's exit status after one.
 INTERRUPTED = 130
@@ -27,7 +27,7 @@ app.command()(evidence.faithfulness)
 app.command()(clustering.cluster)
 app.command()(comparison.compare)
 app.command()(clustering.report)
-app.command()(demo)
+app.command()(reproduce)
 
 
 def _print_version(wanted: bool) -> None:

@@ -52,9 +52,9 @@ class ModelComparison:
     changes : Dataset with the dimensions pair, layer and percentile
         Change between the clusterings of two networks, likewise, for every layer of the first and the layer of
         the second that it was matched with, whose name is the coordinate ``matched``.
-    correspondence : Dataset with the dimensions pair, layer and layer_
+    correspondence : Dataset with the dimensions pair, layer and ``layer_``
         ``rsa`` and ``p_value``; layers of the first network lie along ``layer``, of the second along ``layer_``.
-    similarity : Dataset with the dimensions pair, layer and layer_
+    similarity : Dataset with the dimensions pair, layer and ``layer_``
         ``cka``, ``chance`` and ``p_value``, likewise.
     moved : Dataset with the dimensions pair, layer and group
         How much the place of every group among the others differs between matched layers: ``moved``, from 0 to
@@ -94,7 +94,7 @@ class ModelComparison:
 
         Returns
         -------
-        Dataset with the dimensions layer, layer_, percentile and group
+        Dataset with the dimensions layer, ``layer_``, percentile and group
             ``changed``, ``adjusted_rand``, ``rsa``, ``rsa_p_value``, ``cka``, ``cka_chance``, ``cka_p_value``,
             ``moved`` and ``rank``; the layers of the first network lie along ``layer``, those of the second
             along ``layer_``.

@@ -41,7 +41,7 @@ def compare_distances(
 
     Returns
     -------
-    Dataset with the dimensions layer and layer_
+    Dataset with the dimensions layer and ``layer_``
         ``rsa``, from −1 to 1, and ``p_value``; layers of the first network lie along ``layer``, those of the
         second along ``layer_``. NaN where all distances of a layer are equal, or one is undefined; p-values
         are NaN without a test too.
@@ -103,7 +103,7 @@ def compare_activations(
 
     Returns
     -------
-    Dataset with the dimensions layer and layer_
+    Dataset with the dimensions layer and ``layer_``
         ``cka``, from 0 to 1, ``chance`` and ``p_value``; layers of the first network lie along ``layer``, those
         of the second along ``layer_``. NaN where a layer is the same for all groups, or has no lag that all of
         them cover.
@@ -189,7 +189,7 @@ def check_test(n_permutations: int, seed: int) -> None:
 class _Products:
     """Sums of products of entries of symmetric matrices, as they are and with the groups of the second shuffled.
 
-    `first` has the entries at `rows` and `columns`, as (layer, entry); `second` whole matrices, as (layer_, group,
+    `first` has the entries at `rows` and `columns`, as (layer, entry); `second` whole matrices, as (other layer, group,
     group).
     """
 
@@ -199,7 +199,7 @@ class _Products:
     columns: np.ndarray
 
     def tested(self, n_permutations: int, seed: int) -> dict[str, np.ndarray]:
-        """Observed sums (layer, layer_), their mean over permutations, and the share of those at least as high."""
+        """Observed sums (layer, other layer), their mean over permutations, and the share of those at least as high."""
         observed = self._sums(np.arange(self.second.shape[1]))
         higher, total = np.ones_like(observed), np.zeros_like(observed)
         rng = np.random.default_rng(seed)

@@ -9,6 +9,7 @@ from snaps.figures.alignments import (
 )
 from snaps.figures.clustermaps import plot_clustermap
 from snaps.figures.comparisons import plot_changes, plot_layer_matrix, plot_moved
+from snaps.figures.curves import plot_learning_curves
 from snaps.figures.evidence import plot_flipping, plot_profile_null, plot_randomization
 from snaps.figures.files import draw_offscreen, save_figure
 from snaps.figures.frames import plot_frame
@@ -33,6 +34,7 @@ __all__ = [
     "plot_flipping",
     "plot_frame",
     "plot_layer_matrix",
+    "plot_learning_curves",
     "plot_methods",
     "plot_model_silhouettes",
     "plot_moved",

@@ -75,12 +75,12 @@ def plot_layer_matrix(
 
     Parameters
     ----------
-    matrix : DataArray of shape (layer, layer_)
+    matrix : DataArray of shape (layer, other layer)
         ``rsa`` or ``cka`` of one pair of networks, as ``between`` of a comparison by `snaps.compare_models`
         gives it.
     ax : Axes, optional
         Where to draw; new ones otherwise.
-    p_values : DataArray of shape (layer, layer_), optional
+    p_values : DataArray of shape (layer, other layer), optional
         p-values of the cells.
     title : str, optional
         Heading.

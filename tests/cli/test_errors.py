@@ -173,8 +173,8 @@ def test_a_corpus_that_cannot_be_made(invoke: Invoke, tmp_path: Path, options: l
     assert contents(tmp_path) == {}
 
 
-def test_a_demonstration_in_a_folder_of_something_else(invoke: Invoke, tmp_path: Path) -> None:
+def test_a_reproduction_in_a_folder_of_something_else(invoke: Invoke, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    assert "something other than a demonstration" in sentence(invoke("demo", "--out", tmp_path))
-    assert "is a file" in sentence(invoke("demo", "--out", tmp_path / "thesis.tex", "--overwrite"))
+    assert "something other than a reproduction" in sentence(invoke("reproduce", "--out", tmp_path))
+    assert "is a file" in sentence(invoke("reproduce", "--out", tmp_path / "thesis.tex", "--overwrite"))
     assert list(contents(tmp_path)) == ["thesis.tex"]

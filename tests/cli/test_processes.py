@@ -20,7 +20,9 @@ COMMANDS = {
     "cluster": ["profiles", "--group", "--percentile", "--metric", "--min-count"],
     "compare": ["PROFILES", "--group", "--percentile", "--least", "--match", "--transferred", "--seed"],
     "report": ["profiles", "--percentile", "--title"],
-    "demo": ["--out", "--seed"],
+    "align": ["model", "--corpus", "--tier", "--window", "--compare", "--tables-only"],
+    "faithfulness": ["model", "--corpus", "--part", "--frames", "--baseline", "--shuffles"],
+    "reproduce": ["--corpus", "--scale", "--out", "--seed"],
 }
 
 

@@ -55,7 +55,20 @@ cluster(values)
 
 
 @pytest.mark.parametrize(
-    "command", ["", "train", "profile", "cluster", "compare", "report", "demo", "corpus", "corpus inspect"]
+    "command",
+    [
+        "",
+        "train",
+        "profile",
+        "cluster",
+        "compare",
+        "report",
+        "align",
+        "faithfulness",
+        "reproduce",
+        "corpus",
+        "corpus inspect",
+    ],
 )
 def test_asking_for_help_is_fast(command: str) -> None:
     heavy = drawn(f"from snaps.cli import main\nmain({[*command.split(), '--help']!r})") & HEAVY

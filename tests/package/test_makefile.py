@@ -48,7 +48,7 @@ def test_help_tells_every_target() -> None:
 
 def test_the_demonstration_and_the_tests_take_options() -> None:
     assert (
-        "snaps demo --out demo --seed 1"
+        "snaps reproduce --scale demo --out demo --seed 1"
         in subprocess.run(
             ["make", "--dry-run", "demo", "ARGS=--seed 1"], cwd=ROOT, capture_output=True, text=True, check=True
         ).stdout
