@@ -6,14 +6,15 @@ the digest's place. Sums are written one after the other, so that no copy of all
 
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from snaps.errors import InputError
@@ -27,7 +28,7 @@ TIMES_WRITING = 20
 
 _BEGIN = b'{"__metadata__":{"sha256":"'
 _DIGEST = 64
-_DTYPES = {torch.float64: "F64", torch.int64: "I64"}
+_DTYPES = {"float64": "F64", "int64": "I64"}
 _LARGEST_HEADER = 100 * 2**20
 
 
@@ -128,12 +129,13 @@ def write_state(path: Path, counter: Counter, about: Mapping[str, Any]) -> None:
         os.close(folder)
 
 
-def _write_tensors(file: Any, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+def _write_tensors(file: BinaryIO, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
     entries: dict[str, Any] = {"__metadata__": {"sha256": "0" * _DIGEST, **metadata}}
     end = 0
     for name, tensor in tensors.items():
         begin, end = end, end + tensor.numel() * tensor.element_size()
-        entries[name] = {"dtype": _DTYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begin, end]}
+        dtype = _DTYPES[str(tensor.dtype).removeprefix("torch.")]
+        entries[name] = {"dtype": dtype, "shape": list(tensor.shape), "data_offsets": [begin, end]}
     header = json.dumps(entries, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
     assert header.startswith(_BEGIN)
@@ -158,11 +160,10 @@ def read_state(path: Path, about: Mapping[str, Any], *, device: torch.device, n_
         If the file is no state of a run, is damaged, of a later version, or that of another run; the sentence
         names what differs.
     """
-    _check_digest(path)
     try:
-        with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            run = json.loads(metadata["run"])
+        with path.open("rb") as file:
+            header, start = _checked_header(path, file)
+            run = json.loads(header["__metadata__"]["run"])
             if int(run["version"]) > FORMAT_VERSION:
                 raise InputError(
                     f"{str(path)!r} is the state of a run in version {run['version']}; this version of snaps reads up "
@@ -170,7 +171,9 @@ def read_state(path: Path, about: Mapping[str, Any], *, device: torch.device, n_
                 )
             _refuse_another(path, dict(run["about"]), about)
             levels = [
-                None if part is None else unpack(part, _Stored(file, f"{level}."), device=device)
+                None
+                if part is None
+                else unpack(part, _Stored(file, header, start=start, prefix=f"{level}."), device=device)
                 for level, part in enumerate(run["parts"])
             ]
             done = int(run["done"])
@@ -181,7 +184,9 @@ def read_state(path: Path, about: Mapping[str, Any], *, device: torch.device, n_
                 raise ValueError(f"its sums are not those of {done} shards")
     except InputError:
         raise
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except OSError as error:
+        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError, MemoryError) as error:
         raise InputError(f"{str(path)!r} is no state of a run: {_first_line(error)}; delete it to begin anew") from None
     return Counter(done, levels)
 
@@ -189,40 +194,46 @@ def read_state(path: Path, about: Mapping[str, Any], *, device: torch.device, n_
 class _Stored(Mapping[str, Tensor]):
     """Tensors of a file whose names begin alike, each read when it is asked for."""
 
-    def __init__(self, file: Any, prefix: str) -> None:
-        self._file, self._prefix = file, prefix
-        self._names = {name.removeprefix(prefix) for name in file.keys() if name.startswith(prefix)}  # noqa: SIM118
+    def __init__(self, file: BinaryIO, header: Mapping[str, Any], *, start: int, prefix: str) -> None:
+        self._file, self._start = file, start
+        self._entries = {name.removeprefix(prefix): entry for name, entry in header.items() if name.startswith(prefix)}
 
     def __getitem__(self, name: str) -> Tensor:
-        if name not in self._names:
-            raise KeyError(self._prefix + name)
-        return self._file.get_tensor(self._prefix + name)
+        entry = self._entries[name]
+        begin, end = entry["data_offsets"]
+        dtype = np.dtype({text: kind for kind, text in _DTYPES.items()}[entry["dtype"]])
+        count = math.prod(entry["shape"])
+        if not 0 <= begin <= end or end - begin != count * dtype.itemsize:
+            raise ValueError(f"{name} has {end - begin} bytes for the shape {entry['shape']}")
+        self._file.seek(self._start + begin)
+        array = np.frombuffer(bytearray(self._file.read(end - begin)), dtype=dtype)
+        return torch.from_numpy(array.reshape(entry["shape"]))
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+        return iter(self._entries)
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._entries)
 
 
-def _check_digest(path: Path) -> None:
-    try:
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            begin = file.read(len(_BEGIN))
-            if begin != _BEGIN or length > _LARGEST_HEADER:
-                raise InputError(f"{str(path)!r} is no state of a run; give another name, or delete it")
-            told = file.read(_DIGEST)
-            digest = hashlib.sha256(length.to_bytes(8, "little") + begin + b"0" * _DIGEST)
-            while piece := file.read(2**20):
-                digest.update(piece)
-    except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}") from None
+def _checked_header(path: Path, file: BinaryIO) -> tuple[dict[str, Any], int]:
+    """Header of a file that is as it was written, and where the tensors begin in it."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    length = int.from_bytes(file.read(8), "little")
+    if file.read(len(_BEGIN)) != _BEGIN or length > min(size, _LARGEST_HEADER):
+        raise InputError(f"{str(path)!r} is no state of a run; give another name, or delete it")
+    told = file.read(_DIGEST)
+    header = file.read(max(0, length - len(_BEGIN) - _DIGEST))
+    digest = hashlib.sha256(length.to_bytes(8, "little") + _BEGIN + b"0" * _DIGEST + header)
+    while piece := file.read(2**20):
+        digest.update(piece)
     if digest.hexdigest().encode() != told:
         raise InputError(
             f"{str(path)!r} is the state of a run, but damaged: its content and its SHA-256 differ; delete it to begin "
             "anew"
         )
+    return dict(json.loads(_BEGIN + told + header)), 8 + length
 
 
 def _refuse_another(path: Path, earlier: Mapping[str, Any], about: Mapping[str, Any]) -> None:
