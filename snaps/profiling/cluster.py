@@ -169,6 +169,8 @@ def run_on_cluster(
     bar = progress_bar(corpus, min(counter.done * SHARD, len(corpus)), progress=progress)
     with bar, keeping(state, counter):
         for block, part in _Driver(client, plan, shipped, counter.done).parts():
+            if shipped is not corpus:
+                _name_as_given(part)
             counter.push(part, shards=block.shards, level=block.level)
             bar.update(min(counter.done * SHARD, len(corpus)) - bar.n)
             if state is not None and counter.done < count_shards(len(corpus)):
@@ -311,9 +313,11 @@ def block_level(n_shards: int, *, threads: int) -> int:
 
 
 def _absolute(corpus: CorpusLike) -> Shipped:
-    """Corpus whose files are named from the root of the file system."""
+    """Corpus whose files are named from the root of the file system; itself if they are already."""
     if not isinstance(corpus, FileCorpus):
         return [corpus[index] for index in range(len(corpus))]
+    if all(entry.audio is None or entry.audio.is_absolute() for entry in corpus.entries):
+        return corpus
     entries = tuple(
         replace(
             entry,
@@ -323,6 +327,12 @@ def _absolute(corpus: CorpusLike) -> Shipped:
         for entry in corpus.entries
     )
     return replace(corpus, entries=entries)
+
+
+def _name_as_given(part: Part) -> None:
+    """Name files from this folder again, as a run in this process names those of a corpus that was opened so."""
+    folder = f"{Path.cwd()}{os.sep}"
+    part.drops.skipped = {name: reason.replace(folder, "") for name, reason in part.drops.skipped.items()}
 
 
 def _folders(corpus: Shipped) -> list[str]:
