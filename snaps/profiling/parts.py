@@ -253,19 +253,25 @@ def unpack(described: Mapping[str, Any], tensors: Mapping[str, Tensor], *, devic
     """
     shapes = {name: LayerShape(int(units), int(lags)) for name, (units, lags) in described["shapes"].items()}
     totals: Totals = {}
+    if described["counts"] and not shapes:
+        raise ValueError("there are no layers")
     for place, (aligner, groupings) in enumerate(described["counts"].items()):
         totals[aligner] = {}
         for number, (grouping, pairs) in enumerate(groupings.items()):
             counts = {str(label): int(n) for label, n in pairs}
-            moments = GroupingMoments(shapes, variance=bool(described["variance"]), device=device)
-            moments.add(
+            totals[aligner][grouping] = GroupingMoments.holding(
                 counts,
                 {
-                    layer: _sums(tensors, f"{place}.{number}.{row}.", (len(counts), shape.units, shape.lags), device)
+                    layer: _sums(
+                        tensors,
+                        f"{place}.{number}.{row}.",
+                        shape=(len(counts), shape.units, shape.lags),
+                        variance=bool(described["variance"]),
+                        device=device,
+                    )
                     for row, (layer, shape) in enumerate(shapes.items())
                 },
             )
-            totals[aligner][grouping] = moments
     like = described["like"]
     try:
         drops = DropLog.from_dict(described["drops"])
@@ -306,19 +312,18 @@ def _tensors(sums: LayerSums) -> dict[str, Tensor]:
     return found
 
 
-def _sums(tensors: Mapping[str, Tensor], prefix: str, shape: tuple[int, int, int], device: torch.device) -> LayerSums:
+def _sums(
+    tensors: Mapping[str, Tensor], prefix: str, *, shape: tuple[int, int, int], variance: bool, device: torch.device
+) -> LayerSums:
     def found(name: str, *dims: int) -> Tensor:
         tensor = tensors[prefix + name]
-        if tuple(tensor.shape) != dims:
-            raise ValueError(f"{name} has the shape {tuple(tensor.shape)}; accepted is {dims}")
+        dtype = torch.float64 if name.endswith(("values", "squares")) else torch.int64
+        if tuple(tensor.shape) != dims or tensor.dtype != dtype:
+            raise ValueError(f"{name} is {tensor.dtype} of shape {tuple(tensor.shape)}; accepted is {dtype} of {dims}")
         return tensor.to(device)
 
     def sums(name: str) -> Sums:
-        squares = f"{name}.squares"
-        return Sums(
-            found(f"{name}.values", *shape),
-            found(f"{name}.number", shape[0], shape[2]),
-            found(squares, *shape) if prefix + squares in tensors else None,
-        )
+        squares = found(f"{name}.squares", *shape) if variance else None
+        return Sums(found(f"{name}.values", *shape), found(f"{name}.number", shape[0], shape[2]), squares)
 
     return LayerSums(sums("activation"), sums("saliency"), found("unaligned", shape[0]))
