@@ -127,7 +127,7 @@ def _file_of(model: Wav2Letter, checkpoint: str | os.PathLike[str] | None) -> st
 
 
 def run_on_cluster(
-    client: Any, plan: Plan, corpus: CorpusLike, counter: Counter, *, progress: bool, state: StateFile | None
+    client: Any, plan: Plan, corpus: CorpusLike, *, counter: Counter, progress: bool, state: StateFile | None
 ) -> Part:
     """Compute and merge all shards that are still to come, on the workers of a cluster.
 

@@ -220,7 +220,7 @@ def compute_by_aligner(
             from snaps.profiling.cluster import plan_run, run_on_cluster
 
             plan = plan_run(run, corpus, options, units=units, on_error=on_error, checkpoint=checkpoint)
-            part = run_on_cluster(client, plan, corpus, counter, progress=progress, state=state)
+            part = run_on_cluster(client, plan, corpus, counter=counter, progress=progress, state=state)
         if part.like is None:
             raise InputError("the corpus has no recording that can be read, so there is nothing to average")
         if not run.started:
