@@ -19,7 +19,7 @@ EXTRAS_test := test
 EXTRAS_lint := lint,test
 EXTRAS_docs := docs,train,synthesis
 EXTRAS_benchmark := benchmark
-EXTRAS_all := captum,train,synthesis,notebooks,test,lint,docs,benchmark
+EXTRAS_all := captum,cluster,train,synthesis,notebooks,test,lint,docs,benchmark
 
 .PHONY: help install demo test test-all lint docs benchmark constraints clean
 # Two installations into one environment must not run at once.

@@ -203,6 +203,10 @@ class Moments:
         _add_rows(self.values, rows, sums.values)
         _add_rows(self.number, rows, sums.number)
 
+    def hold(self, sums: Sums) -> None:
+        """Take sums as they are for totals."""
+        self.values, self.number, self.squares = sums.values, sums.number, sums.squares
+
     def sums(self, n_groups: int) -> Sums:
         """Totals of the first `n_groups` groups."""
         squares = None if self.squares is None else self.squares[:n_groups]
@@ -307,20 +311,36 @@ class GroupingMoments:
             for name, shape in shapes.items()
         }
 
+    @classmethod
+    def holding(cls, counts: Mapping[str, int], sums: Mapping[str, LayerSums]) -> "GroupingMoments":
+        """Totals that are these sums, float64, without a copy; they may be changed."""
+        first = next(iter(sums.values()))
+        shapes = {name: LayerShape(*layer.activation.values.shape[1:]) for name, layer in sums.items()}
+        variance, device = first.activation.squares is not None, first.activation.values.device
+        moments = cls(shapes, variance=variance, device=device)
+        moments.counts = dict(counts)
+        for name, layer in sums.items():
+            own = moments.layers[name]
+            own.activation.hold(layer.activation)
+            own.saliency.hold(layer.saliency)
+            own.unaligned = layer.unaligned
+        return moments
+
     def update(self, assignment: Assignment, sums: Mapping[str, LayerSums]) -> None:
         """Add a batch: the sums of every layer for the groups of `assignment`."""
         numbers = assignment.members.sum(1).round().long().tolist()
-        self._add(dict(zip(assignment.labels, numbers, strict=True)), sums)
+        self.add(dict(zip(assignment.labels, numbers, strict=True)), sums)
 
     def merge(self, other: "GroupingMoments") -> None:
         """Add what another accumulator of the same layers has summed."""
-        self._add(other.counts, {name: layer.sums(len(other.counts)) for name, layer in other.layers.items()})
+        self.add(other.counts, {name: layer.sums(len(other.counts)) for name, layer in other.layers.items()})
 
     def result(self, layer: str) -> LayerSums:
         """Totals of one layer, one row a group in the order of `counts`."""
         return self.layers[layer].sums(len(self.counts))
 
-    def _add(self, counts: Mapping[str, int], sums: Mapping[str, LayerSums]) -> None:
+    def add(self, counts: Mapping[str, int], sums: Mapping[str, LayerSums]) -> None:
+        """Add sums of other samples: epochs of every group, and the sums of every layer in the same order."""
         for label, number in counts.items():
             self.counts[label] = self.counts.get(label, 0) + number
         place = {label: row for row, label in enumerate(self.counts)}

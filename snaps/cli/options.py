@@ -61,6 +61,14 @@ OnErrorOption = Annotated[
 DeviceOption = Annotated[
     str | None, typer.Option("--device", help="Where to compute, e.g. cpu or cuda. Without it, the CPU.")
 ]
+SchedulerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        metavar="ADDRESS|local:N",
+        help="Compute on a dask cluster: the address of its scheduler, or N processes here.",
+    ),
+]
 WeightingOption = Annotated[
     WeightingChoice,
     typer.Option(help="What counts alike in the grand mean: every frame, or every group."),

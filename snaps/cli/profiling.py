@@ -24,10 +24,12 @@ from snaps.cli.options import (
     PhonesOption,
     QuietOption,
     SaliencyOption,
+    SchedulerOption,
     SplitOption,
     ignored_symbols,
 )
 from snaps.cli.output import print_outcome
+from snaps.cli.runs import kept_run
 from snaps.errors import InputError, MissingFileError, OutputExistsError
 from snaps.schema import decode_attribute
 
@@ -67,15 +69,19 @@ def profile(
     variance: Annotated[bool, typer.Option("--variance", help="Keep variances too.")] = False,
     batch_size: BatchSizeOption = None,
     device: DeviceOption = None,
+    scheduler: SchedulerOption = None,
     on_error: OnErrorOption = OnErrorChoice.RAISE,
     overwrite: OverwriteOption = False,
     quiet: QuietOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Average a network's aligned responses to a corpus, layer by layer and group by group."""
+    """Average a network's aligned responses to a corpus, layer by layer and group by group.
+
+    The state of the run is kept in OUT.checkpoint, at most once a minute: the same command goes on where it stopped,
+    and --overwrite begins anew.
+    """
     from snaps.alignment import aligner_of
     from snaps.models import load_model
-    from snaps.profiles import save_profiles
     from snaps.profiling import compute_profiles
 
     if out.exists() and not overwrite:
@@ -86,12 +92,13 @@ def profile(
     material = open_corpus(
         corpus, split=split, dialect_sentences=dialect_sentences, phones=phones, annotations=annotations
     )
-    profiles = compute_profiles(
-        network, material, groupings=groupings, layers=layer or None, aligner=aligner, context=context.value,
-        target=target, ignore=ignored_symbols(ignore), frame_steps=frame_steps, batch_size=batch_size,
-        variance=variance, device=device, on_error=on_error.value, progress=not quiet,
-    )  # fmt: skip
-    save_profiles(profiles, out, overwrite=overwrite)
+    with kept_run(out, scheduler=scheduler, overwrite=overwrite) as run:
+        profiles = compute_profiles(
+            network, material, groupings=groupings, layers=layer or None, aligner=aligner, context=context.value,
+            target=target, ignore=ignored_symbols(ignore), frame_steps=frame_steps, batch_size=batch_size,
+            variance=variance, device=device, on_error=on_error.value, progress=not quiet, checkpoint=run.state, client=run.client,
+        )  # fmt: skip
+        run.finish(profiles)
     drops = decode_attribute(profiles.attrs, "drop_log")
     print_outcome(
         "profiles",

@@ -98,6 +98,7 @@ def load_model(path: str | os.PathLike[str]) -> Wav2Letter:
         raise InputError(
             f"{path}: its weights and its configuration do not fit: {' '.join(str(error).split())}"
         ) from None
+    model.source = path
     return model.eval()
 
 

@@ -1,5 +1,6 @@
 """The Wav2Letter family: convolutions along time from a spectrogram to symbols (SNAP paper, Table 1)."""
 
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -78,6 +79,8 @@ class Wav2Letter(nn.Module):
     ----------
     layers : tuple of str
         ``input``, ``conv1``, …, ``logits``: all layers that can be tapped.
+    source : path or None
+        File from which the network was loaded, if it was.
 
     Raises
     ------
@@ -107,6 +110,8 @@ class Wav2Letter(nn.Module):
         padding: Literal["same", "valid"] = "same",
     ) -> None:
         super().__init__()
+        #: File from which the network was loaded.
+        self.source: str | os.PathLike[str] | None = None
         self.symbols = _checked_symbols(symbols, blank, repetitions)
         self.blank = blank
         self.repetitions = tuple(repetitions)

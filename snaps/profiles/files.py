@@ -35,8 +35,8 @@ HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 def save_profiles(profiles: xr.DataTree, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
     """Write profiles to a Zarr store, or to a netCDF4 file if the name ends in ``.nc``.
 
-    The file is written under another name beside its place and then renamed: it appears whole or not at
-    all. Groupings that were added to the tree, say by `regroup`, are entered into its attributes.
+    The file is written under another name beside its place, seen on the disk, and then renamed: it appears whole
+    or not at all. Groupings that were added to the tree, say by `regroup`, are entered into its attributes.
 
     Parameters
     ----------
@@ -68,6 +68,7 @@ def save_profiles(profiles: xr.DataTree, path: str | os.PathLike[str], *, overwr
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         _write(tree, partial, netcdf=_is_netcdf(target))
+        _flush(partial)
         # Somebody else may have written meanwhile.
         refuse_existing(target, overwrite=overwrite)
         _replace(partial, target)
@@ -223,6 +224,16 @@ def _zarr_encoding(variable: xr.DataArray) -> dict[str, Any]:
         return {}
     groups = max(1, CHUNK_BYTES // max(1, variable.nbytes // variable.shape[0]))
     return {"chunks": (min(groups, variable.shape[0]), *variable.shape[1:])}
+
+
+def _flush(path: Path) -> None:
+    """See a file, or all that is in a folder, on the disk, so that a power cut takes nothing back after renaming."""
+    for part in [path, *path.rglob("*")] if path.is_dir() else [path]:
+        descriptor = os.open(part, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _replace(partial: Path, target: Path) -> None:

@@ -1,6 +1,9 @@
 """Compute profiles: the one place where corpus, responses, alignment and sums meet."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,10 +15,15 @@ from snaps.datasets.corpus import CorpusLike
 from snaps.datasets.groupings import parse_groupings
 from snaps.datasets.inventory import take_inventory
 from snaps.errors import InputError
-from snaps.profiling.reading import OnError, check_on_error, read_ahead
+from snaps.profiling.about import describe_run, go_on
+from snaps.profiling.claim import claimed
+from snaps.profiling.parts import Counter, count_shards, sums_held
+from snaps.profiling.reading import OnError, check_on_error
 from snaps.profiling.result import Provenance, build_tree
 from snaps.profiling.run import Run, methods_of
 from snaps.profiling.session import open_session
+from snaps.profiling.shards import run_shards
+from snaps.profiling.state import StateFile
 from snaps.responses import Context, Precision, Target
 
 Groupings = Sequence[str | Sequence[str]] | Mapping[str, Any]
@@ -41,6 +49,8 @@ def compute_profiles(
     precision: Precision = "float32",
     progress: bool = True,
     on_error: OnError = "raise",
+    checkpoint: str | os.PathLike[str] | None = None,
+    client: Any = None,
 ) -> xr.DataTree:
     """Average a network's aligned responses to a corpus, layer by layer and group by group.
 
@@ -86,6 +96,13 @@ def compute_profiles(
         Whether a progress bar is shown, on standard error.
     on_error : {"raise", "skip"}
         Whether a recording that cannot be read ends the run, or is left out and listed with its reason.
+    checkpoint : path, optional
+        File that keeps the state of the run. It is written at most once a minute, and when the run ends; the same
+        call goes on where it stopped, and one that was finished gives its profiles at once. None for no file.
+    client : distributed.Client, optional
+        A dask cluster whose workers compute. The network has to come from a file and the corpus from a ``load_*``
+        function, both on paths that all workers see; without a file, a Wav2Letter is written beside `checkpoint`. A
+        plain list of recordings is sent. `device` is that of the workers.
 
     Returns
     -------
@@ -123,7 +140,7 @@ def compute_profiles(
         model, corpus, {"": Aligner() if aligner is None else aligner}, groupings=groupings, layers=layers, units=units,
         context=context, target=target, ignore=ignore, symbols=symbols, frame_steps=frame_steps, frame_hop=frame_hop,
         batch_size=batch_size, variance=variance, device=device, precision=precision, progress=progress,
-        on_error=on_error,
+        on_error=on_error, checkpoint=checkpoint, client=client,
     )[""]  # fmt: skip
 
 
@@ -143,6 +160,8 @@ def compute_by_aligner(
     symbols: Sequence[str] | None = None,
     device: str | torch.device | None = None,
     precision: Precision = "float32",
+    checkpoint: str | os.PathLike[str] | None = None,
+    client: Any = None,
     **frames: Any,
 ) -> dict[str, xr.DataTree]:
     """Profiles for several aligners from one pass over a corpus.
@@ -150,6 +169,8 @@ def compute_by_aligner(
     Parameters
     ----------
     model, corpus, groupings, units, variance, progress, on_error, context, target, ignore, symbols, device, precision
+        As `compute_profiles` has them.
+    checkpoint, client
         As `compute_profiles` has them.
     aligners : mapping of str to aligner
         Every saliency method that they need runs once. A frame that is not finite for one of them is left out for
@@ -171,22 +192,42 @@ def compute_by_aligner(
         check_aligner(aligner)
     check_on_error(on_error)
     parsed = parse_groupings(groupings)
-    with open_session(
-        model, symbols=symbols, ignore=ignore, target=target, device=device, context=context, precision=precision,
-        methods=methods_of(aligners.values()), **frames,
-    ) as session:  # fmt: skip
+    options = {
+        "symbols": symbols, "ignore": ignore, "target": target, "device": device, "context": context,
+        "precision": precision, **frames,
+    }  # fmt: skip
+    options = {name: tuple(option) if isinstance(option, Iterator) else option for name, option in options.items()}
+    # On a cluster the device is the workers'; here sums are merged.
+    here = options if client is None else {**options, "device": None}
+    with ExitStack() as stack:
+        session = stack.enter_context(open_session(model, methods=methods_of(aligners.values()), **here))
         inventory = take_inventory(corpus, parsed, symbols=session.symbols)
-        run = Run(session, parsed, inventory, aligners=aligners, units=units or {}, variance=variance)
-        for recording in read_ahead(corpus, run.drops, on_error=on_error, progress=progress):
-            if not run.started:
-                run.start(recording)
-            run.add(recording)
-        if not run.started:
+        n_shards = count_shards(len(corpus))
+        run = Run(
+            session, parsed, inventory, aligners=aligners, units=units or {}, variance=variance,
+            sums_held=sums_held(n_shards),
+        )  # fmt: skip
+        state, counter = None, Counter()
+        if checkpoint is not None:
+            stack.enter_context(claimed(checkpoint))
+            about = describe_run(run, corpus, {**options, "units": units})
+            state = StateFile(Path(checkpoint), about)
+            counter = state.load(device=session.device, n_shards=n_shards)
+            go_on(run, counter, on_error=on_error, path=state.path)
+        if client is None:
+            part = run_shards(run, corpus, counter, on_error=on_error, progress=progress, state=state)
+        else:
+            from snaps.profiling.cluster import plan_run, run_on_cluster
+
+            plan = plan_run(run, corpus, options, units=units, on_error=on_error, checkpoint=checkpoint)
+            part = run_on_cluster(client, plan, corpus, counter=counter, progress=progress, state=state)
+        if part.like is None:
             raise InputError("the corpus has no recording that can be read, so there is nothing to average")
-        assert run.step is not None
+        if not run.started:
+            run.start(part.like)
         return {
             name: build_tree(
-                run.totals[name],
+                part.totals[name],
                 run.kept_units,
                 Provenance(
                     session=session,
@@ -194,11 +235,11 @@ def compute_by_aligner(
                     aligner=aligner,
                     responder=run.responder,
                     precision=precision,
-                    step=run.step,
-                    frequency=run.frequency,
-                    n_recordings=run.n_recordings,
-                    n_frames=run.n_frames,
-                    drops=run.drops,
+                    step=part.like.step,
+                    frequency=part.like.frequency,
+                    n_recordings=part.n_recordings,
+                    n_frames=part.n_frames,
+                    drops=part.drops,
                 ),
             )
             for name, aligner in aligners.items()

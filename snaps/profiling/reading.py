@@ -1,8 +1,9 @@
 """Recordings of a corpus, read ahead of the network."""
 
 from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from itertools import islice
 from typing import Literal, Protocol
 
@@ -44,19 +45,37 @@ def read_ahead(
     corpus: Loadable, drops: DropLog, *, on_error: OnError, progress: bool, what: str = "profiles"
 ) -> Iterator[Recording]:
     """Load recording after recording, a few ahead of the network, with a progress bar."""
-    indices = iter(range(len(corpus)))
     bar = tqdm(total=len(corpus), desc=what, unit="recording", disable=not progress, dynamic_ncols=True)
-    with bar, ThreadPoolExecutor(max_workers=1) as reader:
-        ahead = deque(reader.submit(corpus.__getitem__, index) for index in islice(indices, READ_AHEAD))
-        while ahead:
-            try:
-                recording = ahead.popleft().result()
-            except RecordingError as error:
-                if on_error == "raise":
-                    reader.shutdown(wait=False, cancel_futures=True)
-                    raise
-                drops.skip(error.recording, error.reason)
+    with bar, closing(read_each(corpus, range(len(corpus)))) as each:
+        for _, read in each:
+            if not isinstance(read, RecordingError):
+                yield read
+            elif on_error == "raise":
+                raise read
             else:
-                yield recording
-            ahead.extend(reader.submit(corpus.__getitem__, index) for index in islice(indices, 1))
+                drops.skip(read.recording, read.reason)
             bar.update()
+
+
+def read_each(
+    corpus: CorpusLike, indices: Iterable[int], *, ahead: int = READ_AHEAD
+) -> Generator[tuple[int, Recording | RecordingError], None, None]:
+    """Load the recordings with the given numbers, a few ahead; of one that cannot be read, give the error."""
+    waiting = iter(indices)
+    with ThreadPoolExecutor(max_workers=1) as reader:
+
+        def ask(number: int) -> list[tuple[int, Future[Recording]]]:
+            return [(index, reader.submit(corpus.__getitem__, index)) for index in islice(waiting, number)]
+
+        asked = deque(ask(ahead))
+        try:
+            while asked:
+                index, future = asked.popleft()
+                try:
+                    read: Recording | RecordingError = future.result()
+                except RecordingError as error:
+                    read = error
+                yield index, read
+                asked.extend(ask(1))
+        finally:
+            reader.shutdown(wait=False, cancel_futures=True)

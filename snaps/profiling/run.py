@@ -23,6 +23,7 @@ from snaps.datasets.groupings import Grouping
 from snaps.datasets.inventory import Inventory
 from snaps.datasets.recording import Recording
 from snaps.errors import InputError, one_of
+from snaps.profiling.parts import Part, Totals, blank, check_alike
 from snaps.profiling.session import Session
 from snaps.responses import LayerResponse, Piece, Responder, SaliencyMethod
 
@@ -39,6 +40,7 @@ class Run:
         aligners: Mapping[str, Alignment],
         units: Mapping[str, Sequence[int]],
         variance: bool,
+        sums_held: int = 1,
     ) -> None:
         self.session = session
         self.groupings = groupings
@@ -46,22 +48,40 @@ class Run:
         self.aligners = dict(aligners)
         self.methods = methods_of(aligners.values())
         self.variance = variance
+        self.like: Recording | None = None
+        self._units = units
+        self._sums_held = sums_held
+        self.kept_units: dict[str, np.ndarray] = {}
+        self._begin()
+
+    @property
+    def started(self) -> bool:
+        """Whether there was a recording, with which layers and shapes were decided."""
+        return self.like is not None
+
+    def _begin(self) -> None:
         self.drops = DropLog()
         for reason in REASONS:
-            for grouping in groupings:
+            for grouping in self.groupings:
                 self.drops.add(reason, grouping.name, 0)  # so that the log says 0 where nothing was left out
         self.n_recordings = 0
         self.n_frames = 0
-        self.started = False
-        self.step: float | None = None
-        self.frequency: np.ndarray | None = None
-        self._units = units
-        self.kept_units: dict[str, np.ndarray] = {}
+        self.totals: Totals = {}
+        if self.started:
+            self.totals = {
+                name: {grouping.name: self._moments() for grouping in self.groupings} for name in self.aligners
+            }
+
+    def take(self) -> Part:
+        """What was summed since the last time, and begin anew."""
+        size = self.responder.batch_size if self.started else 0
+        part = Part(self.totals, self.drops, self.n_recordings, self.n_frames, self.like, size)
+        self._begin()
+        return part
 
     def start(self, recording: Recording) -> None:
         """Decide about layers and shapes with the first recording, and estimate the profiles' size."""
         self.responder: Responder = self.session.responder(recording)
-        self.step, self.frequency = recording.step, recording.frequency
         sizes = {geometry.name: geometry.units for geometry in self.responder.layers}
         self.kept_units = checked_units(self._units, sizes)
         self.shapes = {
@@ -74,16 +94,17 @@ class Run:
             if len(kept) < sizes[name]
         }
         self._refuse_too_large()
+        self.like = blank(recording)
         self.totals = {name: {grouping.name: self._moments() for grouping in self.groupings} for name in self.aligners}
-        self.started = True
 
     def _moments(self) -> GroupingMoments:
         return GroupingMoments(self.shapes, variance=self.variance, device=self.session.device)
 
     def _refuse_too_large(self) -> None:
         n_groups = sum(len(labels or ()) for labels in self.inventory.labels.values())
-        # Totals once, and the result that is made from them.
-        needed = int(1.5 * len(self.aligners) * n_groups * bytes_per_group(self.shapes, variance=self.variance))
+        # Totals once, and the result that is made from them; or all sums that wait for being merged.
+        times = max(1.5, self._sums_held)
+        needed = int(times * len(self.aligners) * n_groups * bytes_per_group(self.shapes, variance=self.variance))
         free = psutil.virtual_memory().available
         if needed > free // 2:
             raise InputError(
@@ -93,10 +114,8 @@ class Run:
 
     def add(self, recording: Recording) -> None:
         """Play one recording and add its epochs."""
-        if recording.step != self.step:
-            raise InputError(
-                f"recording {recording.id!r} has a step of {recording.step} s; those before it have {self.step} s"
-            )
+        if self.like is not None:
+            check_alike(self.like, recording)
         responder = self.session.responder(recording)
         self.n_recordings += 1
         self.drops.clipped += recording.clipped

@@ -1,0 +1,363 @@
+"""Runs over a dask cluster: workers compute blocks of shards, this process merges them in their order."""
+
+import os
+import uuid
+from collections import Counter as Tally
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import snaps
+from snaps.datasets.corpus import CorpusLike
+from snaps.datasets.files import FileCorpus
+from snaps.errors import InputError, RecordingError
+from snaps.models import Wav2Letter, save_model, weights_hash
+from snaps.profiling.parts import FAN_IN, SHARD, Block, Counter, Part, blocks, count_shards
+from snaps.profiling.reading import OnError
+from snaps.profiling.run import Run
+from snaps.profiling.shards import keeping, progress_bar
+from snaps.profiling.state import StateFile
+from snaps.profiling.workers import Packed, Plan, Shipped, compute_block, look_around, names_of
+
+#: How often a block of shards is tried.
+ATTEMPTS = 3
+#: Blocks that each thread of the cluster should get at least; and levels of a block at most.
+BLOCKS_EACH = 3
+HIGHEST_LEVEL = 3
+#: Blocks a thread that may be computed and not yet merged, because one before them is late.
+UNMERGED_EACH = 3
+
+
+@contextmanager
+def open_cluster(address: str) -> Iterator[Any]:
+    """Connect to a scheduler, or start one here.
+
+    Parameters
+    ----------
+    address : str
+        Address of a scheduler, e.g. ``tcp://10.0.0.1:8786``; or ``local:N`` for N processes on this machine.
+
+    Raises
+    ------
+    InputError
+        If there is no such scheduler, or dask.distributed is not installed.
+    """
+    distributed = _distributed()
+    kind, colon, number = address.partition(":")
+    if kind == "local":
+        if not colon or not number.isdecimal() or int(number) < 1:
+            raise InputError(f"the scheduler is {address!r}; accepted are an address and local:N, with N from 1")
+        # One thread each; no limit of memory, and a block whose worker dies comes back at once.
+        with (
+            distributed.LocalCluster(
+                n_workers=int(number), threads_per_worker=1, processes=True, memory_limit=0, dashboard_address=None,
+                scheduler_kwargs={"allowed_failures": 0}, silence_logs="ERROR",
+            ) as cluster,
+            distributed.Client(cluster) as client,
+        ):  # fmt: skip
+            yield client
+        return
+    try:
+        client = distributed.Client(address, timeout="20s")
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(
+            f"there is no scheduler at {address!r} ({type(error).__name__}); accepted are the address of a dask "
+            "scheduler, e.g. tcp://10.0.0.1:8786, and local:N"
+        ) from None
+    with client:
+        yield client
+
+
+def plan_run(
+    run: Run,
+    corpus: CorpusLike,
+    options: Mapping[str, Any],
+    *,
+    units: Mapping[str, Sequence[int]] | None,
+    on_error: OnError,
+    checkpoint: str | os.PathLike[str] | None,
+) -> Plan:
+    """Write down what workers need, with paths that do not depend on where they run.
+
+    Raises
+    ------
+    InputError
+        If the network or the corpus cannot be named to them.
+    """
+    model = run.session.model
+    if not isinstance(model, Wav2Letter):
+        raise InputError(
+            f"the network is a {type(model).__name__}; on a cluster accepted is a Wav2Letter, which workers can load"
+        )
+    if not isinstance(corpus, FileCorpus | list | tuple):
+        raise InputError(
+            f"the corpus is a {type(corpus).__name__}; on a cluster accepted are corpora of load_* functions and lists "
+            "of recordings"
+        )
+    return Plan(
+        version=snaps.__version__,
+        network=_file_of(model, checkpoint),
+        weights=weights_hash(model),
+        padding=model.padding,
+        groupings=tuple(run.groupings),
+        columns=run.inventory.columns,
+        aligners=run.aligners,
+        units=dict(units or {}),
+        variance=run.variance,
+        on_error=on_error,
+        # What a state has decided holds for the workers too.
+        options={**options, "batch_size": run.session.responder_options["batch_size"]},
+    )
+
+
+def _file_of(model: Wav2Letter, checkpoint: str | os.PathLike[str] | None) -> str:
+    source = getattr(model, "source", None)
+    if source is not None and Path(source).is_file():
+        return str(Path(source).absolute())
+    if checkpoint is None:
+        raise InputError(
+            "the network comes from no file that workers could load; save it with save_model and load it from there, "
+            "or give checkpoint=, beside which it is written"
+        )
+    path = Path(checkpoint).absolute()
+    return str(save_model(model, path.with_name(f"{path.name}.network.safetensors"), overwrite=True))
+
+
+def run_on_cluster(
+    client: Any, plan: Plan, corpus: CorpusLike, *, counter: Counter, progress: bool, state: StateFile | None
+) -> Part:
+    """Compute and merge all shards that are still to come, on the workers of a cluster.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        The cluster.
+    plan : Plan
+        What to compute.
+    corpus : FileCorpus or list of Recording
+        What is played.
+    counter : Counter
+        What an earlier run came to.
+    progress : bool
+        Whether a progress bar is shown.
+    state : StateFile, optional
+        Where to keep the state; it is written as the run goes and however it ends.
+
+    Raises
+    ------
+    RecordingError
+        If a block fails three times, naming the recording; all before it is merged and kept.
+    InputError
+        If a worker does not see network or corpus, or the cluster is gone.
+    """
+    distributed = _distributed()
+    if not isinstance(client, distributed.Client) or client.asynchronous:
+        raise InputError(
+            f"client is a {type(client).__name__}; accepted is a distributed.Client that is not asynchronous"
+        )
+    if count_shards(len(corpus)) <= counter.done:
+        return counter.close()
+    shipped = _absolute(corpus)
+    client.wait_for_workers(1)
+    seen = client.run(look_around, [plan.network, *_folders(shipped)], plan.version)
+    wrong = [sentence for found in seen.values() for sentence in found]
+    if wrong:
+        raise InputError(wrong[0])
+    bar = progress_bar(corpus, min(counter.done * SHARD, len(corpus)), progress=progress)
+    with bar, keeping(state, counter):
+        for block, part in _Driver(client, plan, shipped, counter.done).parts():
+            if shipped is not corpus:
+                _name_as_given(part)
+            counter.push(part, shards=block.shards, level=block.level)
+            bar.update(min(counter.done * SHARD, len(corpus)) - bar.n)
+            if state is not None and counter.done < count_shards(len(corpus)):
+                state.offer(counter)
+    return counter.close()
+
+
+@dataclass
+class _Driver:
+    """Hands blocks to workers, and gives what they came to in the order of the corpus."""
+
+    client: Any
+    plan: Plan
+    corpus: Shipped
+    done: int
+    name: str = field(default_factory=lambda: f"snaps-{uuid.uuid4().hex[:12]}")
+    attempts: Tally[int] = field(default_factory=Tally)
+    running: dict[Any, Block] = field(default_factory=dict)
+    finished: dict[int, tuple[Block, Any]] = field(default_factory=dict)
+    failure: InputError | None = None
+
+    def parts(self) -> Iterator[tuple[Block, Part]]:
+        """Blocks with what they came to; the error of one that failed comes after all before it."""
+        n_shards = count_shards(len(self.corpus))
+        level = block_level(n_shards - self.done, threads=self._threads())
+        waiting = deque(blocks(self.done, n_shards, level=level))
+        completed = _distributed().as_completed()
+        self.end = n_shards
+        try:
+            while self.done < self.end:
+                self._hand_out(waiting, completed)
+                if self.done not in self.finished:
+                    future = next(completed)
+                    block = self.running.pop(future)
+                    if future.status == "finished":
+                        self.finished[block.first] = (block, future)
+                    elif block.first < self.end:
+                        self._failed(block, self._error(future), waiting)
+                    continue
+                block, future = self.finished.pop(self.done)
+                try:
+                    packed: Packed = future.result()
+                except Exception as error:  # its worker died before it was fetched, and then it failed
+                    self._failed(block, error, waiting)
+                    continue
+                part = packed.part()
+                del packed
+                future.release()
+                self.done += block.shards
+                yield block, part
+        finally:
+            with _quiet(self.client):
+                self.client.cancel([*self.running, *(future for _, future in self.finished.values())])
+        if self.failure is not None:
+            raise self.failure
+
+    def _threads(self) -> int:
+        return max(1, sum(self.client.nthreads().values()))
+
+    def _hand_out(self, waiting: deque[Block], completed: Any) -> None:
+        """Keep every thread busy, and no more: a worker that dies takes only blocks along that it was computing."""
+        threads = self._threads()
+        while waiting and waiting[0].first < self.end and len(self.running) < threads:
+            block = waiting[0]
+            if block.first > self.done and len(self.finished) >= UNMERGED_EACH * threads:
+                return
+            waiting.popleft()
+            attempt = self.attempts[block.first] = self.attempts[block.first] + 1
+            future = self.client.submit(
+                _on_worker, self.plan, self._recordings(block), level=block.level,
+                topic=self._topic(block) if attempt >= ATTEMPTS else None,
+                key=f"{self.name}-{block.first}-{attempt}", priority=-block.first, pure=False,
+            )  # fmt: skip
+            self.running[future] = block
+            completed.add(future)
+
+    def _recordings(self, block: Block) -> Shipped:
+        return self.corpus[block.recordings]
+
+    def _topic(self, block: Block) -> str:
+        return f"{self.name}-{block.first}"
+
+    def _error(self, future: Any) -> BaseException:
+        if future.status == "error":
+            return future.exception()
+        return ConnectionError(f"the block of shards was {future.status}")
+
+    def _failed(self, block: Block, error: BaseException, waiting: deque[Block]) -> None:
+        """Try a block again, or end the run before it."""
+        if self.client.status != "running":
+            raise InputError("the cluster's scheduler is gone; the same call goes on where the run stopped") from error
+        final = self.attempts[block.first] >= ATTEMPTS or (
+            isinstance(error, InputError) and not isinstance(error, RecordingError)
+        )
+        if not final:
+            # What its scheduler has tried several times already is tried once more, to learn the recording's name.
+            if getattr(error, "allowed_failures", 0):
+                self.attempts[block.first] = max(self.attempts[block.first], ATTEMPTS - 1)
+            again = sorted([block, *waiting], key=lambda one: one.first)
+            waiting.clear()
+            waiting.extend(again)
+            return
+        self.end, self.failure = block.first, self._sentence(block, error)
+
+    def _sentence(self, block: Block, error: BaseException) -> InputError:
+        if isinstance(error, InputError):
+            return error
+        names = names_of(self._recordings(block))
+        told = [event[1] for event in self.client.get_events(self._topic(block)) or ()]
+        where = f"recording {told[-1]!r}" if told else f"one of the recordings {names[0]!r} to {names[-1]!r}"
+        return RecordingError(
+            told[-1] if told else names[0],
+            f"{where} cannot be played: {ATTEMPTS} workers in turn ended while they computed it "
+            f"({type(error).__name__}); what comes before it is kept",
+        )
+
+
+def _on_worker(plan: Plan, recordings: Shipped, *, level: int, topic: str | None) -> Packed:
+    """Compute a block; on its last attempt every recording's name is told to the scheduler."""
+    if topic is None:
+        return compute_block(plan, recordings, level=level)
+    worker = _distributed().get_worker()
+    return compute_block(
+        plan, recordings, level=level, last_attempt=True, tell=lambda name: worker.log_event(topic, name)
+    )
+
+
+def block_level(n_shards: int, *, threads: int) -> int:
+    """How many levels are merged on the workers: as many as leave every thread `BLOCKS_EACH` blocks.
+
+    Examples
+    --------
+    >>> [block_level(n, threads=4) for n in (10, 105, 18_000, 2_000_000)]
+    [0, 1, 3, 3]
+    """
+    level = 0
+    while level < HIGHEST_LEVEL and n_shards >= BLOCKS_EACH * threads * FAN_IN ** (level + 1):
+        level += 1
+    return level
+
+
+def _absolute(corpus: CorpusLike) -> Shipped:
+    """Corpus whose files are named from the root of the file system; itself if they are already."""
+    if not isinstance(corpus, FileCorpus):
+        return [corpus[index] for index in range(len(corpus))]
+    if all(entry.audio is None or entry.audio.is_absolute() for entry in corpus.entries):
+        return corpus
+    entries = tuple(
+        replace(
+            entry,
+            audio=None if entry.audio is None else entry.audio.absolute(),
+            annotations={kind: path.absolute() for kind, path in entry.annotations.items()},
+        )
+        for entry in corpus.entries
+    )
+    return replace(corpus, entries=entries)
+
+
+def _name_as_given(part: Part) -> None:
+    """Name files from this folder again, as a run in this process names those of a corpus that was opened so."""
+    folder = f"{Path.cwd()}{os.sep}"
+    part.drops.skipped = {name: reason.replace(folder, "") for name, reason in part.drops.skipped.items()}
+
+
+def _folders(corpus: Shipped) -> list[str]:
+    """Folders in which a corpus lies."""
+    if not isinstance(corpus, FileCorpus):
+        return []
+    audio = [str(entry.audio.parent) for entry in corpus.entries if entry.audio is not None and entry.audio.exists()]
+    return [os.path.commonpath(audio)] if audio else []
+
+
+@contextmanager
+def _quiet(client: Any) -> Iterator[None]:
+    """Clean up, as far as the cluster is still there."""
+    try:
+        yield
+    except Exception:
+        if client.status == "running":
+            raise
+
+
+def _distributed() -> Any:
+    try:
+        import distributed
+    except ImportError:
+        raise InputError(
+            "runs over a cluster need dask.distributed, which is not installed: pip install 'neuron-snaps[cluster]'"
+        ) from None
+    return distributed

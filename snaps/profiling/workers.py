@@ -1,0 +1,227 @@
+"""What workers of a cluster do: load the network once, and compute blocks of shards."""
+
+import functools
+import os
+import socket
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import torch
+
+import snaps
+from snaps.alignment import Alignment
+from snaps.datasets.corpus import CorpusLike
+from snaps.datasets.files import FileCorpus
+from snaps.datasets.groupings import Grouping
+from snaps.datasets.inventory import Inventory
+from snaps.datasets.recording import Recording
+from snaps.errors import InputError, RecordingError
+from snaps.models import Wav2Letter, load_model, weights_hash
+from snaps.profiling.parts import Counter, Part, pack, unpack
+from snaps.profiling.reading import READ_AHEAD, OnError
+from snaps.profiling.run import Run, methods_of
+from snaps.profiling.session import open_session
+from snaps.profiling.shards import play_shards
+
+#: One network plays at a time in a process: what a session sets holds for all of its threads.
+_PLAYING = Lock()
+#: Seconds in which a message surely leaves a worker that is about to die.
+_LEAVING = 0.05
+
+
+#: Recordings that travel to workers: where they lie, or themselves.
+Shipped = FileCorpus | list[Recording]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that a worker needs besides the recordings.
+
+    Attributes
+    ----------
+    version : str
+        Version of this package.
+    network : str
+        File of the network.
+    weights : str
+        Hash of its weights.
+    padding : str
+        How the network pads, which may be set after loading.
+    groupings : tuple of Grouping
+        What frames are averaged by.
+    columns : tuple of str, or None
+        Columns of the whole corpus's frame table.
+    aligners : mapping of str to aligner
+        How epochs are aligned.
+    units : mapping of str to sequence of int
+        Units to keep of some layers.
+    variance : bool
+        Whether second moments are kept.
+    on_error : {"raise", "skip"}
+        What becomes of recordings that cannot be read.
+    options : mapping
+        Passed to `snaps.profiling.session.open_session`.
+    """
+
+    version: str
+    network: str
+    weights: str
+    padding: str
+    groupings: tuple[Grouping, ...]
+    columns: tuple[str, ...] | None
+    aligners: Mapping[str, Alignment]
+    units: Mapping[str, Sequence[int]]
+    variance: bool
+    on_error: OnError
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """A part on its way from a worker: what JSON can hold, and arrays by name."""
+
+    described: dict[str, Any]
+    arrays: dict[str, np.ndarray]
+
+    def part(self) -> Part:
+        """Put the part together, on the CPU."""
+        tensors = {name: torch.from_numpy(_writable(array)) for name, array in self.arrays.items()}
+        return unpack(self.described, tensors, device=torch.device("cpu"))
+
+
+def compute_block(
+    plan: Plan,
+    recordings: Shipped,
+    *,
+    level: int,
+    last_attempt: bool = False,
+    tell: Callable[[str], object] | None = None,
+) -> Packed:
+    """Compute the shards of one block, and merge them here.
+
+    Parameters
+    ----------
+    plan : Plan
+        What to compute.
+    recordings : FileCorpus or list of Recording
+        The recordings of these shards alone.
+    level : int
+        The block's level.
+    last_attempt : bool
+        Whether to load no recording before its turn, and to tell each one's name, so that it is known of which one
+        a process died.
+    tell : callable, optional
+        Takes the name.
+
+    Raises
+    ------
+    RecordingError
+        If a recording cannot be read, or anything goes wrong while it is played.
+    InputError
+        If the network is not here, or is another.
+    """
+    names = names_of(recordings)
+    corpus: CorpusLike = recordings
+    at = 0
+
+    def told(index: int) -> None:
+        nonlocal at
+        at = min(index, len(names) - 1)
+
+    with _PLAYING:
+        network = load_network(plan.network, plan.weights)
+        network.padding = plan.padding  # type: ignore[assignment]
+        if last_attempt and tell is not None:
+            corpus = _Told(recordings, names, tell)
+        try:
+            with open_session(network, methods=methods_of(plan.aligners.values()), **plan.options) as session:
+                inventory = Inventory(plan.columns, {})
+                run = Run(
+                    session, plan.groupings, inventory, aligners=plan.aligners, units=plan.units, variance=plan.variance
+                )
+                counter = Counter()
+                ahead = 1 if last_attempt else READ_AHEAD
+                for part in play_shards(run, corpus, on_error=plan.on_error, ahead=ahead, told=told):
+                    counter.push(part)
+                assert len(counter.levels) <= level + 1
+                described, tensors = pack(counter.close())
+        except InputError:
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split())
+            raise RecordingError(
+                names[at], f"recording {names[at]!r} cannot be played on {here()}: {type(error).__name__}: {reason}"
+            ) from error
+        return Packed(described, {name: tensor.cpu().numpy() for name, tensor in tensors.items()})
+
+
+def names_of(recordings: Shipped) -> Sequence[str]:
+    """Identifiers of recordings, of which none is read."""
+    return recordings.ids if isinstance(recordings, FileCorpus) else [recording.id for recording in recordings]
+
+
+@functools.lru_cache(maxsize=1)
+def load_network(path: str, weights: str) -> Wav2Letter:
+    """Load the network once, and make sure that it is the one that is meant.
+
+    Raises
+    ------
+    InputError
+        If it is not there, or has other weights.
+    """
+    if not Path(path).is_file():
+        raise InputError(
+            f"the worker on {here()} does not see the network {path!r}; network and corpus must be on paths that all "
+            "workers share"
+        )
+    network = load_model(path)
+    if weights_hash(network) != weights:
+        raise InputError(
+            f"the network in {path!r} has other weights than the one that was given; save it with save_model, and load "
+            "it from there"
+        )
+    return network
+
+
+def look_around(paths: Sequence[str], version: str) -> list[str]:
+    """What is wrong with this worker: paths that it does not see, or another version."""
+    found = [
+        f"the worker on {here()} does not see {path!r}; network and corpus must be on paths that all workers share"
+        for path in paths
+        if not Path(path).exists()
+    ]
+    if snaps.__version__ != version:
+        found.append(f"the worker on {here()} has the version {snaps.__version__} of snaps, and not {version}")
+    return found
+
+
+def here() -> str:
+    """Machine and process, for a sentence."""
+    return f"{socket.gethostname()} (process {os.getpid()})"
+
+
+class _Told:
+    """Recordings whose names are told before they are loaded."""
+
+    def __init__(self, recordings: CorpusLike, names: Sequence[str], tell: Callable[[str], object]) -> None:
+        self._recordings, self._names, self._tell = recordings, names, tell
+
+    name = fingerprint = "told"
+
+    def __len__(self) -> int:
+        return len(self._recordings)
+
+    def __getitem__(self, index: int) -> Any:
+        self._tell(self._names[index])
+        time.sleep(_LEAVING)
+        return self._recordings[index]
+
+
+def _writable(array: np.ndarray) -> np.ndarray:
+    """Torch warns about arrays that lie in what came over the network."""
+    return array if array.flags.writeable else array.copy()

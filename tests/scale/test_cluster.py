@@ -1,0 +1,200 @@
+"""Runs over a cluster of real processes give what one process gives, also when workers are killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from distributed import Client, LocalCluster
+
+from snaps.datasets import load_timit
+from snaps.errors import InputError, RecordingError
+from snaps.models import Wav2Letter, load_model, save_model
+from snaps.profiling import cluster as clusters
+from snaps.profiling.cluster import block_level, open_cluster
+from snaps.profiling.parts import SHARD
+from tests.scale.poisoned import Poison, tree
+from tests.scale.work import Faulty, assert_identical, compute, network, recordings, saved_network
+
+SIZE = 10 * SHARD + 5
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Client]:
+    with open_cluster("local:2") as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def corpus() -> list:
+    return recordings(SIZE)
+
+
+@pytest.fixture(scope="module")
+def whole(corpus: list) -> Any:
+    return compute(network(), corpus)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    return saved_network(tmp_path_factory.mktemp("networks"))
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_it_is_what_one_process_computes(
+    client: Client, corpus: list, model: Any, whole: Any, level: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clusters, "block_level", lambda _, threads: level)
+    assert_identical(compute(model, corpus, client=client), whole)
+
+
+def test_started_here_and_finished_there(client: Client, tmp_path: Path, corpus: list, model: Any, whole: Any) -> None:
+    with pytest.raises(KeyError):
+        compute(model, Faulty(corpus, 3 * SHARD + 1, KeyError()), checkpoint=tmp_path / "other")
+    state = tmp_path / "state"
+    poisoned = [*corpus[: 5 * SHARD], Poison(corpus[5 * SHARD], "raise"), *corpus[5 * SHARD + 1 :]]
+    with pytest.raises(RecordingError) as raised:
+        compute(model, poisoned, client=client, checkpoint=state)
+    assert raised.value.recording == "r80"
+    assert "recording 'r80' cannot be played on" in str(raised.value)
+    assert "RuntimeError: poison" in str(raised.value)
+    assert state.is_file()
+    assert_identical(compute(model, corpus, client=client, checkpoint=state), whole)
+    assert_identical(compute(model, corpus, checkpoint=state), whole)
+
+
+def test_a_recording_that_kills_workers_is_named(client: Client, tmp_path: Path, corpus: list, model: Any) -> None:
+    poisoned = [*corpus[: 2 * SHARD], *corpus[2 * SHARD + 4 : 3 * SHARD]]
+    poisoned.insert(SHARD + 3, Poison(corpus[2 * SHARD], "die"))
+    with pytest.raises(InputError) as raised:
+        compute(model, poisoned, client=client, checkpoint=tmp_path / "state")
+    assert "'r32' cannot be played: 3 workers in turn ended" in str(raised.value)
+    assert (tmp_path / "state").is_file()
+
+
+def test_a_fault_that_passes(client: Client, tmp_path: Path, corpus: list, model: Any) -> None:
+    """Twice it fails, the third time it does not."""
+    part = corpus[: 2 * SHARD]
+    poisoned = [*part[:20], Poison(part[20], "raise", often=2, folder=tmp_path), *part[21:]]
+    assert_identical(compute(model, poisoned, client=client), compute(model, part))
+
+
+def killing(client: Client, seconds: float, times: int) -> threading.Thread:
+    """Kill a worker now and then."""
+    pids = list(client.run(os.getpid).values())
+
+    def kill() -> None:
+        for number in range(times):
+            time.sleep(seconds)
+            os.kill(pids[number % len(pids)], signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    return thread
+
+
+def test_workers_killed_during_the_run(client: Client, corpus: list, model: Any, whole: Any) -> None:
+    client.wait_for_workers(2)
+    thread = killing(client, 0.5, times=1)
+    assert_identical(compute(model, corpus, client=client), whole)
+    thread.join()
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("seconds", [0.1, 0.3, 0.7, 1.1, 1.6])
+def test_both_workers_killed_at_many_moments(
+    client: Client, corpus: list, model: Any, whole: Any, seconds: float
+) -> None:
+    for _ in range(3):
+        client.wait_for_workers(2)
+        thread = killing(client, seconds, times=2)
+        assert_identical(compute(model, corpus, client=client), whole)
+        thread.join()
+
+
+def test_files_are_read_where_they_are(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if they were named from a folder in which no worker is; a broken one is skipped there too."""
+    tree(tmp_path / "speech")
+    monkeypatch.chdir(tmp_path)
+    corpus = load_timit("speech")
+    options = {"groupings": ["phoneme", "sex"], "on_error": "skip"}
+    speech = Wav2Letter(["_", "s", "iy"], layers=[(6, 24, 2), (3, 1, 1)])
+    model = load_model(save_model(speech, "speech.safetensors"))
+    expected = compute(model, corpus, **options)
+    assert_identical(compute(model, corpus, client=client, **options), expected)
+    with pytest.raises(RecordingError, match="damaged|cannot be read"):
+        compute(model, corpus, client=client, groupings=["phoneme"])
+
+
+def test_a_network_without_a_file_is_written_beside_the_checkpoint(
+    client: Client, tmp_path: Path, corpus: list
+) -> None:
+    few = corpus[:20]
+    found = compute(network(), few, client=client, checkpoint=tmp_path / "state")
+    assert_identical(found, compute(network(), few))
+    with pytest.raises(InputError, match="the network comes from no file that workers could load; save it"):
+        compute(network(), few, client=client)
+
+
+def test_networks_and_corpora_that_workers_cannot_load(client: Client, tmp_path: Path, corpus: list) -> None:
+    few, model = corpus[:5], saved_network(tmp_path)
+    with pytest.raises(InputError, match="the corpus is a Faulty; on a cluster accepted are"):
+        compute(model, Faulty(few, -1, KeyError()), client=client)
+    changed = load_model(model.source)
+    changed.conv1.weight.data += 1
+    with pytest.raises(InputError, match="has other weights than the one that was given"):
+        compute(changed, few, client=client)
+    with pytest.raises(InputError, match="client is a str; accepted is a distributed.Client"):
+        compute(model, few, client="tcp://127.0.0.1:8786")
+
+
+def test_paths_that_workers_do_not_see(client: Client, tmp_path: Path) -> None:
+    from snaps.profiling.workers import look_around
+
+    (sentence,) = look_around([str(tmp_path), str(tmp_path / "w2l")], __import__("snaps").__version__)
+    assert "does not see" in sentence
+    assert "network and corpus must be on paths that all workers share" in sentence
+    assert "has the version" in look_around([], "9.9")[0]
+
+
+def test_schedulers_that_are_not_there() -> None:
+    for address in ("local:0", "local", "local:many"):
+        with pytest.raises(InputError, match="accepted are an address and local:N"), open_cluster(address):
+            pass
+    with pytest.raises(InputError, match="there is no scheduler at 'nowhere'"), open_cluster("nowhere"):
+        pass
+
+
+def test_without_dask_it_is_one_sentence() -> None:
+    code = (
+        "import sys; sys.modules['distributed'] = None\n"
+        "from snaps.profiling.cluster import open_cluster\n"
+        "try:\n    open_cluster('local:2').__enter__()\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().startswith(
+        "InputError runs over a cluster need dask.distributed, which is not installed"
+    )
+
+
+def test_the_scheduler_ends_during_the_run(tmp_path: Path, corpus: list, model: Any, whole: Any) -> None:
+    """What was merged is kept, and goes on without a cluster."""
+    cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs="CRITICAL")
+    client = Client(cluster)
+    threading.Timer(1.0, cluster.close).start()
+    slow = [Poison(one, "sleep") for one in corpus]
+    with pytest.raises(InputError, match="the cluster's scheduler is gone"):
+        compute(model, slow, client=client, checkpoint=tmp_path / "state")
+    client.close()
+    assert_identical(compute(model, corpus, checkpoint=tmp_path / "state"), whole)
+
+
+def test_levels_leave_every_thread_something_to_do() -> None:
+    assert [block_level(n, threads=4) for n in (1, 95, 96, 800, 10**6)] == [0, 0, 1, 2, 3]

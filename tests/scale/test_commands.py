@@ -1,0 +1,186 @@
+"""``snaps profile`` as a process that is killed, started twice, out of disk, and spread over workers."""
+
+import errno
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from snaps.cli import main
+from snaps.datasets import synthesize_corpus
+from snaps.models import Wav2Letter, save_model
+from snaps.profiles import open_profiles
+from tests.cli.commands import process, sentence
+from tests.scale.work import assert_identical
+
+#: States are written as often as they can be, so that there is something to go on from.
+EAGER = (
+    "import sys; from snaps.profiling import state; state.INTERVAL, state.TIMES_WRITING = 0.0, 0\n"
+    "from snaps.cli import main; sys.exit(main(sys.argv[1:]))"
+)
+
+
+class Work:
+    """Speech, a network, and the profiles of a run that nothing stopped."""
+
+    def __init__(self, folder: Path) -> None:
+        self.corpus = folder / "speech"
+        synthesize_corpus(self.corpus, speakers=8, sentences=8, progress=False)
+        broken = sorted(path for path in self.corpus.rglob("*") if path.suffix.lower() == ".wav")[20]
+        broken.write_bytes(b"RIFF")
+        network = Wav2Letter(["_", "s", "iy", "ah"], "w2p_shallow", width=16)
+        self.network = save_model(network, folder / "w.safetensors")
+        self.whole = folder / "whole.zarr"
+        assert main(self.arguments(self.whole)) == 0
+
+    def arguments(self, out: Path) -> list[str]:
+        return [
+            *("profile", str(self.network), "--corpus", f"timit:{self.corpus}", "--group", "phoneme", "--ignore", ""),
+            *("--on-error", "skip", "--quiet", "--json", "--out", str(out)),
+        ]
+
+    def started(self, out: Path) -> subprocess.Popen:
+        command = [sys.executable, "-c", EAGER, *self.arguments(out)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def assert_finished(self, out: Path) -> None:
+        assert_identical(open_profiles(out), open_profiles(self.whole))
+        files = {path.relative_to(out): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+        expected = {p.relative_to(self.whole): p.read_bytes() for p in sorted(self.whole.rglob("*")) if p.is_file()}
+        assert files.keys() == expected.keys()
+        # Attributes hold the date.
+        changed = {str(name) for name in files if files[name] != expected[name]}
+        assert changed <= {".zattrs", ".zmetadata"}
+        assert sorted(path.name for path in out.parent.iterdir()) == [out.name]
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
+    return Work(tmp_path_factory.mktemp("commands"))
+
+
+def kill(work: Work, out: Path, seconds: float) -> bool:
+    """Start the command and kill it; say whether it was still running."""
+    running = work.started(out)
+    try:
+        running.wait(seconds)
+    except subprocess.TimeoutExpired:
+        running.send_signal(signal.SIGKILL)
+    out_text, err = running.communicate()
+    assert running.returncode in (0, -signal.SIGKILL), (out_text, err)
+    return running.returncode != 0
+
+
+def kill_when(work: Work, out: Path, state: Path) -> None:
+    """Kill the command as soon as its state is on disk."""
+    running = work.started(out)
+    deadline = time.monotonic() + 60
+    while not state.exists() and running.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.005)
+    running.send_signal(signal.SIGKILL)
+    running.communicate()
+
+
+def test_killed_and_started_again(work: Work, tmp_path: Path) -> None:
+    out = tmp_path / "p.zarr"
+    state = tmp_path / "p.zarr.checkpoint"
+    kill_when(work, out, state)
+    assert state.exists()
+    assert not out.exists()
+    (tmp_path / ".p.zarr.0abc.partial").mkdir()  # what a kill while the profiles are written leaves
+    outcome = process(*work.arguments(out))
+    assert outcome.status == 0, outcome.err
+    assert len(json.loads(outcome.out)["recordings_left_out"]) == 1
+    work.assert_finished(out)
+
+
+@pytest.mark.campaign
+def test_twenty_kills_at_random_moments(work: Work, tmp_path: Path) -> None:
+    rng, kills, runs = random.Random(0), 0, 0
+    while kills < 20 or runs == 0:
+        out = tmp_path / str(runs) / "p.zarr"
+        out.parent.mkdir(exist_ok=True)
+        if kill(work, out, rng.uniform(1.0, 5.0)):
+            kills += 1
+        else:
+            work.assert_finished(out)
+            runs += 1
+    if not out.exists():
+        assert process(*work.arguments(out)).status == 0
+    work.assert_finished(out)
+
+
+def test_overwrite_begins_anew(work: Work, tmp_path: Path) -> None:
+    out, state = tmp_path / "p.zarr", tmp_path / "p.zarr.checkpoint"
+    state.write_bytes(b"of something else")
+    assert f"{str(state)!r} is no state of a run" in sentence(process(*work.arguments(out)))
+    assert main([*work.arguments(out), "--overwrite"]) == 0
+    work.assert_finished(out)
+    assert "exists; give --overwrite" in sentence(process(*work.arguments(out)))
+
+
+def test_another_command_into_the_same_output(work: Work, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "p.zarr"
+    kill_when(work, out, tmp_path / "p.zarr.checkpoint")
+    capsys.readouterr()
+    assert main([*work.arguments(out), "--peak", "max"]) == 2
+    assert "with another aligner: " in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_the_second_of_two_runs_is_told(work: Work, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "p.zarr"
+    running = work.started(out)
+    try:
+        deadline = time.monotonic() + 60
+        while not (tmp_path / ".p.zarr.lock").exists() and time.monotonic() < deadline:
+            time.sleep(0.005)
+        os.kill(running.pid, signal.SIGSTOP)
+        capsys.readouterr()
+        assert main(work.arguments(out)) == 2
+        told = capsys.readouterr().err
+    finally:
+        os.kill(running.pid, signal.SIGCONT)
+    running.communicate()
+    assert f"another run is writing {str(out)!r} (process {running.pid} on " in told
+    work.assert_finished(out)
+
+
+def test_profiles_that_cannot_be_written_are_computed_once(
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "p.zarr"
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("snaps.profiles.files._write", full)
+        capsys.readouterr()
+        assert main(work.arguments(out)) == 2
+    told = capsys.readouterr().err
+    assert f"{str(out)!r} cannot be written: No space left on device; what was computed is kept in" in told
+    assert [path.name for path in tmp_path.iterdir()] == ["p.zarr.checkpoint"]
+    monkeypatch.setattr("snaps.profiling.run.Run.add", full)
+    assert main(work.arguments(out)) == 0
+    work.assert_finished(out)
+
+
+def test_workers_on_this_machine(work: Work, tmp_path: Path) -> None:
+    out = tmp_path / "p.zarr"
+    outcome = process(*work.arguments(out), "--scheduler", "local:2")
+    assert outcome.status == 0, outcome.err
+    assert "Traceback" not in outcome.err
+    work.assert_finished(out)
+
+
+def test_a_scheduler_that_is_not_there(work: Work, tmp_path: Path) -> None:
+    told = sentence(process(*work.arguments(tmp_path / "p.zarr"), "--scheduler", "local:0"))
+    assert told == "the scheduler is 'local:0'; accepted are an address and local:N, with N from 1"
+    assert list(tmp_path.iterdir()) == []
