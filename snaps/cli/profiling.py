@@ -96,7 +96,8 @@ def profile(
         profiles = compute_profiles(
             network, material, groupings=groupings, layers=layer or None, aligner=aligner, context=context.value,
             target=target, ignore=ignored_symbols(ignore), frame_steps=frame_steps, batch_size=batch_size,
-            variance=variance, device=device, on_error=on_error.value, progress=not quiet, checkpoint=run.state, client=run.client,
+            variance=variance, device=device, on_error=on_error.value, progress=not quiet, checkpoint=run.state,
+            client=run.client,
         )  # fmt: skip
         run.finish(profiles)
     drops = decode_attribute(profiles.attrs, "drop_log")

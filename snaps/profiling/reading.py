@@ -58,7 +58,7 @@ def read_ahead(
 
 
 def read_each(
-    corpus: CorpusLike, indices: Iterable[int], *, ahead: int = READ_AHEAD
+    corpus: Loadable, indices: Iterable[int], *, ahead: int = READ_AHEAD
 ) -> Generator[tuple[int, Recording | RecordingError], None, None]:
     """Load the recordings with the given numbers, a few ahead; of one that cannot be read, give the error."""
     waiting = iter(indices)
