@@ -176,13 +176,15 @@ def plot_offset_histogram(evaluation: xr.Dataset, ax: Axes | None = None, *, tit
     return ax
 
 
-def plot_alignment(evaluation: xr.Dataset, *, title: str | None = None) -> Figure:
+def plot_alignment(evaluation: xr.Dataset, *, across: int = 2, title: str | None = None) -> Figure:
     """Draw all of an evaluation: offsets, and tables before and after alignment (Figures 2 and A1).
 
     Parameters
     ----------
     evaluation : Dataset
         What `snaps.evaluate_alignment` gives for one aligner; without accuracies, the tables alone are drawn.
+    across : {1, 2}
+        Panels side by side; 1 for a narrow page.
     title : str, optional
         Heading.
 
@@ -194,14 +196,18 @@ def plot_alignment(evaluation: xr.Dataset, *, title: str | None = None) -> Figur
     table = evaluation["table"]
     order = order_by_largest_share(table.sel(moment="after"))
     rows, columns = table.sizes["symbol"], int((table.sum(["moment", "symbol"]) > 0).sum())
-    height = 1.8 + 0.15 * rows
+    cell = 0.15 if across == 2 else 0.115
     judged = "offsets" in evaluation
-    figure = Figure(figsize=(2 * (2.6 + 0.15 * columns), height * (2 if judged else 1)), layout="constrained")
-    panels = figure.subplots(2 if judged else 1, 2, squeeze=False)
+    n_rows = (4 if judged else 2) // across
+    heights = [1.8 + cell * rows] * n_rows
+    if judged and across == 1:
+        heights[0] = 2.6
+    figure = Figure(figsize=(across * (2.0 + cell * max(columns, 30)), sum(heights)), layout="constrained")
+    panels = list(figure.subplots(n_rows, across, squeeze=False, height_ratios=heights).flat)
     if judged:
-        plot_offset_histogram(evaluation, panels[0, 0])
-        plot_offsets(evaluation, panels[0, 1], title="offset by symbol")
-    for ax, moment, words in zip(panels[-1], ("before", "after"), ("at the centre", "at the peak"), strict=True):
+        plot_offset_histogram(evaluation, panels[0])
+        plot_offsets(evaluation, panels[1], title="offset by symbol")
+    for ax, moment, words in zip(panels[-2:], ("before", "after"), ("at the centre", "at the peak"), strict=True):
         plot_contingency(table.sel(moment=moment), ax, order=order, title=f"annotation {words}")
     if title is not None:
         verbatim(figure.suptitle(title))

@@ -127,7 +127,9 @@ def _one(evaluation: xr.Dataset) -> list[Block]:
         if "accuracy" in evaluation
         else "Annotation against prediction before and after alignment, rows in the order of their largest share."
     )
-    content.append(Picture(plot_alignment(evaluation), "Annotation at the centre and at the peak of frames", caption))
+    content.append(
+        Picture(plot_alignment(evaluation, across=1), "Annotation at the centre and at the peak of frames", caption)
+    )
     content.append(
         f"Left out: {left_out}. Frames without a peak, kept at the middle: {int(evaluation['n_unaligned'])}."
     )
