@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -12,6 +11,7 @@ from snaps.experiments import papers
 from snaps.experiments.made import Reproduction
 from snaps.experiments.scales import TRANSFERRED
 from snaps.figures import (
+    figure_of,
     plot_alignment,
     plot_clustermap,
     plot_learning_curves,
@@ -78,7 +78,7 @@ def _networks(made: Reproduction) -> Section:
             recipe.name, recipe.labels, begins, int(facts["epochs"]), str(facts["stopped"]),
             float(facts["test_error_rate"]),
         ])  # fmt: skip
-    figure = _figure(plot_learning_curves(made.curves))
+    figure = figure_of(plot_learning_curves(made.curves))
     return Section(
         "Networks (SNAP, section 4.2, Tables 1 and 2)",
         [
@@ -222,7 +222,7 @@ def _letters_and_phonemes(made: Reproduction) -> Section:
                 few.append(f"{recipe.name} has fewer than {FEWEST} {grouping}s of {MIN_COUNT} epochs or more.")
                 continue
             sweep = silhouette_sweep(kept)
-            drawn = _figure(plot_silhouettes(sweep, title=f"{grouping}s"))
+            drawn = figure_of(plot_silhouettes(sweep, title=f"{grouping}s"))
             pictures.append(Picture(drawn, f"Silhouettes of {grouping}s over the layers of {recipe.name}"))
             columns[f"{grouping}s"] = {str(layer): v for layer, v in mean_silhouette(sweep).to_series().items()}
         layers = next(iter(columns.values()), {})
@@ -239,11 +239,6 @@ def _letters_and_phonemes(made: Reproduction) -> Section:
         )
     text = "The paper: letters cluster better than phonemes in all but the last two layers."
     return Section("Letters against phonemes (SNAP, section 5.4)", [text], sections=sections)
-
-
-def _figure(drawn: Any) -> Any:
-    """The figure that axes are in."""
-    return drawn.get_figure()
 
 
 def _figures(made: Reproduction) -> None:

@@ -76,12 +76,14 @@ def evaluate_faithfulness(
         By the names that the result shall have; None for sensitivity alone.
     parts : sequence of str
         Some of ``"flipping"``, ``"randomization"`` and ``"profiles"``.
-    frames, randomization_frames : int or None
-        Frames that are drawn for pixel flipping and for the randomisation, spread evenly over the recordings; None
-        for all. Profiles take the whole corpus.
+    frames : int or None
+        Frames that are drawn for pixel flipping, spread evenly over the recordings; None for all. Profiles take the
+        whole corpus.
     percentages, baseline, random_orders
         Of the pixel flipping: shares of bins in percent; what they are set to, ``"floor"``, ``"mean"`` or ``"moore"``;
         how many random orders.
+    randomization_frames : int or None
+        Frames that are drawn for the randomisation; None for all.
     grouping, shuffles, percentiles, min_count
         Of the profiles: what frames are averaged by; how many shuffled alignments; thresholds of the clusterings;
         smallest number of frames of a group.
@@ -144,7 +146,7 @@ def evaluate_faithfulness(
     if "randomization" in parts:
         drops = _new_log()
         found["randomization"] = evaluate_randomization(
-            model, opened, Sample(corpus, frames=randomization_frames, seed=seed), chosen,
+            opened, Sample(corpus, frames=randomization_frames, seed=seed), chosen, model=model,
             progress=progress, on_error=on_error, drops=drops,
         )  # fmt: skip
         found["randomization"].attrs["drop_log"] = drops.to_dict()

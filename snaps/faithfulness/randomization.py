@@ -60,11 +60,11 @@ def randomised(model: nn.Module, layers: Sequence[str], *, seed: int) -> nn.Modu
 
 
 def evaluate_randomization(
-    model: nn.Module,
     opened: Opener,
     sample: Sample,
     methods: Mapping[str, SaliencyMethod],
     *,
+    model: nn.Module,
     progress: bool = True,
     on_error: OnError = "raise",
     drops: DropLog,
@@ -73,14 +73,14 @@ def evaluate_randomization(
 
     Parameters
     ----------
-    model : Module
-        The network.
     opened : callable
         Opens a session for a network, with the layer ``input`` tapped.
     sample : Sample
         Frames to look at.
     methods : mapping of str to saliency method
         By their names.
+    model : Module
+        The network.
     progress, on_error, drops
         Of the passes over the corpus, one for every layer.
 

@@ -11,7 +11,7 @@ from snaps.figures.clustermaps import plot_clustermap
 from snaps.figures.comparisons import plot_changes, plot_layer_matrix, plot_moved
 from snaps.figures.curves import plot_learning_curves
 from snaps.figures.evidence import plot_flipping, plot_profile_null, plot_randomization
-from snaps.figures.files import draw_offscreen, save_figure
+from snaps.figures.files import draw_offscreen, figure_of, save_figure
 from snaps.figures.frames import plot_frame
 from snaps.figures.lags import plot_saliency_by_lag
 from snaps.figures.maps import plot_snap, plot_snap_grid, reach
@@ -25,6 +25,7 @@ __all__ = [
     "Mark",
     "Panel",
     "draw_offscreen",
+    "figure_of",
     "formants",
     "plot_aligners",
     "plot_alignment",

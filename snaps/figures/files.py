@@ -8,6 +8,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 
+def figure_of(drawn: Axes) -> Figure:
+    """The figure that axes stand in, let go of by pyplot, for a page or a file.
+
+    Parameters
+    ----------
+    drawn : Axes
+        What a function of this room gave.
+    """
+    figure = drawn.get_figure(root=True)
+    assert figure is not None
+    plt.close(figure)
+    return figure
+
+
 def save_figure(drawn: Axes | Figure, path: str | os.PathLike[str], *, dpi: float = 150) -> Path:
     """Write a picture to a file, and let go of it.
 

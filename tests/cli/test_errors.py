@@ -78,7 +78,10 @@ def test_an_architecture_that_does_not_exist(invoke: Invoke, corpus: Path, tmp_p
         (["--group", "phoneme", "--group", "phoneme"], "names 'phoneme' twice"),
         (["--group", "manner=phoneme:nothing.json"], "no such file"),
         (["--group", "phoneme", "--layer", "conv9"], "no layer 'conv9'; it has input, conv1, logits"),
-        (["--group", "phoneme", "--saliency", "intuition"], "--saliency is 'intuition'; accepted are 'sensitivity'"),
+        (
+            ["--group", "phoneme", "--saliency", "intuition"],
+            "method is 'intuition'; accepted are 'sensitivity'",
+        ),
         (["--group", "phoneme", "--peak", "summit"], "accepted are 'product'"),
         (["--group", "phoneme", "--target", "zz"], "'zz'"),
         (["--group", "phoneme", "--ignore", "zz"], "'zz'"),
