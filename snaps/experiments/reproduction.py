@@ -193,7 +193,7 @@ def _alignment(
     path = made.folder / f"{recipe.name}.alignment.nc"
     with stages(f"alignment of {recipe.name}", there=path.exists() and not overwrite) as needed:
         if needed:
-            labels = {mark.label for number in range(len(corpus)) for mark in corpus[number].tiers["phoneme"]}
+            labels = {mark.label for number in range(len(corpus)) for mark in corpus[number].tiers.get("phoneme", ())}
             matched = recipe.labels == "phoneme" and labels - {""} <= set(model.symbols)
             found = evaluate_alignment(model, corpus, matched=matched, device=device, progress=stages.progress)
             partial = path.with_suffix(".partial")
