@@ -2,15 +2,14 @@
 
 import json
 import math
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from snaps.errors import OutputExistsError
+from snaps.outputs import replacing
 
 #: Entries of a long list or dictionary that are shown to people; JSON has them all.
 SHOWN = 12
@@ -103,13 +102,6 @@ def refuse_folder(out: Path, mark: str, *, command: str, overwrite: bool) -> Non
 @contextmanager
 def written_folder(out: Path) -> Iterator[Path]:
     """Give a folder to write to, which takes the place of `out` when all is written, and not before."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
-        unfinished = Path(folder) / "unfinished"
-        unfinished.mkdir()
-        yield unfinished
-        if out.is_dir():
-            shutil.rmtree(out)
-        elif out.exists():
-            out.unlink()
-        unfinished.rename(out)
+    with replacing(out) as partial:
+        partial.mkdir()
+        yield partial

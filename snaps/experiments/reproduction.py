@@ -20,6 +20,7 @@ from snaps.experiments.networks import learning_curve, make_network, network_fac
 from snaps.experiments.page import draw
 from snaps.experiments.scales import SCALES, Recipe
 from snaps.models import Wav2Letter
+from snaps.outputs import replacing
 from snaps.profiles import open_profiles, save_profiles
 from snaps.profiling import compute_by_aligner, compute_profiles, evaluate_alignment
 
@@ -196,9 +197,8 @@ def _alignment(
             labels = {mark.label for number in range(len(corpus)) for mark in corpus[number].tiers.get("phoneme", ())}
             matched = recipe.labels == "phoneme" and labels - {""} <= set(model.symbols)
             found = evaluate_alignment(model, corpus, matched=matched, device=device, progress=stages.progress)
-            partial = path.with_suffix(".partial")
-            found.to_netcdf(partial, engine="h5netcdf")
-            partial.replace(path)
+            with replacing(path) as partial:
+                found.to_netcdf(partial, engine="h5netcdf")
         made.alignments[recipe.name] = xr.load_dataset(path, engine="h5netcdf")
 
 

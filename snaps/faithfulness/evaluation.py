@@ -1,7 +1,6 @@
 """Can saliency be believed? Pixel flipping, randomisation and the profiles' null distributions, in one call."""
 
 import os
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -21,6 +20,7 @@ from snaps.faithfulness.flipping import PERCENTAGES, evaluate_flipping
 from snaps.faithfulness.nulls import evaluate_profiles
 from snaps.faithfulness.randomization import evaluate_randomization
 from snaps.faithfulness.sampling import FRAMES, Sample
+from snaps.outputs import replacing
 from snaps.profiling.reading import OnError, check_on_error
 from snaps.profiling.result import network_attributes
 from snaps.profiling.session import Session, open_session
@@ -193,13 +193,8 @@ def save_faithfulness(tree: xr.DataTree, path: str | os.PathLike[str], *, overwr
     target = Path(path)
     if target.exists() and (not overwrite or target.is_dir()):
         raise OutputExistsError(f"{target} exists and is not replaced")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial_file = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        tree.to_netcdf(partial_file, engine="h5netcdf")
-        partial_file.replace(target)
-    finally:
-        partial_file.unlink(missing_ok=True)
+    with replacing(target) as partial:
+        tree.to_netcdf(partial, engine="h5netcdf")
     return target
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from torch import nn
 
 from snaps.errors import InputError, MissingFileError, OutputExistsError
 from snaps.models.wav2letter import Wav2Letter
+from snaps.outputs import replacing
 
 FORMAT = "neuron-snaps wav2letter"
 FORMAT_VERSION = 1
@@ -60,12 +60,9 @@ def save_model(
         "metadata": json.dumps(dict(metadata or {}), ensure_ascii=False),
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        unfinished = Path(folder) / path.name
+    with replacing(path) as partial:
         # Safetensors' own writing to files makes them private to their owner.
-        unfinished.write_bytes(save(tensors, metadata=described))
-        unfinished.replace(path)
+        partial.write_bytes(save(tensors, metadata=described))
     return path
 
 

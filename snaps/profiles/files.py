@@ -1,8 +1,6 @@
 """The profiles file on disk: Zarr, or netCDF4 where the name ends in ``.nc``."""
 
 import os
-import shutil
-import uuid
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -13,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from snaps.errors import InputError, MissingFileError, OutputExistsError
+from snaps.outputs import replacing
 from snaps.schema import (
     ACTIVATION,
     COVERAGE,
@@ -64,16 +63,10 @@ def save_profiles(profiles: xr.DataTree, path: str | os.PathLike[str], *, overwr
     target = Path(path)
     tree = _ordered(profiles, "the tree to be saved")
     refuse_existing(target, overwrite=overwrite)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
+    with replacing(target) as partial:
         _write(tree, partial, netcdf=_is_netcdf(target))
-        _flush(partial)
         # Somebody else may have written meanwhile.
         refuse_existing(target, overwrite=overwrite)
-        _replace(partial, target)
-    finally:
-        _remove(partial)
     return target
 
 
@@ -224,41 +217,6 @@ def _zarr_encoding(variable: xr.DataArray) -> dict[str, Any]:
         return {}
     groups = max(1, CHUNK_BYTES // max(1, variable.nbytes // variable.shape[0]))
     return {"chunks": (min(groups, variable.shape[0]), *variable.shape[1:])}
-
-
-def _flush(path: Path) -> None:
-    """See a file, or all that is in a folder, on the disk, so that a power cut takes nothing back after renaming."""
-    for part in [path, *path.rglob("*")] if path.is_dir() else [path]:
-        descriptor = os.open(part, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-def _replace(partial: Path, target: Path) -> None:
-    """Put the finished file in its place; a store that was there is moved aside first and then removed."""
-    if target.is_dir() and not target.is_symlink():
-        aside = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.old")
-        target.rename(aside)
-        try:
-            partial.rename(target)
-        except BaseException:
-            aside.rename(target)
-            raise
-        _remove(aside)
-    elif partial.is_dir() and (target.exists() or target.is_symlink()):
-        target.unlink()
-        partial.rename(target)
-    else:
-        partial.replace(target)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
 
 
 def _refuse_foreign_codecs(path: Path) -> None:

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from snaps.errors import InputError
+from snaps.outputs import replacing
 from snaps.profiling.parts import FAN_IN, Counter, pack, unpack
 
 FORMAT = "neuron-snaps run"
@@ -94,7 +95,7 @@ class StateFile:
 
 
 def write_state(path: Path, counter: Counter, about: Mapping[str, Any]) -> None:
-    """Write a state beside its place, see it on the disk, and rename it.
+    """Write a state, which takes its place at once and whole.
 
     Raises
     ------
@@ -111,22 +112,8 @@ def write_state(path: Path, counter: Counter, about: Mapping[str, Any]) -> None:
         parts.append(described)
         tensors |= {f"{level}.{name}": tensor for name, tensor in own.items()}
     run = {"version": FORMAT_VERSION, "about": about, "done": counter.done, "parts": parts}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.partial")
-    try:
-        with unfinished.open("wb") as file:
-            _write_tensors(file, tensors, {"format": FORMAT, "run": json.dumps(run)})
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    with replacing(path, alone=True) as partial, partial.open("wb") as file:
+        _write_tensors(file, tensors, {"format": FORMAT, "run": json.dumps(run)})
 
 
 def _write_tensors(file: BinaryIO, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:

@@ -1,7 +1,6 @@
 """The page itself: sections in, one self-contained HTML file out."""
 
 import os
-import uuid
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import xarray as xr
 from snaps.clustering import PERCENTILES, Distance
 from snaps.clustering.clusters import check_percentile
 from snaps.errors import InputError, OutputExistsError
+from snaps.outputs import replacing
 from snaps.profiles.contrasts import Weighting
 from snaps.report.blocks import Section
 from snaps.report.groupings import Options, grouping_section
@@ -106,13 +106,8 @@ def refuse_page(target: Path, *, overwrite: bool) -> None:
 
 def save_page(text: str, target: Path) -> Path:
     """Write a page under another name first: it appears whole or not at all."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
-    try:
-        unfinished.write_text(text, encoding="utf-8")
-        unfinished.replace(target)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(target) as partial:
+        partial.write_text(text, encoding="utf-8")
     return target
 
 

@@ -1,7 +1,6 @@
 """The state of a training between two epochs, on disk, so that an interrupted run can go on."""
 
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor
 
 from snaps.errors import InputError
+from snaps.outputs import replacing
 from snaps.training.settings import Settings
 
 FORMAT = "neuron-snaps training"
@@ -84,11 +84,8 @@ def save_state(state: RunState, path: Path, described: Mapping[str, Any]) -> Non
         What the run is about; a run that goes on must be about the same.
     """
     content = {"format": FORMAT, "version": FORMAT_VERSION, "run": dict(described), "state": vars(state)}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:
-        unfinished = Path(folder) / path.name
-        torch.save(content, unfinished)
-        unfinished.replace(path)
+    with replacing(path) as partial:
+        torch.save(content, partial)
 
 
 def load_state(path: Path, described: Mapping[str, Any]) -> RunState:

@@ -19,9 +19,10 @@ from snaps.datasets.synthesis.selection import Assignment, assign_sentences
 from snaps.datasets.synthesis.sound import FULL_SCALE, add_noise, at_level, noise_floor, with_silence
 from snaps.datasets.synthesis.speakers import Speaker, cast_speakers
 from snaps.datasets.synthesis.speech import Engine, Speech, find_engine
-from snaps.datasets.synthesis.tree import check_output, folder_in_one_step
+from snaps.datasets.synthesis.tree import check_output
 from snaps.datasets.timit import load_timit
 from snaps.errors import InputError
+from snaps.outputs import replacing
 
 SILENCE = (0.10, 0.30)
 """Least and most silence at either end, in seconds."""
@@ -133,7 +134,7 @@ def synthesize_corpus(
         for index, speaker in enumerate(cast)
         for turn, assignment in enumerate(assigned[speaker.id])
     ]
-    with folder_in_one_step(root) as folder:
+    with replacing(root.resolve(), flushed=False) as folder:
         for task in tasks:
             (folder / task.stem).parent.mkdir(parents=True, exist_ok=True)
         for _ in _each(tasks, lambda task: _make(task, engine, conditions, folder), workers, progress):

@@ -1,9 +1,5 @@
-"""Puts a folder into place in one step, so that no half-written corpus is ever seen."""
+"""Where a synthesised corpus may be written."""
 
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from snaps.errors import InputError, OutputExistsError, one_of
@@ -39,32 +35,3 @@ def check_output(root: Path, *, overwrite: bool) -> None:
             f"{root} is not replaced, because it holds more than a synthesised corpus: {one_of(foreign)}; "
             f"accepted are {one_of(PARTS)}"
         )
-
-
-@contextmanager
-def folder_in_one_step(root: Path) -> Iterator[Path]:
-    """Give a temporary folder beside `root`, which takes its place when all went well and vanishes otherwise.
-
-    Parameters
-    ----------
-    root : path
-        Where the folder shall lie; what lies there is replaced.
-    """
-    root = root.absolute()
-    root.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{root.name}-", dir=root.parent))
-    try:
-        made = scratch / "made"
-        made.mkdir()
-        yield made
-        target = root.resolve()
-        if target.exists():
-            target.rename(scratch / "replaced")
-        try:
-            made.rename(target)
-        except OSError:
-            if (scratch / "replaced").exists():
-                (scratch / "replaced").rename(target)
-            raise
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)

@@ -1,0 +1,87 @@
+"""Outputs that appear at once and whole, or not at all."""
+
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def replacing(target: Path, *, flushed: bool = True, alone: bool = False) -> Iterator[Path]:
+    """Give another name beside `target` to write a file or a folder to, which then takes its place.
+
+    It is renamed when the block ends, and removed when the block raises. Missing folders above `target` are made.
+
+    Parameters
+    ----------
+    target : Path
+        The output. Whether it may be replaced is for the caller to decide, before or within. A link to a folder
+        is replaced, and not what it points to.
+    flushed : bool
+        See all that was written on the disk before it is renamed, so that a power cut leaves what was there before,
+        or the whole of what is new.
+    alone : bool
+        Nobody else writes the same output, so the name is always the same, and what a killed process left of it is
+        written over.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with replacing(Path(folder) / "page.html") as partial:
+    ...         _ = partial.write_text("whole")
+    ...     (Path(folder) / "page.html").read_text()
+    'whole'
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(f".{target.name}.partial" if alone else _own_name(target, "partial"))
+    try:
+        yield partial
+        if flushed:
+            for part in [partial, *partial.rglob("*")] if partial.is_dir() else [partial]:
+                _flush(part)
+        _take_place(partial, target)
+        if flushed:
+            _flush(target.parent)
+    finally:
+        _remove(partial)
+
+
+def _own_name(target: Path, ending: str) -> str:
+    return f".{target.name}.{uuid.uuid4().hex[:8]}.{ending}"
+
+
+def _flush(path: Path) -> None:
+    """See a file, or a folder's list of names, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _take_place(partial: Path, target: Path) -> None:
+    """Rename what is finished; a folder that was there is moved aside first and then removed."""
+    if target.is_dir() and not target.is_symlink():
+        aside = target.with_name(_own_name(target, "old"))
+        target.rename(aside)
+        try:
+            partial.rename(target)
+        except BaseException:
+            aside.rename(target)
+            raise
+        _remove(aside)
+    elif partial.is_dir() and (target.exists() or target.is_symlink()):
+        target.unlink()
+        partial.rename(target)
+    else:
+        partial.replace(target)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
