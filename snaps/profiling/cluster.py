@@ -20,7 +20,7 @@ from snaps.profiling.reading import OnError
 from snaps.profiling.run import Run
 from snaps.profiling.shards import keeping, progress_bar
 from snaps.profiling.state import StateFile
-from snaps.profiling.workers import Packed, Plan, Shipped, compute_block, look_around, names_of
+from snaps.profiling.workers import Packed, Plan, Shipped, compute_block, names_of
 
 #: How often a block of shards is tried.
 ATTEMPTS = 3
@@ -29,6 +29,7 @@ BLOCKS_EACH = 3
 HIGHEST_LEVEL = 3
 #: Blocks a thread that may be computed and not yet merged, because one before them is late.
 UNMERGED_EACH = 3
+GONE = "the cluster's scheduler is gone; the same call goes on where the run stopped"
 
 
 @contextmanager
@@ -100,10 +101,11 @@ def plan_run(
     return Plan(
         version=snaps.__version__,
         network=_file_of(model, checkpoint),
+        folders=_folders(corpus),
         weights=weights_hash(model),
         padding=model.padding,
         groupings=tuple(run.groupings),
-        columns=run.inventory.columns,
+        inventory=run.inventory,
         aligners=run.aligners,
         units=dict(units or {}),
         variance=run.variance,
@@ -162,10 +164,6 @@ def run_on_cluster(
         return counter.close()
     shipped = _absolute(corpus)
     client.wait_for_workers(1)
-    seen = client.run(look_around, [plan.network, *_folders(shipped)], plan.version)
-    wrong = [sentence for found in seen.values() for sentence in found]
-    if wrong:
-        raise InputError(wrong[0])
     bar = progress_bar(corpus, min(counter.done * SHARD, len(corpus)), progress=progress)
     with bar, keeping(state, counter):
         for block, part in _Driver(client, plan, shipped, counter.done).parts():
@@ -221,6 +219,8 @@ class _Driver:
                 future.release()
                 self.done += block.shards
                 yield block, part
+        except OSError as error:  # of the connection to the scheduler
+            raise InputError(GONE) from error
         finally:
             with _quiet(self.client):
                 self.client.cancel([*self.running, *(future for _, future in self.finished.values())])
@@ -261,7 +261,7 @@ class _Driver:
     def _failed(self, block: Block, error: BaseException, waiting: deque[Block]) -> None:
         """Try a block again, or end the run before it."""
         if self.client.status != "running":
-            raise InputError("the cluster's scheduler is gone; the same call goes on where the run stopped") from error
+            raise InputError(GONE) from error
         final = self.attempts[block.first] >= ATTEMPTS or (
             isinstance(error, InputError) and not isinstance(error, RecordingError)
         )
@@ -335,12 +335,13 @@ def _name_as_given(part: Part) -> None:
     part.drops.skipped = {name: reason.replace(folder, "") for name, reason in part.drops.skipped.items()}
 
 
-def _folders(corpus: Shipped) -> list[str]:
-    """Folders in which a corpus lies."""
+def _folders(corpus: CorpusLike) -> tuple[str, ...]:
+    """Folders in which a corpus lies, as far as they are there."""
     if not isinstance(corpus, FileCorpus):
-        return []
-    audio = [str(entry.audio.parent) for entry in corpus.entries if entry.audio is not None and entry.audio.exists()]
-    return [os.path.commonpath(audio)] if audio else []
+        return ()
+    audio = [entry.audio.absolute().parent for entry in corpus.entries if entry.audio is not None]
+    there = [str(folder) for folder in dict.fromkeys(audio) if folder.exists()]
+    return (os.path.commonpath(there),) if there else ()
 
 
 @contextmanager

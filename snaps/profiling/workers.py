@@ -48,14 +48,16 @@ class Plan:
         Version of this package.
     network : str
         File of the network.
+    folders : tuple of str
+        Folders in which the corpus lies.
     weights : str
         Hash of its weights.
     padding : str
         How the network pads, which may be set after loading.
     groupings : tuple of Grouping
         What frames are averaged by.
-    columns : tuple of str, or None
-        Columns of the whole corpus's frame table.
+    inventory : Inventory
+        Columns of the whole corpus's frame table, and its labels.
     aligners : mapping of str to aligner
         How epochs are aligned.
     units : mapping of str to sequence of int
@@ -70,10 +72,11 @@ class Plan:
 
     version: str
     network: str
+    folders: tuple[str, ...]
     weights: str
     padding: str
     groupings: tuple[Grouping, ...]
-    columns: tuple[str, ...] | None
+    inventory: Inventory
     aligners: Mapping[str, Alignment]
     units: Mapping[str, Sequence[int]]
     variance: bool
@@ -123,8 +126,9 @@ def compute_block(
     RecordingError
         If a recording cannot be read, or anything goes wrong while it is played.
     InputError
-        If the network is not here, or is another.
+        If the network or the corpus is not here, or is another, or the sums do not fit into this worker's memory.
     """
+    look_around(plan)
     names = names_of(recordings)
     corpus: CorpusLike = recordings
     at = 0
@@ -140,10 +144,10 @@ def compute_block(
             corpus = _Told(recordings, names, tell)
         try:
             with open_session(network, methods=methods_of(plan.aligners.values()), **plan.options) as session:
-                inventory = Inventory(plan.columns, {})
                 run = Run(
-                    session, plan.groupings, inventory, aligners=plan.aligners, units=plan.units, variance=plan.variance
-                )
+                    session, plan.groupings, plan.inventory, aligners=plan.aligners, units=plan.units,
+                    variance=plan.variance, sums_held=1 + level,
+                )  # fmt: skip
                 counter = Counter()
                 ahead = 1 if last_attempt else READ_AHEAD
                 for part in play_shards(run, corpus, on_error=plan.on_error, ahead=ahead, told=told):
@@ -172,13 +176,8 @@ def load_network(path: str, weights: str) -> Wav2Letter:
     Raises
     ------
     InputError
-        If it is not there, or has other weights.
+        If it has other weights.
     """
-    if not Path(path).is_file():
-        raise InputError(
-            f"the worker on {here()} does not see the network {path!r}; network and corpus must be on paths that all "
-            "workers share"
-        )
     network = load_model(path)
     if weights_hash(network) != weights:
         raise InputError(
@@ -188,16 +187,25 @@ def load_network(path: str, weights: str) -> Wav2Letter:
     return network
 
 
-def look_around(paths: Sequence[str], version: str) -> list[str]:
-    """What is wrong with this worker: paths that it does not see, or another version."""
-    found = [
-        f"the worker on {here()} does not see {path!r}; network and corpus must be on paths that all workers share"
-        for path in paths
-        if not Path(path).exists()
-    ]
-    if snaps.__version__ != version:
-        found.append(f"the worker on {here()} has the version {snaps.__version__} of snaps, and not {version}")
-    return found
+def look_around(plan: Plan) -> None:
+    """Make sure that this worker has the same version, and sees network and corpus.
+
+    Workers come and go, so each looks before every block: recordings that it does not see must not be taken for
+    broken ones.
+
+    Raises
+    ------
+    InputError
+        Naming this worker, and the path that it does not see.
+    """
+    if snaps.__version__ != plan.version:
+        raise InputError(f"the worker on {here()} has the version {snaps.__version__} of snaps, and not {plan.version}")
+    for path in (plan.network, *plan.folders):
+        if not Path(path).exists():
+            raise InputError(
+                f"the worker on {here()} does not see {path!r}; network and corpus must be on paths that all workers "
+                "share"
+            )
 
 
 def here() -> str:

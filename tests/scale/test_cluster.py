@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ from snaps.errors import InputError, RecordingError
 from snaps.models import Wav2Letter, load_model, save_model
 from snaps.profiling import cluster as clusters
 from snaps.profiling.cluster import block_level, open_cluster
-from snaps.profiling.parts import SHARD
+from snaps.profiling.parts import SHARD, Part
+from snaps.profiling.workers import Plan, compute_block
 from tests.scale.poisoned import Poison, tree
 from tests.scale.work import Faulty, assert_identical, compute, network, recordings, saved_network
 
@@ -154,13 +156,39 @@ def test_networks_and_corpora_that_workers_cannot_load(client: Client, tmp_path:
         compute(model, few, client="tcp://127.0.0.1:8786")
 
 
-def test_paths_that_workers_do_not_see(client: Client, tmp_path: Path) -> None:
-    from snaps.profiling.workers import look_around
+@pytest.mark.parametrize(
+    ("name", "found", "told"),
+    [
+        ("_folders", ("/nowhere/speech",), r"does not see '/nowhere/speech'; network and corpus must be on paths"),
+        ("_file_of", "/nowhere/w2l", r"does not see '/nowhere/w2l'; network and corpus must be on paths"),
+        ("snaps", SimpleNamespace(__version__="9.9"), r"has the version \S+ of snaps, and not 9.9"),
+    ],
+)
+def test_workers_elsewhere(
+    client: Client, corpus: list, model: Any, monkeypatch: pytest.MonkeyPatch, name: str, found: Any, told: str
+) -> None:
+    """One that does not see the corpus must not take its recordings for broken ones."""
+    monkeypatch.setattr(clusters, name, found if name == "snaps" else lambda *_: found)
+    with pytest.raises(InputError, match=f"the worker on .* {told}"):
+        compute(model, corpus[:5], client=client, on_error="skip")
 
-    (sentence,) = look_around([str(tmp_path), str(tmp_path / "w2l")], __import__("snaps").__version__)
-    assert "does not see" in sentence
-    assert "network and corpus must be on paths that all workers share" in sentence
-    assert "has the version" in look_around([], "9.9")[0]
+
+def test_a_worker_without_memory_for_the_sums(
+    client: Client, corpus: list, model: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plans = []
+
+    def planned(client: Client, plan: Plan, *_: Any, **__: Any) -> Part:
+        plans.append(plan)
+        return Part()
+
+    with monkeypatch.context() as patched, pytest.raises(InputError, match="nothing to average"):
+        patched.setattr(clusters, "run_on_cluster", planned)
+        compute(model, corpus[:5], client=client)
+    assert compute_block(plans[0], corpus[:5], level=0).part().n_recordings == 5
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=2**16))
+    with pytest.raises(InputError, match="would take .* GiB, over half of the free memory of 0.0 GiB"):
+        compute_block(plans[0], corpus[:5], level=0)
 
 
 def test_schedulers_that_are_not_there() -> None:
