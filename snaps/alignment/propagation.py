@@ -3,7 +3,7 @@
 import operator
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from snaps.alignment.rules import Part, Rule, Share, everything, negative
-from snaps.alignment.sharing import shared_out
+from snaps.alignment.rules import Part, Rule, Share, inverse, negative
+from snaps.alignment.sharing import divided, shared_out
 from snaps.errors import InputError
 from snaps.responses import Padding, Run, Step, layer_results, play, scaling_of, steps_of
 from snaps.responses.tracing import (
@@ -129,20 +129,22 @@ def chains_of(steps: Sequence[Step], kept: frozenset[int]) -> list[Chain]:
     chains: list[Chain] = []
     depth = 0
     for number, step in enumerate(steps, start=1):
-        previous = chains[-1] if chains else None
-        joined: tuple[Step, ...] = ()
+        deep = isinstance(step.link, WEIGHTED)
+        chain = Chain((step,), step.inputs, number, min(depth, max(n_deep - 1, 0)), n_deep)
+        before = chains[-1] if chains else None
         if (
-            previous is not None
-            and step.inputs == (previous.result,)
-            and users[previous.result] == 1
-            and previous.result not in kept
-            and _belong_together(previous, step)
+            before is not None
+            and step.inputs == (before.result,)
+            and users[before.result] == 1
+            and before.result not in kept
+            and _belong_together(before, step)
         ):
-            joined = chains.pop().steps
-        inputs = step.inputs if not joined else previous.inputs  # type: ignore[union-attr]
-        place = min(depth, max(n_deep - 1, 0)) if not joined or isinstance(step.link, WEIGHTED) else previous.depth  # type: ignore[union-attr]
-        chains.append(Chain((*joined, step), inputs, number, place, n_deep))
-        depth += isinstance(step.link, WEIGHTED)
+            chains.pop()
+            chain = replace(
+                chain, steps=(*before.steps, step), inputs=before.inputs, depth=chain.depth if deep else before.depth
+            )
+        chains.append(chain)
+        depth += deep
     return chains
 
 
@@ -184,7 +186,7 @@ def _hand_down(
         return [(taken[0], behind)]
     if isinstance(link, MEANS) or link in MEAN_FUNCTIONS or link == "mean" or link in SUMS:
         total = values[chain.result]
-        shares = behind * torch.where(total == 0, 0, 1 / torch.where(total == 0, 1, total))
+        shares = behind * inverse(total, total.sign())
         return [(number, given * values[number]) for number, given in _hand_back(chain.steps, taken, values, shares)]
     if (
         isinstance(link, (*MAXIMA, *RESHAPING))
@@ -229,7 +231,7 @@ class LinearChain:
         self.steps = chain.steps
         weighted = chain.weighted
         at = len(self.steps) if weighted is None else self.steps.index(weighted)
-        self.module = None if weighted is None else weighted.link
+        self.module: Any = None if weighted is None else weighted.link
         self.paddings = [step for step in self.steps[:at] if _is_padding(step)]
         before = [step.link for step in self.steps[:at] if _is_norm(step)]
         self.behind = [step.link for step in self.steps[at + 1 :] if _is_norm(step)]
@@ -247,7 +249,7 @@ class LinearChain:
     def _folded(self, before: Sequence[Any]) -> Tensor:
         if self.module is None:
             return self.scale.to(self.x.dtype)
-        weight = self.module.weight.detach().double()  # type: ignore[union-attr]
+        weight = self.module.weight.detach().double()
         units = self._scale(before)
         if units.dim():
             groups = getattr(self.module, "groups", 1)
@@ -264,9 +266,9 @@ class LinearChain:
         if self.module is None:
             return x * weight.view(1, -1, *[1] * (x.dim() - 2))
         parameters = {"weight": weight}
-        if self.module.bias is not None:  # type: ignore[union-attr]
-            parameters["bias"] = torch.zeros_like(self.module.bias)  # type: ignore[union-attr]
-        return functional_call(self.module, parameters, (x,))  # type: ignore[arg-type]
+        if self.module.bias is not None:
+            parameters["bias"] = torch.zeros_like(self.module.bias)
+        return functional_call(self.module, parameters, (x,))
 
     def inputs(self, part: Part) -> Tensor | float | None:
         """A part of what goes in."""
@@ -287,10 +289,8 @@ class LinearChain:
                 if step.link is self.behind[0]:
                     break
                 z = step.run(z)
-            scale = self.scale.to(z.dtype).view(1, -1, *[1] * (z.dim() - 2))
-            some = scale != 0
-            return torch.where(some, share.factor(z, sign) / torch.where(some, scale, 1), 0)
-        if share.parts == ((everything, everything),) and share.bias is everything:
+            return divided(share.factor(z, sign), self.scale.to(z.dtype).view(1, -1, *[1] * (z.dim() - 2)))
+        if share.whole:
             return share.factor(self.y, sign)
         bias = torch.zeros_like(self.x[:1])
         for step in self.steps:

@@ -12,7 +12,7 @@ from torch import Tensor
 from snaps.alignment.composites import Composite, composite_of, starts_from_one
 from snaps.alignment.propagation import propagate
 from snaps.alignment.rules import Part, Rule, Share, everything, negative, ones
-from snaps.alignment.sharing import shared_out
+from snaps.alignment.sharing import divided, shared_out
 from snaps.responses import Convolution, Passage, Run, Scaling, Target, target_gradient
 
 
@@ -52,11 +52,9 @@ class ConvolutionPassage:
         if share.before_normalisation and self.convolution.normalisation is not None:
             # With y = s·z + t, contributions to z are those to y, divided by s.
             scale = self.convolution.normalisation.scale[:, None]
-            some = scale != 0
-            divisor = torch.where(some, scale, 1)
-            z = (y - self.convolution.normalisation.shift[:, None]) / divisor
-            return torch.where(some, share.factor(z, y.sign()) / divisor, 0)
-        if share.parts == ((everything, everything),) and share.bias is everything:
+            z = divided(y - self.convolution.normalisation.shift[:, None], scale)
+            return divided(share.factor(z, y.sign()), scale)
+        if share.whole:
             return share.factor(y, y.sign())
         total = torch.zeros_like(y)
         bias = share.bias(self.convolution.bias)

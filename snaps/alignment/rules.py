@@ -90,6 +90,11 @@ class Share:
     weight: float = 1.0
     before_normalisation: bool = False
 
+    @property
+    def whole(self) -> bool:
+        """Whether contributions and bias add up to the output itself."""
+        return self.parts == ((everything, everything),) and self.bias is everything
+
 
 class Rule(Protocol):
     """How relevance is shared out among a linear layer's inputs."""

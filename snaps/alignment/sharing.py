@@ -36,6 +36,11 @@ def shared_out(rule: Rule, linear: Linear, relevance: Tensor) -> Tensor:
     return rescaled(total) if rule.rescales else total
 
 
+def divided(values: Tensor, scale: Tensor) -> Tensor:
+    """Divide outputs by the scale of the normalisation behind them; 0 where it scales with 0."""
+    return torch.where(scale == 0, 0, values / torch.where(scale == 0, 1, scale))
+
+
 def rescaled(relevance: Tensor) -> Tensor:
     """Every frame's relevance divided by its largest absolute value; one that is 0 everywhere stays so."""
     largest = relevance.abs().flatten(1).amax(1)

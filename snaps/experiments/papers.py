@@ -21,5 +21,3 @@ SILHOUETTES: Mapping[tuple[str, str], float] = {
     ("w2l", "logits"): 0.31,
     ("w2l_tl_frozen", "logits"): 0.21,
 }
-#: SNAP, section 5.3: share of phoneme pairs that change between layers 4 and 5 of W2L at the 96th percentile.
-CHANGED_PAIRS_W2L = 0.354

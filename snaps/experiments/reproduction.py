@@ -194,8 +194,8 @@ def _alignment(
     path = made.folder / f"{recipe.name}.alignment.nc"
     with stages(f"alignment of {recipe.name}", there=path.exists() and not overwrite) as needed:
         if needed:
-            labels = {mark.label for number in range(len(corpus)) for mark in corpus[number].tiers.get("phoneme", ())}
-            matched = recipe.labels == "phoneme" and labels - {""} <= set(model.symbols)
+            # A network of phonemes has a symbol for every phoneme of both parts.
+            matched = recipe.labels == "phoneme"
             found = evaluate_alignment(model, corpus, matched=matched, device=device, progress=stages.progress)
             with replacing(path) as partial:
                 found.to_netcdf(partial, engine="h5netcdf")

@@ -8,6 +8,7 @@ needed.
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cache, cached_property, partial
+from itertools import accumulate
 from typing import Literal
 
 import torch
@@ -68,6 +69,12 @@ class ConeResponder:
     def names(self) -> list[str | None]:
         """Layer before every operation and behind the last, where it has a name."""
         return ["input", *(operation.name for operation in self.stack.operations)]
+
+    @cached_property
+    def depths(self) -> list[int]:
+        """How many convolutions there are before every operation, and in all."""
+        deep = [isinstance(operation, Convolution) for operation in self.stack.operations]
+        return [0, *accumulate(deep)]
 
     def play(self, features: Float[Tensor, "unit step"]) -> Iterator[Piece]:
         """Play a recording, in overlapping pieces if it is long."""
@@ -164,9 +171,8 @@ class ConePiece:
         behind: Callable[[], Tensor],
         whole: Callable[[Hashable, Derivation], Tensor],
     ) -> Passage:
-        operations = self.responder.stack.operations
-        deep = [isinstance(operation, Convolution) for operation in operations]
-        return Passage(operations[index - 1], before, behind, sum(deep[: index - 1]), sum(deep), whole)
+        depths = self.responder.depths
+        return Passage(self.responder.stack.operations[index - 1], before, behind, depths[index - 1], depths[-1], whole)
 
     def _whole(
         self,
