@@ -184,10 +184,10 @@ class Moments:
         self.number = torch.zeros(0, shape.lags, dtype=torch.int64, device=device)
         self.squares = torch.zeros_like(self.values) if variance else None
 
-    def make_room(self, n_groups: int) -> None:
-        """Have rows for `n_groups` groups, and as many more, so that few new groups move all of them."""
+    def make_room(self, n_groups: int, *, spare: int) -> None:
+        """Have rows for `n_groups` groups; where rows are missing, for `spare` more, so that all are moved seldom."""
         if n_groups > len(self.number):
-            missing = 2 * n_groups - len(self.number)
+            missing = n_groups + spare - len(self.number)
             self.values = _with_rows(self.values, missing)
             self.number = _with_rows(self.number, missing)
             self.squares = None if self.squares is None else _with_rows(self.squares, missing)
@@ -249,10 +249,10 @@ class LayerMoments:
     saliency: Moments
     unaligned: Int[Tensor, " room"]
 
-    def make_room(self, n_groups: int) -> None:
-        """Have rows for `n_groups` groups."""
-        self.activation.make_room(n_groups)
-        self.saliency.make_room(n_groups)
+    def make_room(self, n_groups: int, *, spare: int) -> None:
+        """Have rows for `n_groups` groups, and where some are missing for `spare` more."""
+        self.activation.make_room(n_groups, spare=spare)
+        self.saliency.make_room(n_groups, spare=spare)
         self.unaligned = _with_rows(self.unaligned, len(self.saliency.number) - len(self.unaligned))
 
     def add(self, rows: Int[Tensor, " group"], sums: "LayerSums") -> None:
@@ -286,6 +286,8 @@ class GroupingMoments:
         Whether second moments are kept.
     device : device, optional
         Where the totals lie.
+    room : int
+        Groups that are expected. They take no memory before they are seen; more than these are moved once.
 
     Attributes
     ----------
@@ -296,7 +298,12 @@ class GroupingMoments:
     """
 
     def __init__(
-        self, shapes: Mapping[str, LayerShape], *, variance: bool = False, device: torch.device | None = None
+        self,
+        shapes: Mapping[str, LayerShape],
+        *,
+        variance: bool = False,
+        device: torch.device | None = None,
+        room: int = 0,
     ) -> None:
         self.shapes = dict(shapes)
         self.variance = variance
@@ -310,6 +317,8 @@ class GroupingMoments:
             )
             for name, shape in shapes.items()
         }
+        for layer in self.layers.values():
+            layer.make_room(room, spare=0)
 
     @classmethod
     def holding(cls, counts: Mapping[str, int], sums: Mapping[str, LayerSums]) -> "GroupingMoments":
@@ -346,7 +355,7 @@ class GroupingMoments:
         place = {label: row for row, label in enumerate(self.counts)}
         rows = torch.tensor([place[label] for label in counts], dtype=torch.int64, device=self.device)
         for name, layer in self.layers.items():
-            layer.make_room(len(self.counts))
+            layer.make_room(len(self.counts), spare=len(self.counts))
             layer.add(rows, sums[name])
 
 

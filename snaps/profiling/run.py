@@ -51,6 +51,7 @@ class Run:
         self.like: Recording | None = None
         self._units = units
         self._sums_held = sums_held
+        self._expected: dict[str, int] = {}
         self.kept_units: dict[str, np.ndarray] = {}
         self._begin()
 
@@ -66,16 +67,14 @@ class Run:
                 self.drops.add(reason, grouping.name, 0)  # so that the log says 0 where nothing was left out
         self.n_recordings = 0
         self.n_frames = 0
-        self.totals: Totals = {}
-        if self.started:
-            self.totals = {
-                name: {grouping.name: self._moments() for grouping in self.groupings} for name in self.aligners
-            }
+        self.totals: Totals = self._no_totals() if self.started else {}
 
     def take(self) -> Part:
         """What was summed since the last time, and begin anew."""
         size = self.responder.batch_size if self.started else 0
         part = Part(self.totals, self.drops, self.n_recordings, self.n_frames, self.like, size)
+        for totals in self.totals.values():
+            self._expected = {name: len(moments.counts) for name, moments in totals.items()}
         self._begin()
         return part
 
@@ -95,10 +94,16 @@ class Run:
         }
         self._refuse_too_large()
         self.like = blank(recording)
-        self.totals = {name: {grouping.name: self._moments() for grouping in self.groupings} for name in self.aligners}
+        self.totals = self._no_totals()
 
-    def _moments(self) -> GroupingMoments:
-        return GroupingMoments(self.shapes, variance=self.variance, device=self.session.device)
+    def _no_totals(self) -> Totals:
+        """Totals with room for as many groups as the shard before had."""
+
+        def moments(grouping: Grouping) -> GroupingMoments:
+            room = self._expected.get(grouping.name, 0)
+            return GroupingMoments(self.shapes, variance=self.variance, device=self.session.device, room=room)
+
+        return {name: {grouping.name: moments(grouping) for grouping in self.groupings} for name in self.aligners}
 
     def _refuse_too_large(self) -> None:
         n_groups = sum(len(labels or ()) for labels in self.inventory.labels.values())
