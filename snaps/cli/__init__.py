@@ -5,6 +5,7 @@ Exit status 0: done; 2: the input or the options are wrong, said in one sentence
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from snaps.errors import InputError
@@ -28,13 +29,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
     from snaps.cli.app import run
 
-    try:
-        return run(list(sys.argv[1:] if arguments is None else arguments))
-    except InputError as error:
-        sys.stderr.write(f"snaps: {' '.join(str(error).split())}\n")
-        return 2
-    except KeyboardInterrupt:
-        sys.stderr.write("snaps: interrupted\n")
-        return 1
-    except BrokenPipeError:
-        return 1
+    with warnings.catch_warnings():
+        warnings.showwarning = _tell_warning
+        try:
+            return run(list(sys.argv[1:] if arguments is None else arguments))
+        except InputError as error:
+            sys.stderr.write(f"snaps: {_one_line(error)}\n")
+            return 2
+        except KeyboardInterrupt:
+            sys.stderr.write("snaps: interrupted\n")
+            return 1
+        except BrokenPipeError:
+            return 1
+
+
+def _tell_warning(message: Warning | str, category: type[Warning], *place: object, **_: object) -> None:
+    """Tell a warning in one line, without the place in the code."""
+    sys.stderr.write(f"snaps: warning: {_one_line(message)}\n")
+
+
+def _one_line(message: object) -> str:
+    return " ".join(str(message).split())

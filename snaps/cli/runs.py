@@ -41,7 +41,7 @@ class KeptRun:
         Raises
         ------
         InputError
-            If the profiles cannot be written; the state is kept.
+            If the profiles cannot be written; the state is kept, if there is one.
         """
         from snaps.profiles import save_profiles
 
@@ -50,10 +50,12 @@ class KeptRun:
         except OSError as error:
             if isinstance(error, InputError):
                 raise
-            raise InputError(
-                f"{str(self.out)!r} cannot be written: {error.strerror or error}; what was computed is kept in "
-                f"{str(self.state)!r}, and the same command goes on from there"
-            ) from error
+            kept = (
+                f"the state of the run is kept in {str(self.state)!r}, and the same command goes on from there"
+                if self.state.exists()
+                else "there is no state of the run, and the same command begins anew"
+            )
+            raise InputError(f"{str(self.out)!r} cannot be written: {error.strerror or error}; {kept}") from error
         self.state.unlink(missing_ok=True)
 
 

@@ -1,5 +1,6 @@
 """A run over a corpus, shard after shard, that keeps its state."""
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import Any
@@ -67,7 +68,11 @@ def progress_bar(corpus: CorpusLike, done: int, *, progress: bool) -> "tqdm[Any]
 
 @contextmanager
 def keeping(state: StateFile | None, counter: Counter) -> Iterator[None]:
-    """Write the state when a run ends, also by an error; that error is the one that is told."""
+    """Write the state when a run ends, also by an error; that error is the one that is told.
+
+    A run that came to its end is not lost for want of room for its state: a warning says so, and its profiles may yet
+    fit.
+    """
     try:
         yield
     except BaseException:
@@ -76,7 +81,10 @@ def keeping(state: StateFile | None, counter: Counter) -> Iterator[None]:
                 state.write(counter)
         raise
     if state is not None:
-        state.write(counter)
+        try:
+            state.write(counter)
+        except InputError as error:
+            warnings.warn(f"{error}; all was computed, and the run goes on to its profiles", stacklevel=2)
 
 
 def run_shards(

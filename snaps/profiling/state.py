@@ -84,10 +84,13 @@ class StateFile:
         try:
             write_state(self.path, counter, self.about)
         except OSError as error:
-            kept = f"that of {self._written} shards is kept" if self._written else "there is none before it"
+            kept = (
+                f"that of {self._written} shards is kept, and the same command goes on from there"
+                if self._written
+                else "there is none before it"
+            )
             raise InputError(
-                f"the state of the run cannot be written to {str(self.path)!r}: {error.strerror or error}; {kept}, and "
-                "the same command goes on from there"
+                f"the state of the run cannot be written to {str(self.path)!r}: {error.strerror or error}; {kept}"
             ) from error
         now = time.monotonic()
         self._written = counter.done

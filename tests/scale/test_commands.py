@@ -6,58 +6,14 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
 from snaps.cli import main
-from snaps.datasets import synthesize_corpus
-from snaps.models import Wav2Letter, save_model
-from snaps.profiles import open_profiles
 from tests.cli.commands import process, sentence
-from tests.scale.work import assert_identical
-
-#: States are written as often as they can be, so that there is something to go on from.
-EAGER = (
-    "import sys; from snaps.profiling import state; state.INTERVAL, state.TIMES_WRITING = 0.0, 0\n"
-    "from snaps.cli import main; sys.exit(main(sys.argv[1:]))"
-)
-
-
-class Work:
-    """Speech, a network, and the profiles of a run that nothing stopped."""
-
-    def __init__(self, folder: Path) -> None:
-        self.corpus = folder / "speech"
-        synthesize_corpus(self.corpus, speakers=8, sentences=8, progress=False)
-        broken = sorted(path for path in self.corpus.rglob("*") if path.suffix.lower() == ".wav")[20]
-        broken.write_bytes(b"RIFF")
-        network = Wav2Letter(["_", "s", "iy", "ah"], "w2p_shallow", width=16)
-        self.network = save_model(network, folder / "w.safetensors")
-        self.whole = folder / "whole.zarr"
-        assert main(self.arguments(self.whole)) == 0
-
-    def arguments(self, out: Path) -> list[str]:
-        return [
-            *("profile", str(self.network), "--corpus", f"timit:{self.corpus}", "--group", "phoneme", "--ignore", ""),
-            *("--on-error", "skip", "--quiet", "--json", "--out", str(out)),
-        ]
-
-    def started(self, out: Path) -> subprocess.Popen:
-        command = [sys.executable, "-c", EAGER, *self.arguments(out)]
-        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def assert_finished(self, out: Path) -> None:
-        assert_identical(open_profiles(out), open_profiles(self.whole))
-        files = {path.relative_to(out): path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
-        expected = {p.relative_to(self.whole): p.read_bytes() for p in sorted(self.whole.rglob("*")) if p.is_file()}
-        assert files.keys() == expected.keys()
-        # Attributes hold the date.
-        changed = {str(name) for name in files if files[name] != expected[name]}
-        assert changed <= {".zattrs", ".zmetadata"}
-        assert sorted(path.name for path in out.parent.iterdir()) == [out.name]
+from tests.scale.eager import Work, command
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +21,13 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
     return Work(tmp_path_factory.mktemp("commands"))
 
 
+def started(work: Work, out: Path) -> subprocess.Popen:
+    return subprocess.Popen(command(work.arguments(out)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
 def kill(work: Work, out: Path, seconds: float) -> bool:
     """Start the command and kill it; say whether it was still running."""
-    running = work.started(out)
+    running = started(work, out)
     try:
         running.wait(seconds)
     except subprocess.TimeoutExpired:
@@ -79,7 +39,7 @@ def kill(work: Work, out: Path, seconds: float) -> bool:
 
 def kill_when(work: Work, out: Path, state: Path) -> None:
     """Kill the command as soon as its state is on disk."""
-    running = work.started(out)
+    running = started(work, out)
     deadline = time.monotonic() + 60
     while not state.exists() and running.poll() is None and time.monotonic() < deadline:
         time.sleep(0.005)
@@ -136,7 +96,7 @@ def test_another_command_into_the_same_output(work: Work, tmp_path: Path, capsys
 
 def test_the_second_of_two_runs_is_told(work: Work, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "p.zarr"
-    running = work.started(out)
+    running = started(work, out)
     try:
         deadline = time.monotonic() + 60
         while not (tmp_path / ".p.zarr.lock").exists() and time.monotonic() < deadline:
@@ -165,7 +125,7 @@ def test_profiles_that_cannot_be_written_are_computed_once(
         capsys.readouterr()
         assert main(work.arguments(out)) == 2
     told = capsys.readouterr().err
-    assert f"{str(out)!r} cannot be written: No space left on device; what was computed is kept in" in told
+    assert f"{str(out)!r} cannot be written: No space left on device; the state of the run is kept in" in told
     assert [path.name for path in tmp_path.iterdir()] == ["p.zarr.checkpoint"]
     monkeypatch.setattr("snaps.profiling.run.Run.add", full)
     assert main(work.arguments(out)) == 0

@@ -163,8 +163,17 @@ def test_a_full_disk_ends_the_run_and_takes_nothing_away(tmp_path: Path, monkeyp
 
 def test_a_disk_that_is_full_from_the_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     FullDisk(monkeypatch, after=0)
-    with pytest.raises(InputError, match="there is none before it"):
+    with monkeypatch.context() as eager, pytest.raises(InputError, match="there is none before it"):
+        eager.setattr(states, "INTERVAL", 0.0)
         compute(network(), CORPUS, checkpoint=tmp_path / "state")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_finished_run_is_not_lost_for_its_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    FullDisk(monkeypatch, after=0)
+    with pytest.warns(UserWarning, match="No space left on device.* all was computed"):
+        found = compute(network(), CORPUS, checkpoint=tmp_path / "state")
+    assert_identical(found, compute(network(), CORPUS))
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,0 +1,74 @@
+"""A disk of 20 MB, full at many moments of a run: nothing but one sentence, and the same profiles in the end."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.package.sources import ROOT
+from tests.scale.eager import Work
+from tests.scale.small_disk import MB, SIZE
+
+#: A namespace in which this user may mount a disk that nobody else sees.
+NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
+
+
+def may_mount() -> bool:
+    """Whether the system lets this user have namespaces of his own."""
+    if shutil.which("unshare") is None:
+        return False
+    tried = subprocess.run([*NAMESPACE, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True, check=False)
+    return tried.returncode == 0
+
+
+pytestmark = pytest.mark.skipif(not may_mount(), reason="needs a mount namespace of its own (unshare --user --mount)")
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
+    return Work(tmp_path_factory.mktemp("disks"))
+
+
+def assert_survives(work: Work, tmp_path: Path, *, free: float) -> str:
+    """Run with so many free megabytes, then with many; give what the first run said."""
+    disk, copy = tmp_path / "disk", tmp_path / "copy" / "p.zarr"
+    disk.mkdir()
+    copy.parent.mkdir()
+    filled = round((SIZE - free) * MB)
+    done = subprocess.run(
+        [*NAMESPACE, sys.executable, "-m", "tests.scale.small_disk", disk, copy, str(filled), *work.options],
+        capture_output=True, text=True, check=False, cwd=ROOT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    outcomes = json.loads(done.stdout)
+    assert outcomes[-1]["status"] == 0, outcomes
+    for outcome in outcomes:
+        assert "Traceback" not in outcome["err"]
+        told = [line for line in outcome["err"].splitlines() if line.startswith("snaps: ")]
+        if outcome["status"] == 0:
+            assert outcome["left"] == ["p.zarr"]
+        else:
+            # Neither half of the profiles, nor of a state.
+            assert outcome["status"] == 2
+            assert outcome["left"] in ([], ["p.zarr.checkpoint"])
+            assert len(told) == 1, outcome["err"]
+            assert "No space left on device" in told[0]
+    work.assert_finished(copy)
+    return outcomes[0]["err"]
+
+
+def test_room_for_one_state_and_not_for_two(work: Work, tmp_path: Path) -> None:
+    assert "shards is kept, and the same command goes on from there" in assert_survives(work, tmp_path, free=SIZE)
+
+
+def test_no_room_at_all(work: Work, tmp_path: Path) -> None:
+    assert "there is none before it" in assert_survives(work, tmp_path, free=0.1)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("free", [0, 0.01, 0.5, 2, 4, 5, 6, 9, 12, 12.5, 13, 15, 17, 18, 19])
+def test_many_disks(work: Work, tmp_path: Path, free: float) -> None:
+    assert_survives(work, tmp_path, free=free)
