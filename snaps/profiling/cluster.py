@@ -2,6 +2,7 @@
 
 import os
 import uuid
+import warnings
 from collections import Counter as Tally
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +30,8 @@ BLOCKS_EACH = 3
 HIGHEST_LEVEL = 3
 #: Blocks a thread that may be computed and not yet merged, because one before them is late.
 UNMERGED_EACH = 3
+#: How long a cluster may be without workers before that is told.
+PATIENCE = "10s"
 GONE = "the cluster's scheduler is gone; the same call goes on where the run stopped"
 
 
@@ -163,7 +166,11 @@ def run_on_cluster(
     if count_shards(len(corpus)) <= counter.done:
         return counter.close()
     shipped = _absolute(corpus)
-    client.wait_for_workers(1)
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE)
+    except TimeoutError:
+        warnings.warn("the cluster has no workers yet; the run begins when there is one", stacklevel=2)
+        client.wait_for_workers(1)
     bar = progress_bar(corpus, min(counter.done * SHARD, len(corpus)), progress=progress)
     with bar, keeping(state, counter):
         for block, part in _Driver(client, plan, shipped, counter.done).parts():
