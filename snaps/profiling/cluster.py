@@ -154,7 +154,7 @@ def run_on_cluster(
     Raises
     ------
     RecordingError
-        If a block fails three times, naming the recording; all before it is merged and kept.
+        If a block fails three times, naming the recording, and such are not skipped; all before it is merged and kept.
     InputError
         If a worker does not see network or corpus, or the cluster is gone.
     """
@@ -193,6 +193,8 @@ class _Driver:
     done: int
     name: str = field(default_factory=lambda: f"snaps-{uuid.uuid4().hex[:12]}")
     attempts: Tally[int] = field(default_factory=Tally)
+    without: dict[int, dict[str, str]] = field(default_factory=dict)
+    submitted: int = 0
     running: dict[Any, Block] = field(default_factory=dict)
     finished: dict[int, tuple[Block, Any]] = field(default_factory=dict)
     failure: InputError | None = None
@@ -245,11 +247,13 @@ class _Driver:
             if block.first > self.done and len(self.finished) >= UNMERGED_EACH * threads:
                 return
             waiting.popleft()
-            attempt = self.attempts[block.first] = self.attempts[block.first] + 1
+            self.attempts[block.first] += 1
+            self.submitted += 1
             future = self.client.submit(
                 _on_worker, self.plan, self._recordings(block), level=block.level,
-                topic=self._topic(block) if attempt >= ATTEMPTS else None,
-                key=f"{self.name}-{block.first}-{attempt}", priority=-block.first, pure=False,
+                without=self.without.get(block.first, {}),
+                topic=self._topic(block) if self.attempts[block.first] >= ATTEMPTS else None,
+                key=f"{self.name}-{block.first}-{self.submitted}", priority=-block.first, pure=False,
             )  # fmt: skip
             self.running[future] = block
             completed.add(future)
@@ -258,7 +262,7 @@ class _Driver:
         return self.corpus[block.recordings]
 
     def _topic(self, block: Block) -> str:
-        return f"{self.name}-{block.first}"
+        return f"{self.name}-{block.first}-without-{len(self.without.get(block.first, {}))}"
 
     def _error(self, future: Any) -> BaseException:
         if future.status == "error":
@@ -266,7 +270,7 @@ class _Driver:
         return ConnectionError(f"the block of shards was {future.status}")
 
     def _failed(self, block: Block, error: BaseException, waiting: deque[Block]) -> None:
-        """Try a block again, or end the run before it."""
+        """Try a block again, then without the recording that fails if such are skipped; else end the run before it."""
         if self.client.status != "running":
             raise InputError(GONE) from error
         final = self.attempts[block.first] >= ATTEMPTS or (
@@ -276,32 +280,39 @@ class _Driver:
             # What its scheduler has tried several times already is tried once more, to learn the recording's name.
             if getattr(error, "allowed_failures", 0):
                 self.attempts[block.first] = max(self.attempts[block.first], ATTEMPTS - 1)
-            again = sorted([block, *waiting], key=lambda one: one.first)
-            waiting.clear()
-            waiting.extend(again)
+            self._put_back(block, waiting)
             return
-        self.end, self.failure = block.first, self._sentence(block, error)
+        failure = self._sentence(block, error)
+        if self.plan.on_error == "skip" and isinstance(failure, RecordingError):
+            self.without.setdefault(block.first, {})[failure.recording] = failure.reason
+            self.attempts[block.first] = 0
+            self._put_back(block, waiting)
+            return
+        self.end, self.failure = block.first, failure
+
+    def _put_back(self, block: Block, waiting: deque[Block]) -> None:
+        again = sorted([block, *waiting], key=lambda one: one.first)
+        waiting.clear()
+        waiting.extend(again)
 
     def _sentence(self, block: Block, error: BaseException) -> InputError:
         if isinstance(error, InputError):
             return error
-        names = names_of(self._recordings(block))
         told = [event[1] for event in self.client.get_events(self._topic(block)) or ()]
-        where = f"recording {told[-1]!r}" if told else f"one of the recordings {names[0]!r} to {names[-1]!r}"
-        return RecordingError(
-            told[-1] if told else names[0],
-            f"{where} cannot be played: {ATTEMPTS} workers in turn ended while they computed it "
-            f"({type(error).__name__}); what comes before it is kept",
-        )
+        ended = f"cannot be played: {ATTEMPTS} workers in turn ended while they computed it ({type(error).__name__})"
+        if told:
+            return RecordingError(told[-1], f"recording {told[-1]!r} {ended}")
+        names = names_of(self._recordings(block))
+        return InputError(f"one of the recordings {names[0]!r} to {names[-1]!r} {ended}")
 
 
-def _on_worker(plan: Plan, recordings: Shipped, *, level: int, topic: str | None) -> Packed:
+def _on_worker(plan: Plan, recordings: Shipped, *, level: int, without: Mapping[str, str], topic: str | None) -> Packed:
     """Compute a block; on its last attempt every recording's name is told to the scheduler."""
     if topic is None:
-        return compute_block(plan, recordings, level=level)
+        return compute_block(plan, recordings, level=level, without=without)
     worker = _distributed().get_worker()
     return compute_block(
-        plan, recordings, level=level, last_attempt=True, tell=lambda name: worker.log_event(topic, name)
+        plan, recordings, level=level, without=without, tell=lambda name: worker.log_event(topic, name)
     )
 
 

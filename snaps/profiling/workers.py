@@ -102,7 +102,7 @@ def compute_block(
     recordings: Shipped,
     *,
     level: int,
-    last_attempt: bool = False,
+    without: Mapping[str, str] | None = None,
     tell: Callable[[str], object] | None = None,
 ) -> Packed:
     """Compute the shards of one block, and merge them here.
@@ -115,11 +115,11 @@ def compute_block(
         The recordings of these shards alone.
     level : int
         The block's level.
-    last_attempt : bool
-        Whether to load no recording before its turn, and to tell each one's name, so that it is known of which one
-        a process died.
+    without : mapping of str to str, optional
+        Recordings that are left out, and why.
     tell : callable, optional
-        Takes the name.
+        On the last attempt: takes every recording's name before it is loaded, and none is loaded before its turn, so
+        that it is known of which one a process died.
 
     Raises
     ------
@@ -140,8 +140,8 @@ def compute_block(
     with _PLAYING:
         network = load_network(plan.network, plan.weights)
         network.padding = plan.padding  # type: ignore[assignment]
-        if last_attempt and tell is not None:
-            corpus = _Told(recordings, names, tell)
+        if without or tell is not None:
+            corpus = _Watched(recordings, names, without or {}, tell)
         try:
             with open_session(network, methods=methods_of(plan.aligners.values()), **plan.options) as session:
                 run = Run(
@@ -149,7 +149,7 @@ def compute_block(
                     variance=plan.variance, sums_held=1 + level,
                 )  # fmt: skip
                 counter = Counter()
-                ahead = 1 if last_attempt else READ_AHEAD
+                ahead = READ_AHEAD if tell is None else 1
                 for part in play_shards(run, corpus, on_error=plan.on_error, ahead=ahead, told=told):
                     counter.push(part)
                 assert len(counter.levels) <= level + 1
@@ -213,20 +213,30 @@ def here() -> str:
     return f"{socket.gethostname()} (process {os.getpid()})"
 
 
-class _Told:
-    """Recordings whose names are told before they are loaded."""
+class _Watched:
+    """Recordings of which some are left out, and whose names are told before they are loaded."""
 
-    def __init__(self, recordings: CorpusLike, names: Sequence[str], tell: Callable[[str], object]) -> None:
-        self._recordings, self._names, self._tell = recordings, names, tell
+    name = fingerprint = "watched"
 
-    name = fingerprint = "told"
+    def __init__(
+        self,
+        recordings: CorpusLike,
+        names: Sequence[str],
+        without: Mapping[str, str],
+        tell: Callable[[str], object] | None,
+    ) -> None:
+        self._recordings, self._names, self._without, self._tell = recordings, names, without, tell
 
     def __len__(self) -> int:
         return len(self._recordings)
 
     def __getitem__(self, index: int) -> Any:
-        self._tell(self._names[index])
-        time.sleep(_LEAVING)
+        name = self._names[index]
+        if name in self._without:
+            raise RecordingError(name, self._without[name])
+        if self._tell is not None:
+            self._tell(name)
+            time.sleep(_LEAVING)
         return self._recordings[index]
 
 

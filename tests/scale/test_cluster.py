@@ -1,5 +1,6 @@
 """Runs over a cluster of real processes give what one process gives, also when workers are killed."""
 
+import json
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import xarray as xr
 from distributed import Client, LocalCluster
 
 from snaps.datasets import load_timit
@@ -78,6 +80,26 @@ def test_a_recording_that_kills_workers_is_named(client: Client, tmp_path: Path,
         compute(model, poisoned, client=client, checkpoint=tmp_path / "state")
     assert "'r32' cannot be played: 3 workers in turn ended" in str(raised.value)
     assert (tmp_path / "state").is_file()
+
+
+@pytest.mark.parametrize("deed", ["die", "raise"])
+def test_a_recording_that_fails_is_left_out_where_such_are_skipped(
+    client: Client, tmp_path: Path, corpus: list, model: Any, deed: str
+) -> None:
+    """Also one that kills its worker, of which a single process would die too."""
+    part, state = corpus[: 2 * SHARD], tmp_path / "state"
+    poisoned = [*part[:20], Poison(part[20], deed), *part[21:]]
+    with pytest.raises(RecordingError) as raised:
+        compute(model, poisoned, client=client, checkpoint=state)
+    assert raised.value.recording == "r20"
+    found = compute(model, poisoned, client=client, checkpoint=state, on_error="skip")
+    (skipped,) = json.loads(found.attrs["drop_log"])["skipped"]
+    assert skipped["recording"] == "r20"
+    assert "'r20' cannot be played" in skipped["reason"]
+    expected = compute(model, Faulty(part, 20, RecordingError("r20", skipped["reason"])), on_error="skip")
+    assert found.attrs["drop_log"] == expected.attrs["drop_log"]
+    for node in expected.leaves:
+        xr.testing.assert_identical(found[node.path].to_dataset(), node.to_dataset())
 
 
 def test_a_fault_that_passes(client: Client, tmp_path: Path, corpus: list, model: Any) -> None:
