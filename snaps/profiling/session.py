@@ -21,6 +21,7 @@ from snaps.responses import (
     Target,
     UnitsError,
     arithmetic,
+    device_of,
     evaluating,
     keeping_freed_memory,
     make_responder,
@@ -143,7 +144,7 @@ def open_session(
             also = "'predicted', a callable, or one of " if option == "target" else ""
             raise InputError(f"{option} names {unknown[0]!r}; accepted are {also}the symbols {one_of(names)}")
     home = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
-    away = home if device is None else _device(device)
+    away = home if device is None else device_of(device)
     with ExitStack() as settings:
         settings.enter_context(evaluating(model))
         settings.enter_context(arithmetic(precision, away))
@@ -164,13 +165,3 @@ def open_session(
         finally:
             if away != home:
                 model.to(home)
-
-
-def _device(device: str | torch.device) -> torch.device:
-    try:
-        found = torch.device(device)
-    except RuntimeError:
-        raise InputError(f"device is {device!r}; accepted are names such as 'cpu', 'cuda', 'cuda:1', 'mps'") from None
-    if found.type == "cuda" and not torch.cuda.is_available():
-        raise InputError(f"device is {device!r}, but no CUDA device is available here")
-    return found

@@ -1,5 +1,6 @@
 """How activation and saliency of named layers are had: receptive fields, cones, taps, and the fast path."""
 
+from snaps.responses.devices import device_of
 from snaps.responses.geometry import FrameGrid, LayerGeometry, Window, cone_widths, frame_grid
 from snaps.responses.graph import UnitsError
 from snaps.responses.memory import keeping_freed_memory
@@ -52,6 +53,7 @@ __all__ = [
     "arithmetic",
     "cone_widths",
     "cut_windows",
+    "device_of",
     "evaluating",
     "frame_grid",
     "keeping_freed_memory",

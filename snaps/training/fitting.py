@@ -11,6 +11,7 @@ import torch
 from snaps.datasets.corpus import CorpusLike, corpus_fingerprint
 from snaps.errors import InputError
 from snaps.models import Wav2Letter
+from snaps.responses import device_of
 from snaps.training.alphabet import OnError
 from snaps.training.checkpoint import TIME, RunState, checkpoint_file, load_state, save_state
 from snaps.training.decode import blank_position
@@ -164,8 +165,8 @@ def train(
     settings.check(model)
     blank_position(model)
     with train_extra():
-        from snaps.training.loop import fit, training_device
-    place = training_device(device)
+        from snaps.training.loop import fit
+    place = device_of(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
     state, save = RunState(), None
     if checkpoint is not None:

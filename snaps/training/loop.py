@@ -14,7 +14,6 @@ import torch
 from lightning.pytorch import Trainer
 from lightning.pytorch.plugins.environments import LightningEnvironment
 
-from snaps.errors import InputError
 from snaps.models import Wav2Letter
 from snaps.training.callbacks import EpochLog, ProgressBar
 from snaps.training.checkpoint import RunState
@@ -24,27 +23,6 @@ from snaps.training.settings import Settings
 
 #: Largest norm of the gradient of one batch.
 GRADIENT_NORM = 1.0
-
-
-def training_device(device: str | torch.device | None) -> torch.device:
-    """Device to train on: what is asked for, else CUDA if there is any, else the CPU.
-
-    Raises
-    ------
-    InputError
-        If it is neither, or there is none.
-    """
-    if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        place = torch.device(device)
-    except RuntimeError:
-        raise InputError(f"device is {device!r}; accepted are 'cpu' and 'cuda'") from None
-    if place.type not in ("cpu", "cuda"):
-        raise InputError(f"device is {str(place)!r}; accepted are 'cpu' and 'cuda'")
-    if place.type == "cuda" and (place.index or 0) >= torch.cuda.device_count():
-        raise InputError(f"device is {str(place)!r}; this machine has {torch.cuda.device_count()} CUDA devices")
-    return place
 
 
 def fit(

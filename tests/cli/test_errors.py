@@ -87,6 +87,8 @@ def test_an_architecture_that_does_not_exist(invoke: Invoke, corpus: Path, tmp_p
         (["--group", "phoneme", "--ignore", "zz"], "'zz'"),
         (["--group", "phoneme", "--frame-steps", 3], "receptive field"),
         (["--group", "phoneme", "--batch-size", 0], "accepted are whole numbers from 1"),
+        (["--group", "phoneme", "--device", "mps"], "device is 'mps'; accepted are 'cpu' and 'cuda'"),
+        (["--group", "phoneme", "--device", "cuda:99"], "device is 'cuda:99'; this machine has"),
     ],
 )
 def test_profiling_with_options_that_have_no_meaning(
