@@ -108,8 +108,10 @@ def checked_header(file: BinaryIO) -> tuple[dict[str, Any], int]:
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     length = int.from_bytes(file.read(8), "little")
-    if file.read(len(BEGIN)) != BEGIN or length > min(size, LARGEST_HEADER):
+    if file.read(len(BEGIN)) != BEGIN or length > LARGEST_HEADER:
         raise UnsealedError("it does not begin as sealed files do")
+    if length > size:
+        raise BrokenSealError("it ends before its header does")
     told = file.read(_DIGEST)
     header = file.read(max(0, length - len(BEGIN) - _DIGEST))
     digest = hashlib.sha256(length.to_bytes(8, "little") + BEGIN + b"0" * _DIGEST + header)
