@@ -4,8 +4,8 @@ import os
 import shutil
 import uuid
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ def open_profiles(path: str | os.PathLike[str]) -> xr.DataTree:
     """
     source = Path(path)
     where = f"the file {str(source)!r}"
-    with _stable_text(), opened_tree(source, where, kind="a profiles file") as opened:
+    with _quiet_zarr(), opened_tree(source, where, kind="a profiles file") as opened:
         # Attributes first: a file of something else need not be read to be refused.
         validate_tree(_plain(opened), where)
         tree = _ordered(loaded(opened, where), where)
@@ -262,10 +262,13 @@ def _refuse_holes(dataset: xr.Dataset, where: str) -> None:
             raise InputError(f"{where} are damaged: values of {name!r} are not between 0 and {COUNT!r}")
 
 
-def _stable_text() -> AbstractContextManager[Any]:
-    """Keep a store of format 3 that somebody else wrote from warning about how it stores text."""
-    try:
-        from zarr.errors import UnstableSpecificationWarning
-    except ImportError:
-        return nullcontext()
-    return warnings.catch_warnings(action="ignore", category=UnstableSpecificationWarning)
+@contextmanager
+def _quiet_zarr() -> Iterator[None]:
+    """Keep a store that somebody else wrote from warning of texts in format 3, and of files that are none of Zarr's."""
+    import zarr.errors
+
+    with warnings.catch_warnings():
+        for name in ("UnstableSpecificationWarning", "ZarrUserWarning"):
+            if hasattr(zarr.errors, name):
+                warnings.simplefilter("ignore", getattr(zarr.errors, name))
+        yield

@@ -54,11 +54,18 @@ def inspect_store(path: Path, where: str) -> None:
     if not any((path / name).is_file() for name in (".zgroup", "zarr.json")):
         raise InputError(f"the folder {str(path)!r} is not a profiles file: it is no Zarr store")
     declared = held = 0
+    arrays: set[Path] = set()
     try:
         for folder, files in _folders(path, where):
-            array = _array(folder, files, f"/{folder.relative_to(path).as_posix()}", where)
+            if any(parent in arrays for parent in folder.parents):
+                continue
+            name = f"/{folder.relative_to(path).as_posix()}".removesuffix("/.")
+            if not files & {".zarray", ".zgroup", "zarr.json"}:
+                raise InputError(f"{where} is damaged: its folder {shortened(repr(name))} is neither group nor array")
+            array = _array(folder, files, name, where)
             if array is None:
                 continue
+            arrays.add(folder)
             chunks = [file for file in _chunks(folder, where) if file.name not in METADATA]
             wanted = math.prod(-(-size // step) for size, step in zip(array.shape, array.chunks, strict=True))
             if wanted > MISSING_CHUNKS + 16 * len(chunks):
@@ -112,9 +119,13 @@ def _array(folder: Path, files: set[str], name: str, where: str) -> _Array | Non
             found = json.loads((folder / file).read_bytes())
             if not isinstance(found, dict):
                 raise TypeError(f"it holds a {type(found).__name__}")
+            if file != ".zattrs" and found["zarr_format"] != (3 if file == "zarr.json" else 2):
+                raise ValueError(f"its format is {shortened(repr(found['zarr_format']))}")
+            if file == "zarr.json" and found["node_type"] not in ("group", "array"):
+                raise ValueError(f"its node is {shortened(repr(found['node_type']))}")
             if file == ".zarray":
                 array = _array_2(found)
-            elif file == "zarr.json" and found.get("node_type") == "array":
+            elif file == "zarr.json" and found["node_type"] == "array":
                 array = _array_3(found)
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError) as error:
             raise InputError(

@@ -59,8 +59,11 @@ class StateFile:
             If the file is no state of a run, is damaged, or is that of another run; the sentence names what
             differs.
         """
-        if not self.path.exists():
-            return Counter()
+        try:
+            if not self.path.exists():
+                return Counter()
+        except OSError as error:
+            raise InputError(f"{str(self.path)!r} cannot be read: {error.strerror or error}") from None
         counter = read_state(self.path, self.about, device=device, n_shards=n_shards)
         self._written = counter.done
         return counter
@@ -139,9 +142,9 @@ def read_state(path: Path, about: Mapping[str, Any], *, device: torch.device, n_
         If the file is no state of a run, is damaged, of a later version, or that of another run; the sentence
         names what differs.
     """
-    if path.exists() and not (path.is_file() or path.is_dir()):
-        raise InputError(f"{str(path)!r} cannot be read: it is neither a file nor a folder; give another name")
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise InputError(f"{str(path)!r} cannot be read: it is neither a file nor a folder; give another name")
         with path.open("rb") as file:
             header, start = _checked_header(path, file)
             run = parsed_json(header["__metadata__"]["run"], dict)
