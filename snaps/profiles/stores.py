@@ -132,8 +132,14 @@ def _array(folder: Path, files: set[str], name: str, where: str) -> _Array | Non
                 f"{where} is not a profiles file: {file} of {name!r} cannot be read ({shortened(error)})"
             ) from None
     if array is not None:
+        if len(array.shape) != len(array.chunks):
+            raise InputError(
+                f"{where} is damaged: chunks of {name!r} have {len(array.chunks)} dimensions, not {len(array.shape)}"
+            )
         if sum(codec in PACKING for codec in array.codecs) > 1:
             raise InputError(f"{where} is not read: its array {name!r} is packed twice")
+        if "vlen-utf8" in array.codecs and not set(array.codecs) <= {"vlen-utf8", *PACKING}:
+            raise InputError(f"{where} is not read: texts of its array {name!r} are coded twice")
         accepted = CODECS if ".zarray" in files else CODECS_3
         for codec in array.codecs:
             if codec not in accepted:
@@ -182,13 +188,16 @@ def _text(value: Any) -> str:
 
 def _refuse_swelling(chunk: Path, array: _Array, where: str) -> None:
     """Refuse a chunk that would unpack into more than its array has room for."""
+    texts = "vlen-utf8" in array.codecs
     items = math.prod(array.chunks)
-    most = max(items * max(array.itemsize, 16), LARGEST_TEXTS if "vlen-utf8" in array.codecs else 0) + 1024
+    most = max(items * max(array.itemsize, 16), LARGEST_TEXTS if texts else 0) + 1024
     if unpacked_size(chunk, array.codecs, most=most) > most:
         raise InputError(
             f"{where} is damaged: the chunk {shortened(repr(chunk.name))} of {shortened(repr(chunk.parent.name))} may "
             f"unpack into more than its {items:,} values"
         )
+    if texts:
+        _refuse_many_texts(chunk, array, where)
 
 
 def unpacked_size(chunk: Path, codecs: tuple[str, ...], *, most: int) -> int:
@@ -208,6 +217,23 @@ def unpacked_size(chunk: Path, codecs: tuple[str, ...], *, most: int) -> int:
             return len(zlib.decompressobj(zlib.MAX_WBITS + 32).decompress(file.read(), most + 1))
         except zlib.error:
             return 0  # The codec itself will say what is wrong.
+
+
+def _refuse_many_texts(chunk: Path, array: _Array, where: str) -> None:
+    """Refuse a chunk that tells of more texts than its array has room for: memory for all is taken at once."""
+    import numcodecs
+
+    told = chunk.read_bytes()
+    try:
+        for codec in array.codecs:
+            if codec in PACKING:
+                told = bytes(numcodecs.get_codec({"id": codec}).decode(told))
+    except Exception as error:  # codecs raise whatever they stumble over
+        raise InputError(f"{where} is damaged: {shortened(error)}") from None
+    if len(told) < 4 or int.from_bytes(told[:4], "little") > math.prod(array.chunks):
+        raise InputError(
+            f"{where} is damaged: texts of {shortened(repr(chunk.parent.name))} are not as many as it says"
+        )
 
 
 def _zstd_size(head: bytes) -> int:

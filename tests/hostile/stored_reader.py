@@ -3,10 +3,13 @@
 As a program it reads lines of JSON, a kind and a path each, and answers each with a line: what came of it.
 """
 
+import atexit
+import functools
 import json
 import os
 import resource
 import select
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -76,6 +79,26 @@ class Reader:
         assert self._process.stdout.readline() == b"ready\n"
         self._noise.seek(0, os.SEEK_END)
         return self._process
+
+
+@functools.cache
+def shared_reader() -> Reader:
+    """One process for all tests; it takes seconds to start."""
+    found = Reader()
+    atexit.register(found.close)
+    return found
+
+
+@functools.cache
+def whole_files() -> dict[str, Path]:
+    """An undamaged file of every kind; they must stay as they are."""
+    from tests.hostile.stored_kinds import KINDS
+
+    folder = Path(tempfile.mkdtemp(prefix="stored-"))
+    atexit.register(shutil.rmtree, folder)
+    for kind in KINDS.values():
+        kind.write(folder / kind.ending)
+    return {name: folder / kind.ending for name, kind in KINDS.items()}
 
 
 def _answer(kind: str, path: Path, pristine: Any) -> Answer:

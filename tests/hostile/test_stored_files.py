@@ -9,7 +9,7 @@ may give another value.
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from tests.hostile.stored_damages import IMPOSTORS, changed, damaged, remove
 from tests.hostile.stored_kinds import KINDS
-from tests.hostile.stored_reader import Answer, Reader
+from tests.hostile.stored_reader import Answer, Reader, shared_reader, whole_files
 
 #: Examples of one damage to one kind of file in the campaign.
 MANY = int(os.environ.get("SNAPS_STORED_EXAMPLES", "400"))
@@ -29,20 +29,14 @@ SHORT = settings(
 LONG = settings(SHORT, max_examples=MANY, derandomize=False, phases=[Phase.generate, Phase.shrink], print_blob=True)
 
 
-@pytest.fixture(scope="session")
-def reader() -> Iterator[Reader]:
-    found = Reader()
-    yield found
-    found.close()
+@pytest.fixture
+def reader() -> Reader:
+    return shared_reader()
 
 
-@pytest.fixture(scope="session")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """An undamaged file of every kind."""
-    folder = tmp_path_factory.mktemp("whole")
-    for kind in KINDS.values():
-        kind.write(folder / kind.ending)
-    return {name: folder / kind.ending for name, kind in KINDS.items()}
+@pytest.fixture
+def whole() -> dict[str, Path]:
+    return whole_files()
 
 
 @pytest.fixture
@@ -54,9 +48,6 @@ def accepted(kind: str, answer: Answer) -> None:
     """Refuse every answer but the same content, a sentence, or other content where there is no digest."""
     allowed = {"same", "sentence"} if KINDS[kind].sealed else {"same", "sentence", "other"}
     assert answer.outcome in allowed, (kind, answer)
-
-
-Damaging = Callable[[str], None]
 
 
 @pytest.fixture
