@@ -99,6 +99,10 @@ def validate_dataset(dataset: xr.Dataset, where: str = "the profiles") -> None:
     for name in (GROUP, LAG):
         if name not in dataset.coords:
             raise InputError(f"{where} lack the coordinate {name!r}")
+        if dataset[name].dims != (name,):
+            raise InputError(
+                f"in {where} the coordinate {name!r} has the dimensions {dataset[name].dims}, not {(name,)}"
+            )
     for name in (*REQUIRED, *OPTIONAL, LAG, FREQUENCY):
         if name in dataset.variables and dataset[name].dtype.kind not in "iuf":
             raise InputError(f"in {where} {name!r} is of the type {dataset[name].dtype}; accepted are numbers")

@@ -185,3 +185,26 @@ def test_other_things_in_place_of_parts_of_a_store(
             remove(copy / name)
             IMPOSTORS[impostor](copy / name)
             accepted(kind, reader.read(kind, copy, whole[kind]))
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("phoneme/conv1/group/.zattrs", {"_ARRAY_DIMENSIONS": ["froup"]}),
+        ("phoneme/conv1/group/.zattrs", {"_ARRAY_DIMENSIONS": [None]}),
+        ("phoneme/conv1/group/.zattrs", {}),
+        ("phoneme/conv1/lag/.zattrs", {"_ARRAY_DIMENSIONS": ["group"]}),
+        ("phoneme/conv1/count/.zarray", {"shape": [], "chunks": [3]}),
+        ("phoneme/conv1/count/.zarray", {"fill_value": [1]}),
+        ("phoneme/conv1/.zgroup", {"zarr_format": 3}),
+        (".zattrs", []),
+    ],
+)
+def test_what_the_campaign_found(
+    name: str, changed: object, whole: dict[str, Path], tried: Callable[..., Answer]
+) -> None:
+    for kind in ("Zarr", "Zarr without digest"):
+        before = json.loads((whole[kind] / name).read_bytes())
+        found = {**before, **changed} if isinstance(changed, dict) and changed else changed
+        answer = tried(kind, {name: json.dumps(found).encode()})
+        assert answer.outcome == "sentence", answer
