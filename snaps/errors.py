@@ -53,3 +53,16 @@ def one_of(names: object, *, limit: int = 20) -> str:
     listed = [repr(name) for name in names]  # type: ignore[attr-defined]
     more = f", … ({len(listed)} in all)" if len(listed) > limit else ""
     return ", ".join(listed[:limit]) + more if listed else "none"
+
+
+def shortened(found: object, *, limit: int = 200) -> str:
+    """What a file holds or a library says, as one line of an error's sentence.
+
+    Examples
+    --------
+    >>> shortened(" two    words "), shortened("x" * 1000, limit=5)
+    ('two words', 'xxxxx…')
+    """
+    line = " ".join((str(found).strip() or type(found).__name__).split())
+    printable = "".join(character if character.isprintable() else "�" for character in line[: limit + 1])
+    return printable if len(printable) <= limit else f"{printable[:limit]}…"

@@ -5,13 +5,14 @@ dimensions ``group``, ``unit`` and ``lag``, and the whole provenance in the attr
 """
 
 import json
-from collections.abc import Mapping
-from typing import Any
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, TypeGuard
 
 import numpy as np
 import xarray as xr
 
-from snaps.errors import InputError
+from snaps.errors import InputError, shortened
 
 SCHEMA_NAME = "neuron-snaps profiles"
 SCHEMA_VERSION = 1
@@ -43,6 +44,9 @@ DTYPES: Mapping[str, np.dtype] = {
 
 INPUT_LAYER = "input"
 LOGITS_LAYER = "logits"
+
+#: Attribute of profiles that lack some groups.
+LEFT_OUT = "left_out"
 
 #: Attributes of the root whose values are nested; they are stored as JSON text.
 JSON_ATTRIBUTES = ("layers", "groupings", "ignored", "drop_log", "features", "aligner", "model", "corpus")
@@ -95,6 +99,15 @@ def validate_dataset(dataset: xr.Dataset, where: str = "the profiles") -> None:
     for name in (GROUP, LAG):
         if name not in dataset.coords:
             raise InputError(f"{where} lack the coordinate {name!r}")
+        if dataset[name].dims != (name,):
+            raise InputError(
+                f"in {where} the coordinate {name!r} has the dimensions {dataset[name].dims}, not {(name,)}"
+            )
+    for name in (*REQUIRED, *OPTIONAL, LAG, FREQUENCY):
+        if name in dataset.variables and dataset[name].dtype.kind not in "iuf":
+            raise InputError(f"in {where} {name!r} is of the type {dataset[name].dtype}; accepted are numbers")
+    if FREQUENCY in dataset.variables and dataset[FREQUENCY].dims != (UNIT,):
+        raise InputError(f"in {where} {FREQUENCY!r} has the dimensions {dataset[FREQUENCY].dims}, not {(UNIT,)}")
 
 
 def validate_tree(tree: xr.DataTree, where: str = "the file") -> None:
@@ -105,11 +118,14 @@ def validate_tree(tree: xr.DataTree, where: str = "the file") -> None:
     InputError
         Naming what is missing, or the two versions.
     """
-    if tree.attrs.get("schema") != SCHEMA_NAME:
-        raise InputError(f"{where} is not a profiles file: its attribute 'schema' is {tree.attrs.get('schema')!r}")
+    schema = tree.attrs.get("schema")
+    if not isinstance(schema, str) or schema != SCHEMA_NAME:
+        raise InputError(f"{where} is not a profiles file: its attribute 'schema' is {shortened(repr(schema))}")
     version = tree.attrs.get("schema_version")
-    if not isinstance(version, int | np.integer) or version < 1:
-        raise InputError(f"{where} has the schema version {version!r}; accepted are whole numbers from 1")
+    if not _is_whole(version) or version < 1:
+        raise InputError(
+            f"{where} has the schema version {shortened(repr(version))}; accepted are whole numbers from 1"
+        )
     if version > SCHEMA_VERSION:
         raise InputError(
             f"{where} has the schema version {version}; this version of snaps reads up to {SCHEMA_VERSION}: "
@@ -118,12 +134,26 @@ def validate_tree(tree: xr.DataTree, where: str = "the file") -> None:
     for name in ("layers", "groupings"):
         if name not in tree.attrs:
             raise InputError(f"{where} is not a profiles file: its attribute {name!r} is missing")
+    _validate_attributes(tree.attrs, ATTRIBUTES, where)
     for grouping in decode_attribute(tree.attrs, "groupings", where):
         for layer in decode_attribute(tree.attrs, "layers", where):
             path = f"{grouping}/{layer}"
             if grouping not in tree.children or layer not in tree[grouping].children:
-                raise InputError(f"{where} lacks the node '/{path}' that its attributes name")
-            validate_dataset(tree[path].to_dataset(), f"the profiles '/{path}' of {where}")
+                raise InputError(f"{where} lacks the node {shortened('/' + path)!r} that its attributes name")
+            of = f"the profiles {shortened('/' + path)!r} of {where}"
+            validate_dataset(tree[path].to_dataset(), of)
+            _validate_attributes(tree[path].attrs, NODE_ATTRIBUTES, of)
+
+
+def _validate_attributes(attributes: Mapping[Any, Any], kinds: "Mapping[str, Kind]", where: str) -> None:
+    for name, (accepts, accepted) in kinds.items():
+        if name not in attributes:
+            continue
+        value = attributes[name]
+        if name in (*JSON_ATTRIBUTES, LEFT_OUT) and (name != "aligner" or str(value)[:1] in ("{", "[")):
+            value = decode_attribute(attributes, name, where)
+        if not accepts(value):
+            raise InputError(f"the attribute {name!r} of {where} is {shortened(repr(value))}; accepted is {accepted}")
 
 
 def encode_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,5 +187,94 @@ def decode_attribute(attributes: Mapping[Any, Any], name: str, where: str = "the
         return value
     try:
         return json.loads(value)
-    except json.JSONDecodeError as error:
-        raise InputError(f"the attribute {name!r} of {where} is not JSON text: {error}") from None
+    except RecursionError:
+        raise InputError(f"the attribute {name!r} of {where} is nested too deeply") from None
+    except ValueError as error:
+        raise InputError(f"the attribute {name!r} of {where} is not JSON text: {shortened(error)}") from None
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_whole(value: Any) -> TypeGuard[int]:
+    # Python's own numbers have no bound; longer ones could not even be printed.
+    return isinstance(value, int | np.integer) and not isinstance(value, bool) and abs(int(value)) < 2**63
+
+
+def _is_count(value: Any) -> bool:
+    return _is_whole(value) and value >= 0
+
+
+def _is_step(value: Any) -> bool:
+    return (_is_whole(value) or isinstance(value, float | np.floating)) and 0.0 < float(value) < math.inf
+
+
+def _are_texts(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(map(_is_text, value))
+
+
+def _are_names(value: Any) -> bool:
+    """Names of nodes: no two alike, and no paths."""
+    return (
+        _are_texts(value)
+        and len(value) == len(set(value)) > 0
+        and all(name not in ("", ".", "..") and "/" not in name for name in value)
+    )
+
+
+def _is_aligner(value: Any) -> bool:
+    return value is None or isinstance(value, str | dict)
+
+
+def _is_object(value: Any) -> bool:
+    return value is None or isinstance(value, dict)
+
+
+def _is_network(value: Any) -> bool:
+    return _is_object(value) and (not value or value.get("symbols") is None or _are_texts(value["symbols"]))
+
+
+def _is_corpus(value: Any) -> bool:
+    return _is_object(value) and (not value or _is_count(value.get("n_recordings", 0)))
+
+
+def _is_drop_log(value: Any) -> bool:
+    if not _is_object(value):
+        return False
+    counts, skipped = (value or {}).get("counts") or {}, (value or {}).get("skipped") or []
+    return (
+        isinstance(counts, dict)
+        and all(isinstance(of, dict) and all(map(_is_count, of.values())) for of in counts.values())
+        and isinstance(skipped, list)
+        and all(isinstance(entry, dict) for entry in skipped)
+        and _is_count((value or {}).get("clipped") or 0)
+    )
+
+
+Kind = tuple[Callable[[Any], bool], str]
+_TEXT: Kind = (_is_text, "a text")
+_COUNT: Kind = (_is_count, "a whole number from 0")
+_STEP: Kind = (_is_step, "a number above 0")
+_NAMES: Kind = (_are_names, "a list of names, no two alike")
+_ALIGNER: Kind = (_is_aligner, "a name or a JSON object")
+#: What attributes of the root are, where they are there.
+ATTRIBUTES: Mapping[str, Kind] = {
+    **dict.fromkeys(("package_version", "created", "context", "target"), _TEXT),
+    **dict.fromkeys(("layers", "groupings"), _NAMES),
+    **dict.fromkeys(("n_recordings", "n_frames"), _COUNT),
+    "step": _STEP,
+    "ignored": (_are_texts, "a list of texts"),
+    "features": (_is_object, "a JSON object"),
+    "model": (_is_network, "a JSON object, with a list of texts as its symbols"),
+    "corpus": (_is_corpus, "a JSON object, with a number of recordings"),
+    "aligner": _ALIGNER,
+    "drop_log": (_is_drop_log, "a JSON object of counts by reason and grouping"),
+}
+#: What attributes of one layer's profiles are, where they are there.
+NODE_ATTRIBUTES: Mapping[str, Kind] = {
+    **dict.fromkeys(("layer", "grouping", "context"), _TEXT),
+    **dict.fromkeys(("stride", "step"), _STEP),
+    "aligner": _ALIGNER,
+    LEFT_OUT: (_are_texts, "a list of texts"),
+}

@@ -30,7 +30,7 @@ from snaps.cli.options import (
 )
 from snaps.cli.output import print_outcome
 from snaps.cli.runs import kept_run
-from snaps.errors import InputError, MissingFileError, OutputExistsError
+from snaps.errors import InputError, MissingFileError, OutputExistsError, shortened
 from snaps.schema import decode_attribute
 
 
@@ -153,12 +153,18 @@ def parse_groups(groups: list[str]) -> dict[str, Any]:
 
 
 def _mapping(path: Path, option: str) -> dict[str, str]:
-    if not path.is_file():
-        raise MissingFileError(f"--group {option!r} names the mapping {path}, but there is no such file")
     try:
+        if not path.is_file():
+            raise MissingFileError(f"--group {option!r} names the mapping {path}, but there is no such file")
         mapping = json.loads(path.read_text(encoding="utf-8"))
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+    except RecursionError:
+        raise InputError(f"{path} is no mapping: it is nested too deeply") from None
     except ValueError as error:
-        raise InputError(f"{path} is no JSON file: {error}") from None
+        raise InputError(f"{path} is no JSON file: {shortened(error)}") from None
     if not isinstance(mapping, dict) or not all(isinstance(label, str) for label in mapping.values()):
         raise InputError(f"{path} is no mapping; accepted is a JSON object from label to label")
     return mapping

@@ -9,6 +9,7 @@ import pandas as pd
 from snaps.datasets import FileCorpus
 from snaps.errors import InputError
 from snaps.experiments.scales import TRANSFERRED, Recipe, Scale
+from snaps.experiments.stored import stored_curve
 from snaps.models import Wav2Letter, load_model, read_metadata, save_model
 from snaps.training import create_network, evaluate, symbols_for, train, transfer
 
@@ -107,7 +108,7 @@ def network_facts(path: Path) -> dict[str, Any]:
 
 def learning_curve(path: Path) -> pd.DataFrame:
     """Learning curve of a checkpoint: one row an epoch."""
-    return pd.read_csv(curve_file(path))
+    return stored_curve(curve_file(path))
 
 
 def curve_file(path: Path) -> Path:

@@ -9,19 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
 from snaps.alignment import LRP, Aligner, Alignment, Unaligned
 from snaps.datasets import FileCorpus, load_corpus, load_timit, synthesize_corpus
 from snaps.datasets.corpus import corpus_fingerprint
-from snaps.errors import InputError, one_of
+from snaps.errors import InputError, one_of, shortened
 from snaps.experiments.made import Reproduction
 from snaps.experiments.networks import learning_curve, make_network, network_facts, stored_network
 from snaps.experiments.page import draw
 from snaps.experiments.scales import SCALES, Recipe
+from snaps.experiments.stored import stored_alignment, stored_settings, stored_text
 from snaps.models import Wav2Letter
 from snaps.outputs import replacing
 from snaps.profiles import open_profiles, save_profiles
+from snaps.profiles.digests import with_digest
 from snaps.profiling import compute_by_aligner, compute_profiles, evaluate_alignment
 
 #: Recordings of each of TIMIT's SA sentences that are kept, because everybody reads them (SNAP, section 4.1).
@@ -112,13 +113,10 @@ def _claim(folder: Path, settings: dict[str, Any], *, overwrite: bool) -> None:
     if folder.is_dir() and any(folder.iterdir()):
         if not mark.exists():
             raise InputError(f"{folder} holds something other than a reproduction; name an empty folder")
-        try:
-            before = json.loads(mark.read_text(encoding="utf-8"))
-        except ValueError:
-            before = {}
+        before = stored_settings(mark)
         different = [name for name, value in settings.items() if before.get(name) != value]
         if different and not overwrite:
-            was = ", ".join(f"{name} {before.get(name)!r}" for name in different)
+            was = ", ".join(f"{name} {shortened(repr(before.get(name)))}" for name in different)
             now = ", ".join(f"{name} {settings[name]!r}" for name in different)
             raise InputError(
                 f"{folder} holds a reproduction with {was}, and not {now}; name another folder, or give "
@@ -166,7 +164,7 @@ def _divided(corpus: FileCorpus, *, seed: int) -> tuple[FileCorpus, FileCorpus]:
 
 def _unchanged(path: Path, fingerprint: str, corpus: str) -> None:
     """Refuse a corpus that changed since the folder was begun."""
-    if path.exists() and path.read_text(encoding="utf-8") != fingerprint:
+    if path.exists() and stored_text(path, "the fingerprint of the corpus") != fingerprint:
         raise InputError(f"the corpus {corpus} has changed since this reproduction was begun; name another folder")
     path.write_text(fingerprint, encoding="utf-8")
 
@@ -198,8 +196,8 @@ def _alignment(
             matched = recipe.labels == "phoneme"
             found = evaluate_alignment(model, corpus, matched=matched, device=device, progress=stages.progress)
             with replacing(path) as partial:
-                found.to_netcdf(partial, engine="h5netcdf")
-        made.alignments[recipe.name] = xr.load_dataset(path, engine="h5netcdf")
+                with_digest(found).to_netcdf(partial, engine="h5netcdf")
+        made.alignments[recipe.name] = stored_alignment(path)
 
 
 def _navai(made: Reproduction, corpus: FileCorpus, *, stages: "Stages", device: str | None, overwrite: bool) -> None:

@@ -15,12 +15,14 @@ from snaps.alignment.aligner import check_method, described
 from snaps.clustering import PERCENTILES
 from snaps.datasets.corpus import CorpusLike
 from snaps.datasets.drops import DropLog
-from snaps.errors import InputError, MissingFileError, OutputExistsError, one_of
+from snaps.errors import InputError, OutputExistsError, one_of, shortened
 from snaps.faithfulness.flipping import PERCENTAGES, evaluate_flipping
 from snaps.faithfulness.nulls import evaluate_profiles
 from snaps.faithfulness.randomization import evaluate_randomization
 from snaps.faithfulness.sampling import FRAMES, Sample
 from snaps.outputs import replacing
+from snaps.profiles.digests import with_digest, without_digest
+from snaps.profiles.reading import loaded, opened_tree
 from snaps.profiling.reading import OnError, check_on_error
 from snaps.profiling.result import network_attributes
 from snaps.profiling.session import Session, open_session
@@ -194,7 +196,7 @@ def save_faithfulness(tree: xr.DataTree, path: str | os.PathLike[str], *, overwr
     if target.exists() and (not overwrite or target.is_dir()):
         raise OutputExistsError(f"{target} exists and is not replaced")
     with replacing(target) as partial:
-        tree.to_netcdf(partial, engine="h5netcdf")
+        with_digest(tree).to_netcdf(partial, engine="h5netcdf")
     return target
 
 
@@ -214,16 +216,19 @@ def open_faithfulness(path: str | os.PathLike[str]) -> xr.DataTree:
         If it is something else.
     """
     source = Path(path)
-    if not source.is_file():
-        raise MissingFileError(f"there is no file {str(source)!r}")
-    try:
-        with xr.open_datatree(source, engine="h5netcdf") as tree:
-            loaded = tree.load()
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(f"{source} cannot be read as a netCDF4 file: {error}") from None
-    if loaded.attrs.get("schema") != SCHEMA:
-        raise InputError(f"{source} holds no evaluation of faithfulness: its schema is {loaded.attrs.get('schema')!r}")
-    return loaded
+    where, kind = f"the file {str(source)!r}", "an evaluation of faithfulness"
+    with opened_tree(source, where, kind=kind, stores=False) as tree:
+        schema = tree.attrs.get("schema")
+        if not isinstance(schema, str) or schema != SCHEMA:
+            raise InputError(f"{where} is not {kind}: its schema is {shortened(repr(schema))}")
+        found = without_digest(loaded(tree, where), where)
+    strange = [name for name in found.children if name not in PARTS]
+    if strange or not found.children:
+        raise InputError(f"{where} is not {kind}: its parts are {shortened(list(found.children))}")
+    for name, part in found.children.items():
+        if not part.data_vars or part.children:
+            raise InputError(f"{where} is damaged: its part {name!r} holds no values")
+    return found
 
 
 def _new_log() -> DropLog:

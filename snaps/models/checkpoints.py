@@ -1,23 +1,25 @@
-"""Checkpoints: ``safetensors`` with the configuration and the symbol table inside."""
+"""Checkpoints: ``safetensors`` with the configuration, the symbol table and a SHA-256 of the file inside."""
 
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import nn
 
-from snaps.errors import InputError, MissingFileError, OutputExistsError
+from snaps.errors import InputError, MissingFileError, OutputExistsError, one_of, shortened
+from snaps.models.sealed import BrokenSealError, checked_header, is_sealed, parsed_json, write_sealed
 from snaps.models.wav2letter import Wav2Letter
 from snaps.outputs import replacing
 
 FORMAT = "neuron-snaps wav2letter"
-FORMAT_VERSION = 1
+#: From version 2 on, the file holds a SHA-256 of itself.
+FORMAT_VERSION = 2
 
 
 def save_model(
@@ -59,10 +61,10 @@ def save_model(
         "config": json.dumps(model.config, ensure_ascii=False),
         "metadata": json.dumps(dict(metadata or {}), ensure_ascii=False),
     }
-    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
-    with replacing(path) as partial:
-        # Safetensors' own writing to files makes them private to their owner.
-        partial.write_bytes(save(tensors, metadata=described))
+    # Long numbers first, so that all lie at multiples of their length.
+    tensors = dict(sorted(model.state_dict().items(), key=lambda item: -item[1].element_size()))
+    with replacing(path) as partial, partial.open("wb") as file:
+        write_sealed(file, tensors, described)
     return path
 
 
@@ -86,15 +88,19 @@ def load_model(path: str | os.PathLike[str]) -> Wav2Letter:
     InputError
         If it is no checkpoint of a Wav2Letter, is damaged, or of a later version.
     """
-    tensors, described = _read(Path(path))
-    config = json.loads(described["config"])
-    try:
-        model = Wav2Letter(**config)
-        model.load_state_dict(tensors)
-    except (TypeError, RuntimeError, InputError) as error:
-        raise InputError(
-            f"{path}: its weights and its configuration do not fit: {' '.join(str(error).split())}"
-        ) from None
+    path = Path(path)
+    with _opened(path) as (file, described):
+        config = described["config"]
+        try:
+            # Without memory, so that the weights that a configuration asks for can be seen before they are made.
+            with torch.device("meta"):
+                _refuse_other_tensors(file, Wav2Letter(**config))
+            model = Wav2Letter(**config)
+            model.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+        except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+            raise InputError(
+                f"{path}: its weights and its configuration do not fit: {shortened(error, limit=500)}"
+            ) from None
     model.source = path
     return model.eval()
 
@@ -107,30 +113,64 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     MissingFileError, InputError
         As `load_model`.
     """
-    return dict(json.loads(_read(Path(path))[1]["metadata"]))
+    with _opened(Path(path)) as (_, described):
+        return described["metadata"]
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
-    if not path.is_file():
-        raise MissingFileError(f"there is no checkpoint at {path}")
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[Any, dict[str, dict[str, Any]]]]:
+    """Open a checkpoint whose seal is whole, with its configuration and metadata."""
     try:
+        if not path.is_file():
+            raise MissingFileError(f"there is no checkpoint at {path}")
+        sealed = is_sealed(path)
+        if sealed:
+            with path.open("rb") as binary:
+                checked_header(binary)
         with safe_open(path, framework="pt") as file:
             described = file.metadata() or {}
             if described.get("format") != FORMAT:
                 raise InputError(f"{path} is a safetensors file, but no checkpoint of a Wav2Letter")
-            if int(described["version"]) > FORMAT_VERSION:
+            version = int(described["version"])
+            if version > FORMAT_VERSION:
                 raise InputError(
-                    f"{path} is a checkpoint of version {described['version']}; this version of snaps reads up to "
+                    f"{path} is a checkpoint of version {version}; this version of snaps reads up to "
                     f"{FORMAT_VERSION}: install a newer one"
                 )
-            for name in ("config", "metadata"):
-                if not isinstance(json.loads(described[name]), dict):
-                    raise InputError(f"{path}: its {name} is no JSON object")
-            return {name: file.get_tensor(name) for name in file.keys()}, described  # noqa: SIM118
+            if version < 1:
+                raise ValueError(f"its version is {version}")
+            if version > 1 and not sealed:
+                raise BrokenSealError("its SHA-256 is missing")
+            yield file, {name: _json_object(path, described, name) for name in ("config", "metadata")}
     except InputError:
         raise
+    except BrokenSealError as error:
+        raise InputError(f"{path} is damaged: {error}") from None
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise InputError(f"{path} is no checkpoint of a Wav2Letter: {error}") from None
+        raise InputError(f"{path} is no checkpoint of a Wav2Letter: {shortened(error)}") from None
+
+
+def _json_object(path: Path, described: Mapping[str, str], name: str) -> dict[str, Any]:
+    try:
+        return parsed_json(described[name], dict)
+    except ValueError as error:
+        raise InputError(f"{path}: its {name} is no JSON object: {shortened(error)}") from None
+
+
+def _refuse_other_tensors(file: Any, model: nn.Module) -> None:
+    """Refuse a file whose tensors are not those of a network, before any is read."""
+    asked = model.state_dict()
+    stored = set(file.keys())
+    if strange := sorted(stored ^ set(asked)):
+        raise InputError(f"only one of the two has the tensors {one_of(strange, limit=5)}")
+    for name, tensor in asked.items():
+        entry = file.get_slice(name)
+        if entry.get_shape() != list(tensor.shape):
+            raise InputError(
+                f"{name} is stored in the shape {entry.get_shape()}, and asked for in {list(tensor.shape)}"
+            )
+        if entry.get_dtype().startswith(("F", "BF")) != tensor.is_floating_point() or entry.get_dtype().startswith("C"):
+            raise InputError(f"{name} is stored as {entry.get_dtype()}, and asked for as {tensor.dtype}")
 
 
 def weights_hash(model: nn.Module) -> str:

@@ -1,6 +1,7 @@
 """The Wav2Letter family: convolutions along time from a spectrogram to symbols (SNAP paper, Table 1)."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -46,6 +47,9 @@ PRESETS: Mapping[str, Preset] = {"w2l": _w2l, "w2p_shallow": _w2p_shallow}
 #: Added to variances in batch normalisation, as in the papers' framework. With torch's 1e-5, a unit that hardly ever
 #: fires in training is multiplied by over 300 where it does later, and outshines its whole layer.
 NORM_EPS = 1e-3
+
+#: Convolutions of a network.
+MOST_LAYERS = 1000
 
 Tap = Callable[[str, Tensor], Tensor]
 
@@ -239,11 +243,12 @@ def _checked_symbols(symbols: Sequence[str], blank: str | None, repetitions: Seq
     strange = [symbol for symbol in table if not isinstance(symbol, str) or not symbol]
     if not table or strange:
         raise InputError(f"symbols are {list(table)!r}; accepted is a sequence of non-empty texts")
-    twice = sorted({symbol for symbol in table if table.count(symbol) > 1})
+    twice = sorted(symbol for symbol, number in Counter(table).items() if number > 1)
     if twice:
         raise InputError(f"symbols name {one_of(twice)} more than once; accepted is a sequence of different texts")
+    known = set(table)
     for special in (*(() if blank is None else (blank,)), *repetitions):
-        if special not in table:
+        if not isinstance(special, str) or special not in known:
             raise InputError(
                 f"{special!r}, the blank or a repetition, is not among the symbols; they are {one_of(table)}"
             )
@@ -251,10 +256,12 @@ def _checked_symbols(symbols: Sequence[str], blank: str | None, repetitions: Seq
 
 
 def _checked_shapes(layers: Sequence[Sequence[int]], n_symbols: int) -> list[LayerShape]:
+    if len(layers) > MOST_LAYERS:
+        raise InputError(f"layers are {len(layers):,} convolutions; accepted are up to {MOST_LAYERS:,}")
     shapes = []
     for number, layer in enumerate(layers, start=1):
         values = tuple(layer)
-        if len(values) != 3 or any(not isinstance(value, int) or value < 1 for value in values):
+        if len(values) != 3 or not all(_whole_from_1(value) for value in values):
             raise InputError(
                 f"layer {number} is {layer!r}; accepted are (filters, kernel, stride), whole numbers from 1"
             )
@@ -269,6 +276,11 @@ def _checked_shapes(layers: Sequence[Sequence[int]], n_symbols: int) -> list[Lay
 
 
 def _positive(option: str, value: int) -> int:
-    if not isinstance(value, int) or value < 1:
+    if not _whole_from_1(value):
         raise InputError(f"{option} is {value!r}; accepted are whole numbers from 1")
     return value
+
+
+def _whole_from_1(value: object) -> bool:
+    # For Python, True is a whole number too.
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

@@ -2,21 +2,26 @@
 
 import os
 import warnings
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from snaps.errors import InputError, MissingFileError, OutputExistsError
+from snaps.errors import InputError, OutputExistsError
 from snaps.outputs import replacing
+from snaps.profiles.digests import with_digest, without_digest
+from snaps.profiles.reading import loaded, opened_tree
 from snaps.schema import (
     ACTIVATION,
+    COUNT,
     COVERAGE,
     GROUP,
+    LAG,
     SALIENCY,
+    UNALIGNED,
     decode_attribute,
     encode_attributes,
     validate_tree,
@@ -26,9 +31,6 @@ from snaps.schema import (
 CHUNK_BYTES = 16 * 2**20
 #: Stores are written in Zarr format 2: in format 3, text and consolidated metadata are not yet specified.
 ZARR_FORMAT = 2
-#: Codecs that may decode a store. Zarr knows more, and one of them unpickles.
-CODECS = frozenset({"blosc", "bz2", "delta", "fixedscaleoffset", "gzip", "lz4", "shuffle", "vlen-utf8", "zlib", "zstd"})
-HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 def save_profiles(profiles: xr.DataTree, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -64,7 +66,7 @@ def save_profiles(profiles: xr.DataTree, path: str | os.PathLike[str], *, overwr
     tree = _ordered(profiles, "the tree to be saved")
     refuse_existing(target, overwrite=overwrite)
     with replacing(target) as partial:
-        _write(tree, partial, netcdf=_is_netcdf(target))
+        _write(with_digest(tree), partial, netcdf=_is_netcdf(target))
         # Somebody else may have written meanwhile.
         refuse_existing(target, overwrite=overwrite)
     return target
@@ -91,31 +93,14 @@ def open_profiles(path: str | os.PathLike[str]) -> xr.DataTree:
         If it is not a profiles file, is one of a later version, or would have to be unpickled.
     """
     source = Path(path)
-    if not source.exists():
-        raise MissingFileError(f"there is no profiles file {str(source)!r}")
     where = f"the file {str(source)!r}"
-    if source.is_dir():
-        _refuse_foreign_codecs(source)
-        engine: dict[str, Any] = {"engine": "zarr", "chunks": None, "consolidated": False}
-    elif _starts_with(source, HDF5_SIGNATURE):
-        engine = {"engine": "h5netcdf"}
-    else:
-        raise InputError(f"{where} is not a profiles file: it is neither a Zarr store nor a netCDF4 file")
-    with _stable_text():
-        try:
-            opened = xr.open_datatree(source, decode_times=False, decode_timedelta=False, **engine)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{where} is not a profiles file: it cannot be read ({_first_line(error)})") from None
-        with opened:
-            # Attributes first: a file of something else need not be read to be refused.
-            validate_tree(_plain(opened), where)
-            try:
-                tree = _ordered(opened.load(), where)
-            except (OSError, RuntimeError) as error:
-                raise InputError(f"{where} is damaged: {_first_line(error)}") from None
+    with _quiet_zarr(), opened_tree(source, where, kind="a profiles file") as opened:
+        # Attributes first: a file of something else need not be read to be refused.
+        validate_tree(_plain(opened), where)
+        tree = _ordered(loaded(opened, where), where)
     for node in tree.leaves:
         _refuse_holes(node.to_dataset(), f"the profiles {node.path!r} of {where}")
-    return tree
+    return without_digest(tree, where)
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
@@ -141,11 +126,6 @@ def _is_netcdf(path: Path) -> bool:
 
 def _is_zarr(path: Path) -> bool:
     return any((path / name).is_file() for name in (".zgroup", "zarr.json"))
-
-
-def _starts_with(path: Path, signature: bytes) -> bool:
-    with path.open("rb") as file:
-        return file.read(len(signature)) == signature
 
 
 def _ordered(tree: xr.DataTree, where: str) -> xr.DataTree:
@@ -196,7 +176,7 @@ def _clean(dataset: xr.Dataset) -> xr.Dataset:
 
 def _write(tree: xr.DataTree, path: Path, *, netcdf: bool) -> None:
     if netcdf:
-        encoding = _encodings(tree, lambda _: {"zlib": True, "complevel": 4, "shuffle": True})
+        encoding = _encodings(tree, lambda _: {"zlib": True, "complevel": 4, "shuffle": True, "fletcher32": True})
         tree.to_netcdf(path, engine="h5netcdf", encoding=encoding)
     else:
         tree.to_zarr(path, mode="w-", zarr_format=ZARR_FORMAT, encoding=_encodings(tree, _zarr_encoding))
@@ -219,35 +199,15 @@ def _zarr_encoding(variable: xr.DataArray) -> dict[str, Any]:
     return {"chunks": (min(groups, variable.shape[0]), *variable.shape[1:])}
 
 
-def _refuse_foreign_codecs(path: Path) -> None:
-    """Refuse a store that is none, or one that names a codec outside the list, before anything is decoded."""
-    import zarr
-
-    if not _is_zarr(path):
-        raise InputError(f"the folder {str(path)!r} is not a profiles file: it is no Zarr store")
-    with _stable_text():
-        try:
-            store = zarr.open_group(path, mode="r", use_consolidated=False)
-            arrays = [node for _, node in store.members(max_depth=None) if isinstance(node, zarr.Array)]
-        except Exception as error:
-            raise _unreadable(f"the file {str(path)!r}", error) from None
-    for array in arrays:
-        # Format 3 has no codec that unpickles; in format 2 every codec has an identifier.
-        if array.metadata.zarr_format != 2:
-            continue
-        for codec in (array.metadata.compressor, *(array.metadata.filters or ())):
-            if codec is not None and codec.codec_id not in CODECS:
-                raise InputError(
-                    f"the file {str(path)!r} is not read: its array {array.name!r} is stored with the codec "
-                    f"{codec.codec_id!r}; accepted are {', '.join(sorted(CODECS))}"
-                )
-
-
 def _refuse_holes(dataset: xr.Dataset, where: str) -> None:
-    """Refuse profiles with missing chunks: Zarr reads those as NaN or 0, without a word."""
+    """Refuse profiles with missing chunks: Zarr reads those as NaN or 0, without a word; and what cannot be."""
     activation, saliency, coverage = (dataset[name] for name in (ACTIVATION, SALIENCY, COVERAGE))
     if dataset.indexes[GROUP].has_duplicates:
         raise InputError(f"{where} are damaged: labels of groups occur twice")
+    if not min(activation.shape):
+        raise InputError(f"{where} are damaged: their shape is {activation.shape}")
+    if not bool(np.isfinite(dataset[LAG]).all()) or not bool((np.diff(dataset[LAG]) > 0).all()):
+        raise InputError(f"{where} are damaged: the values of {LAG!r} do not ascend")
     for name, holes in {
         ACTIVATION: activation.isnull() & (coverage > 0),
         SALIENCY: saliency.isnull(),
@@ -255,20 +215,18 @@ def _refuse_holes(dataset: xr.Dataset, where: str) -> None:
     }.items():
         if bool(holes.any()):
             raise InputError(f"{where} are damaged: values of {name!r} are missing")
+    for name in (COVERAGE, UNALIGNED):
+        if bool(((dataset[name] < 0) | (dataset[name] > dataset[COUNT])).any()):
+            raise InputError(f"{where} are damaged: values of {name!r} are not between 0 and {COUNT!r}")
 
 
-def _stable_text() -> AbstractContextManager[Any]:
-    """Keep a store of format 3 that somebody else wrote from warning about how it stores text."""
-    try:
-        from zarr.errors import UnstableSpecificationWarning
-    except ImportError:
-        return nullcontext()
-    return warnings.catch_warnings(action="ignore", category=UnstableSpecificationWarning)
+@contextmanager
+def _quiet_zarr() -> Iterator[None]:
+    """Keep a store that somebody else wrote from warning of texts in format 3, and of files that are none of Zarr's."""
+    import zarr.errors
 
-
-def _unreadable(where: str, error: BaseException) -> InputError:
-    return InputError(f"{where} is not a profiles file: it cannot be read ({_first_line(error)})")
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    with warnings.catch_warnings():
+        for name in ("UnstableSpecificationWarning", "ZarrUserWarning"):
+            if hasattr(zarr.errors, name):
+                warnings.simplefilter("ignore", getattr(zarr.errors, name))
+        yield

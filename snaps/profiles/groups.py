@@ -16,15 +16,13 @@ from snaps.schema import (
     DTYPES,
     GROUP,
     LAG,
+    LEFT_OUT,
     SALIENCY,
     SALIENCY_VARIANCE,
     UNALIGNED,
     UNIT,
     dataset_of,
 )
-
-#: Attribute of a dataset that lists, as JSON text, the groups that were left out of it.
-LEFT_OUT = "left_out"
 
 
 @overload

@@ -1,22 +1,38 @@
-"""The state of a training between two epochs, on disk, so that an interrupted run can go on."""
+"""The state of a training between two epochs, on disk, so that an interrupted run can go on.
 
+The file is one of ``safetensors`` with a SHA-256 of itself inside (`snaps.models.sealed`); what is no tensor is JSON
+in its metadata.
+"""
+
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from snaps.errors import InputError
+from snaps.errors import InputError, shortened
+from snaps.models import Wav2Letter
+from snaps.models.sealed import (
+    BrokenSealError,
+    SealedTensors,
+    UnsealedError,
+    checked_header,
+    parsed_json,
+    write_sealed,
+)
 from snaps.outputs import replacing
 from snaps.training.settings import Settings
 
 FORMAT = "neuron-snaps training"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 #: Name of the file, where a folder is given.
 FILE_NAME = "training.ckpt"
+
+#: What is known of every epoch.
+COLUMNS = frozenset({"epoch", "train_loss", "val_loss", "error_rate", "lr", "seconds"})
 
 #: Why a run stopped.
 FINISHED, PATIENCE, TIME = "finished", "patience", "time"
@@ -83,13 +99,15 @@ def save_state(state: RunState, path: Path, described: Mapping[str, Any]) -> Non
     described : mapping
         What the run is about; a run that goes on must be about the same.
     """
-    content = {"format": FORMAT, "version": FORMAT_VERSION, "run": dict(described), "state": vars(state)}
-    with replacing(path) as partial:
-        torch.save(content, partial)
+    tensors: dict[str, Tensor] = {}
+    told = {"run": dict(described), "state": _packed(vars(state), tensors)}
+    metadata = {"format": FORMAT, "version": str(FORMAT_VERSION), **{name: json.dumps(told[name]) for name in told}}
+    with replacing(path) as partial, partial.open("wb") as file:
+        write_sealed(file, tensors, metadata)
 
 
-def load_state(path: Path, described: Mapping[str, Any]) -> RunState:
-    """Read a run's state; nothing but tensors and plain values is ever unpickled.
+def load_state(path: Path, described: Mapping[str, Any], *, network: Wav2Letter) -> RunState:
+    """Read a run's state; nothing is ever unpickled.
 
     Parameters
     ----------
@@ -97,29 +115,106 @@ def load_state(path: Path, described: Mapping[str, Any]) -> RunState:
         The file.
     described : mapping
         What the run is about that is to go on.
+    network : Wav2Letter
+        The network that is to learn on; the stored weights must fit it.
 
     Raises
     ------
     InputError
-        If the file is no state of a training, or that of another run; the sentence names the option that
-        differs.
+        If the file is no state of a training, is damaged, or that of another run; the sentence names the option
+        that differs.
     """
-    try:  # torch raises whatever its readers stumble over
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise InputError(f"{path} is not the state of a training, or is damaged: {type(error).__name__}") from None
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise InputError(f"{path} is not the state of a training")
-    if content["version"] > FORMAT_VERSION:
-        raise InputError(
-            f"{path} has the version {content['version']}; this version of snaps reads up to "
-            f"{FORMAT_VERSION}: install a newer one"
-        )
-    for name, value in described.items():
-        earlier = content["run"].get(name)
-        if earlier != value:
+    try:
+        if not path.is_file():
+            raise ValueError("it is no file")
+        with path.open("rb") as file:
+            header, start = checked_header(file)
+            metadata = header["__metadata__"]
+            if metadata.get("format") != FORMAT:
+                raise ValueError("it is a file of another kind")
+            if (version := int(metadata["version"])) > FORMAT_VERSION:
+                raise InputError(
+                    f"{path} has the version {version}; this version of snaps reads up to {FORMAT_VERSION}: install a "
+                    "newer one"
+                )
+            _refuse_another(path, parsed_json(metadata["run"], dict), described)
+            content = _unpacked(parsed_json(metadata["state"], dict), SealedTensors(file, header, start=start))
+            if not isinstance(content, dict):
+                raise ValueError("it holds no state")
+        state = RunState(**{item.name: content[item.name] for item in fields(RunState)})
+        _check(state, network, epochs=described["epochs"])
+    except InputError:
+        raise
+    except UnsealedError as error:
+        raise InputError(f"{path} is not the state of a training: {error}; give another name, or delete it") from None
+    except BrokenSealError as error:
+        raise InputError(f"{path} is damaged: {error}; delete it to begin anew") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError, MemoryError) as error:
+        raise InputError(f"{path} is not the state of a training: {shortened(error)}") from None
+    return state
+
+
+def _refuse_another(path: Path, earlier: Mapping[str, Any], described: Mapping[str, Any]) -> None:
+    for name, value in json.loads(json.dumps(dict(described))).items():
+        if earlier.get(name) != value:
             raise InputError(
-                f"{path} is the state of a run with {name}={earlier!r}, and this one has {name}={value!r}; "
-                "go on with the same options, give another checkpoint, or delete the file"
+                f"{path} is the state of a run with {name}={shortened(repr(earlier.get(name)))}, and this one has "
+                f"{name}={shortened(repr(value))}; go on with the same options, give another checkpoint, or delete the "
+                "file"
             )
-    return RunState(**{item.name: content["state"][item.name] for item in fields(RunState)})
+
+
+def _packed(value: Any, tensors: dict[str, Tensor]) -> Any:
+    """What JSON can hold, with tensors put aside; dicts become pairs, since their names may be numbers."""
+    if isinstance(value, Tensor):
+        name = str(len(tensors))
+        tensors[name] = value
+        return {"tensor": name}
+    if isinstance(value, dict):
+        return {"dict": [[name, _packed(inner, tensors)] for name, inner in value.items()]}
+    if isinstance(value, tuple):
+        return {"tuple": [_packed(inner, tensors) for inner in value]}
+    if isinstance(value, list):
+        return [_packed(inner, tensors) for inner in value]
+    return value
+
+
+def _unpacked(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    if isinstance(value, list):
+        return [_unpacked(inner, tensors) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    ((kind, held),) = value.items()
+    if kind == "tensor":
+        return tensors[held]
+    if kind == "tuple":
+        return tuple(_unpacked(inner, tensors) for inner in held)
+    if kind == "dict":
+        return {name: _unpacked(inner, tensors) for name, inner in held}
+    raise ValueError(f"it holds a {kind!r}")
+
+
+def _check(state: RunState, network: Wav2Letter, *, epochs: int) -> None:
+    """Refuse a state that no run leaves.
+
+    Raises
+    ------
+    TypeError, ValueError
+        Saying what is wrong.
+    """
+    if not 1 <= len(state.history) <= epochs:
+        raise ValueError(f"it has {len(state.history)} of {epochs} epochs")
+    for number, row in enumerate(state.history, start=1):
+        numbers = all(isinstance(value, int | float) and not isinstance(value, bool) for value in row.values())
+        if set(row) != COLUMNS or not numbers or row["epoch"] != number:
+            raise ValueError(f"its epoch {number} is {row!r}")
+    if type(state.best_epoch) is not int or not 1 <= state.best_epoch <= len(state.history):
+        raise ValueError(f"its best epoch is {state.best_epoch!r}")
+    asked = network.state_dict()
+    for stored in (state.best, state.last):
+        if {name: (tensor.shape, tensor.dtype) for name, tensor in stored.items()} != {
+            name: (tensor.shape, tensor.dtype) for name, tensor in asked.items()
+        }:
+            raise ValueError("its weights do not fit the network")

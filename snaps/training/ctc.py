@@ -20,6 +20,7 @@ from snaps.training.data import Batch, loader
 from snaps.training.decode import best_path, blank_position
 from snaps.training.extra import new_error_rate, words
 from snaps.training.material import Example, Material
+from snaps.training.resuming import take_over
 from snaps.training.settings import Settings
 from snaps.training.transfer import layer_modules
 
@@ -104,8 +105,7 @@ class CTCTraining(LightningModule):
             optimizer, max_lr=settings.lr, total_steps=settings.epochs * len(self.train_dataloader())
         )
         if self._state is not None:
-            optimizer.load_state_dict(self._state["optimizer"])
-            schedule.load_state_dict(self._state["schedule"])
+            take_over(optimizer, schedule, self._state)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     def training_step(self, batch: Batch, index: int) -> Tensor:

@@ -17,6 +17,7 @@ from snaps.training.checkpoint import TIME, RunState, checkpoint_file, load_stat
 from snaps.training.decode import blank_position
 from snaps.training.extra import train_extra
 from snaps.training.material import read_material, set_aside
+from snaps.training.resuming import UnfitStateError
 from snaps.training.settings import Settings
 
 
@@ -173,7 +174,7 @@ def train(
         path = checkpoint_file(checkpoint)
         described = {**settings.decisive, "network": model.config, "corpus": corpus_fingerprint(corpus)}
         if path.exists():
-            state = load_state(path, described)
+            state = load_state(path, described, network=model)
 
         def save(state: RunState) -> None:
             save_state(state, path, described)
@@ -182,18 +183,21 @@ def train(
     training, aside = set_aside(material.examples, share=validation, seed=seed)
     network = copy.deepcopy(model)
     if state.reason_to_stop(settings) is None:
-        fit(
-            network,
-            settings,
-            material=material,
-            training=training,
-            validation=aside,
-            state=state,
-            device=place,
-            max_minutes=max_minutes,
-            save=save,
-            progress=progress,
-        )
+        try:
+            fit(
+                network,
+                settings,
+                material=material,
+                training=training,
+                validation=aside,
+                state=state,
+                device=place,
+                max_minutes=max_minutes,
+                save=save,
+                progress=progress,
+            )
+        except UnfitStateError as error:
+            raise InputError(f"{path} is not the state of a training: {error}; delete it to begin anew") from None
     network.load_state_dict(state.best)
     for ours, theirs in zip(network.parameters(), model.parameters(), strict=True):
         ours.requires_grad_(theirs.requires_grad).grad = None

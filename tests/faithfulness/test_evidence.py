@@ -237,7 +237,7 @@ def test_everything_is_one_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="exists"):
         save_faithfulness(tree, path)
     (tmp_path / "other.nc").write_bytes(b"no")
-    with pytest.raises(InputError, match="cannot be read"):
+    with pytest.raises(InputError, match="is not an evaluation of faithfulness: it is no netCDF4 file"):
         open_faithfulness(tmp_path / "other.nc")
 
 

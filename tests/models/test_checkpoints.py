@@ -1,11 +1,14 @@
 """Checkpoints: what is written is read, and what is none is refused in a sentence."""
 
 import json
+import math
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
+from torch import nn
 
 from snaps.errors import InputError, MissingFileError, OutputExistsError
 from snaps.models import Wav2Letter, load_model, read_metadata, save_model, weights_hash
@@ -77,6 +80,11 @@ def test_what_is_no_checkpoint(model: Wav2Letter, tmp_path: Path) -> None:
         {"config": json.dumps({"symbols": 3})},
         {"config": json.dumps({"unknown": 3})},
         {"metadata": "3"},
+        {"metadata": "[" * 100_000},
+        {"config": '{"a":' * 100_000},
+        {"config": "9" * 5000},
+        {"version": "-1"},
+        {"version": "2"},
     ],
 )
 def test_headers_that_do_not_fit(model: Wav2Letter, tmp_path: Path, changed: dict[str, str]) -> None:
@@ -89,4 +97,83 @@ def test_headers_that_do_not_fit(model: Wav2Letter, tmp_path: Path, changed: dic
     path = tmp_path / "net.safetensors"
     save_file(model.state_dict(), path, metadata={**described, **changed})
     with pytest.raises(InputError, match="net.safetensors"):
+        load_model(path)
+
+
+def test_a_file_of_version_1_is_read_without_a_digest(model: Wav2Letter, tmp_path: Path) -> None:
+    path = tmp_path / "old.safetensors"
+    described = {"format": "neuron-snaps wav2letter", "version": "1", "config": json.dumps(model.config)}
+    save_file(model.state_dict(), path, metadata={**described, "metadata": '{"error_rate": 0.5}'})
+    assert weights_hash(load_model(path)) == weights_hash(model)
+    assert read_metadata(path) == {"error_rate": 0.5}
+
+
+def test_any_reader_of_safetensors_reads_it(model: Wav2Letter, tmp_path: Path) -> None:
+    path = save_model(model.to(torch.float64), tmp_path / "net.safetensors")
+    stored = load_file(path)
+    assert stored.keys() == model.state_dict().keys()
+    assert all(torch.equal(stored[name], tensor) for name, tensor in model.state_dict().items())
+
+
+@pytest.mark.parametrize("place", [0, 9, 30, 200, 700, 1500, -1, -300])
+def test_a_flipped_bit_is_seen(model: Wav2Letter, tmp_path: Path, place: int) -> None:
+    path = save_model(model, tmp_path / "net.safetensors", metadata={"error_rate": 0.25})
+    content = bytearray(path.read_bytes())
+    content[place] ^= 4
+    path.write_bytes(content)
+    with pytest.raises(InputError, match="net.safetensors"):
+        load_model(path)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"layers": [[10**9, 5, 2], [3, 4, 1]]},
+        {"layers": [[4, 10**9, 2], [3, 4, 1]]},
+        {"layers": [[4, 10**30, 2], [3, 4, 1]]},
+        {"layers": [[4, 5, True], [3, 4, 1]]},
+        {"layers": [[4, -5, 2], [3, 4, 1]]},
+        {"layers": [[4, 5.0, 2], [3, 4, 1]]},
+        {"layers": [[4, math.nan, 2], [3, 4, 1]]},
+        {"layers": [[4, "5", 2], [3, 4, 1]]},
+        {"layers": [[1, 1, 1]] * 10**5},
+        {"layers": 10**9},
+        {"n_inputs": 10**12},
+        {"n_inputs": 10**4000},
+        {"n_inputs": True},
+        {"preset": "w2l", "width": 10**9, "layers": None},
+        {"preset": "w2l", "width": 256, "layers": None},
+        {"preset": "w2p_shallow", "width": -1, "layers": None},
+        {"preset": "w2p_shallow", "width": math.nan, "layers": None},
+        {"preset": ["w2l"], "layers": None},
+        {"symbols": [str(number) for number in range(10**5)]},
+        {"symbols": [["_"], "é", "h#"]},
+        {"blank": ["_"]},
+        {"repetitions": [{}]},
+        {"repetitions": 3},
+        {"norm": {}},
+    ],
+    ids=lambda changed: json.dumps(changed)[:60],
+)
+def test_what_the_configuration_asks_for_is_seen_before_it_is_made(
+    model: Wav2Letter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
+) -> None:
+    made: list[str] = []
+    monkeypatch.setattr(nn.Conv1d, "reset_parameters", lambda self: made.append(self.weight.device.type))
+    path = tmp_path / "net.safetensors"
+    described = {"format": "neuron-snaps wav2letter", "version": "1", "metadata": "{}"}
+    save_file(model.state_dict(), path, metadata={**described, "config": json.dumps({**model.config, **changed})})
+    with pytest.raises(InputError, match="net.safetensors: its weights and its configuration do not fit") as raised:
+        load_model(path)
+    assert set(made) <= {"meta"}
+    assert len(str(raised.value)) < 1000
+
+
+@pytest.mark.parametrize("change", [torch.Tensor.long, lambda tensor: tensor.to(torch.complex64)])
+def test_tensors_of_another_kind_are_refused(model: Wav2Letter, tmp_path: Path, change: Any) -> None:
+    path = tmp_path / "net.safetensors"
+    described = {"format": "neuron-snaps wav2letter", "version": "1", "metadata": "{}"}
+    tensors = {**model.state_dict(), "conv1.weight": change(model.conv1.weight.detach())}
+    save_file(tensors, path, metadata={**described, "config": json.dumps(model.config)})
+    with pytest.raises(InputError, match=r"conv1\.weight is stored as"):
         load_model(path)

@@ -32,9 +32,9 @@ CONDA_NAMES = {
     "soundfile": "pysoundfile",
     "torch": "pytorch",
 }
-#: Names under which distributions are imported, where they differ; xarray imports h5netcdf by name, which needs h5py.
+#: Names under which distributions are imported, where they differ; xarray imports h5netcdf by name.
 MODULES = {"scikit-learn": "sklearn"}
-BY_NAME = {"h5netcdf", "h5py"}
+BY_NAME = {"h5netcdf"}
 #: What tests import of the requirements' own requirements: pytest's and matplotlib's.
 DRAWN = {"packaging", "PIL"}
 

@@ -60,6 +60,42 @@ def test_every_file_of_the_package(path: Path) -> None:
         "import torch\ntorch.load(path, weights_only=False)",
         "import numpy as np\nnp.load(path, allow_pickle=True)",
         "import pandas as pd\npd.read_pickle(path)",
+        "from pandas import read_pickle\nread_pickle(path)",
+        "from torch import load\nload(path)",
+        "from torch import load as read\nread(path)",
+        "import torch as t\nt.load(path)",
+        "import torch\ntorch.load(path, **options)",
+        "import torch\ntorch.load(path, weights_only=safe)",
+        "import torch\nread = torch.load",
+        "from torch.serialization import load",
+        "import torch.serialization",
+        "from torch.package import PackageImporter",
+        "import torch\ntorch.jit.load(path)",
+        "import torch\ntorch.hub.load(where, what)",
+        "import torch\ntorch.serialization.add_safe_globals([Own])",
+        "from snaps.training.ctc import CTCTraining\nCTCTraining.load_from_checkpoint(path)",
+        "Trainer().fit(module, ckpt_path=path, weights_only=False)",
+        "import numpy\nnumpy.load(path, allow_pickle=True)",
+        "from numpy import load\nload(path, None, True)",
+        "import numpy as np\nnp.load(path, 'r', True)",
+        "import numpy as np\nnp.lib.format.read_array(file, allow_pickle=True)",
+        "import dill",
+        "import cloudpickle as cp",
+        "import shelve",
+        "import marshal",
+        "import _pickle",
+        "from multiprocessing import connection",
+        "import yaml\nyaml.load(text)",
+        "import zarr\nzarr.create(3, object_codec=codec)",
+        "from numcodecs import pickles",
+        "from numcodecs.pickles import Pickle",
+        "eval(text)",
+        "exec(text)",
+        "compile(text, '', 'exec')",
+        "__import__(name)",
+        "import importlib\nimportlib.import_module('pickle')",
+        "import runpy",
+        "import pandas as pd\npd.read_hdf(path)",
     ],
 )
 def test_unpickling_would_be_noticed(source: str) -> None:
@@ -69,6 +105,9 @@ def test_unpickling_would_be_noticed(source: str) -> None:
 def test_safe_reading_is_not_taken_for_unpickling() -> None:
     assert not unpickling(
         "import torch, numpy as np\ntorch.load(p, weights_only=True)\nnp.load(p)\nnp.load(p, allow_pickle=False)"
+    )
+    assert not unpickling(
+        "import json, re\njson.loads(text)\nre.compile(text)\nnetwork.eval()\nmodel.load_state_dict(held)"
     )
 
 

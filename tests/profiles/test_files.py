@@ -12,7 +12,7 @@ import xarray as xr
 import zarr
 
 from snaps.errors import InputError, MissingFileError, OutputExistsError
-from snaps.profiles import files, open_profiles, regroup, save_profiles
+from snaps.profiles import files, open_profiles, reading, regroup, save_profiles
 from snaps.schema import decode_attribute
 from tests.profiles.build import random_tree
 
@@ -184,7 +184,7 @@ def test_what_is_no_profiles_file_is_refused_in_one_sentence(tmp_path: Path) -> 
         open_profiles(tmp_path / "nothing.zarr")
     (tmp_path / "empty.nc").write_bytes(b"")
     (tmp_path / "text.nc").write_text("hello")
-    (tmp_path / "cut.nc").write_bytes(files.HDF5_SIGNATURE + b"\0" * 40)
+    (tmp_path / "cut.nc").write_bytes(reading.HDF5_SIGNATURE + b"\0" * 40)
     (tmp_path / "folder").mkdir()
     (tmp_path / "broken.zarr").mkdir()
     (tmp_path / "broken.zarr" / ".zgroup").write_text("{")

@@ -93,7 +93,7 @@ def forged(written: bytes, change: Callable[[dict[str, Any]], None], tmp_path: P
         tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
     change(run)
     with (tmp_path / "forged").open("wb") as out:
-        states._write_tensors(out, tensors, {"format": "neuron-snaps run", "run": json.dumps(run)})
+        states.write_sealed(out, tensors, {"format": "neuron-snaps run", "run": json.dumps(run)})
     return (tmp_path / "forged").read_bytes()
 
 
@@ -134,7 +134,7 @@ class FullDisk:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, after: int) -> None:
         self.left = after
-        monkeypatch.setattr(states, "_write_tensors", self.write)
+        monkeypatch.setattr(states, "write_sealed", self.write)
 
     def write(self, file: Any, tensors: Any, metadata: Any) -> None:
         if self.left == 0:
@@ -144,7 +144,7 @@ class FullDisk:
         WRITE(file, tensors, metadata)
 
 
-WRITE = states._write_tensors
+WRITE = states.write_sealed
 
 
 def test_a_full_disk_ends_the_run_and_takes_nothing_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,17 +1,21 @@
 """A run that was interrupted goes on as if nothing had been."""
 
+import json
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 import pytest
 import torch
+from safetensors import safe_open
 
 from snaps.errors import InputError
-from snaps.models import weights_hash
+from snaps.models import save_model, weights_hash
+from snaps.models.sealed import write_sealed
 from snaps.training import train
 
 OPTIONS = {"epochs": 12, "batch_size": 4, "lr": 1e-2, "band_shift": 1, "progress": False}
@@ -53,7 +57,21 @@ def assert_same(one, other):
 
 
 def epochs_in(path: Path) -> int:
-    return len(torch.load(path, weights_only=True)["state"]["history"]) if path.exists() else 0
+    return len(stored_state(path)["history"]) if path.exists() else 0
+
+
+def stored_state(path: Path) -> dict:
+    with safe_open(path, framework="pt") as file:
+        return dict(json.loads(file.metadata()["state"])["dict"])
+
+
+def forge(path: Path, *, tensors: dict = MappingProxyType({}), **metadata: str) -> None:
+    """Change what a state says, under the seal that belongs to it."""
+    with safe_open(path, framework="pt") as file:
+        held = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+        told = {name: text for name, text in file.metadata().items() if name != "sha256"}
+    with path.open("wb") as file:
+        write_sealed(file, {**held, **tensors}, {**told, **metadata})
 
 
 def test_a_killed_process_is_continued(tmp_path, tones, networks, uninterrupted):
@@ -134,17 +152,71 @@ def test_what_is_no_state_of_a_training(tmp_path, tones, network):
         def __reduce__(self):
             return (os.mkdir, (str(tmp_path / "unpickled"),))
 
-    path = tmp_path / "a.ckpt"
-    damaged = tmp_path / "b.ckpt"
-    train(network, tones, checkpoint=damaged, max_minutes=1e-6, **OPTIONS)
-    damaged.write_bytes(damaged.read_bytes()[:2000])
+    whole = tmp_path / "b.ckpt"
+    train(network, tones, checkpoint=whole, max_minutes=1e-6, **OPTIONS)
+    torch.save(Evil(), tmp_path / "a.ckpt")
     torch.save({"state": 1}, tmp_path / "c.ckpt")
-    torch.save(Evil(), path)
-    for name in ("a", "b", "c"):
+    (tmp_path / "d.ckpt").write_bytes(b"")
+    (tmp_path / "e.ckpt").mkdir()
+    save_model(network, tmp_path / "f.ckpt")
+    for name in "acdf":
         with pytest.raises(InputError, match=f"{name}.ckpt is not the state of a training"):
             train(network, tones, checkpoint=tmp_path / f"{name}.ckpt", **OPTIONS)
     assert not (tmp_path / "unpickled").exists()
-    later = torch.load(damaged.with_name("c.ckpt"), weights_only=True) | {"format": "neuron-snaps training"}
-    torch.save({**later, "version": 99}, tmp_path / "d.ckpt")
+    for length, told in ((2000, "it ends before its header does"), (-1, "its content and its SHA-256 differ")):
+        (tmp_path / "g.ckpt").write_bytes(whole.read_bytes()[:length])
+        with pytest.raises(InputError, match=rf"g\.ckpt is damaged: {told}; delete it to begin anew"):
+            train(network, tones, checkpoint=tmp_path / "g.ckpt", **OPTIONS)
+    forge(whole, version="99")
     with pytest.raises(InputError, match="version 99"):
-        train(network, tones, checkpoint=tmp_path / "d.ckpt", **OPTIONS)
+        train(network, tones, checkpoint=whole, **OPTIONS)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('["best_epoch", 1]', '["best_epoch", 7]'),
+        ('["best_epoch", 1]', '["best_epoch", true]'),
+        ('["best_epoch", 1]', '["best_epoch", null]'),
+        ('["epoch", 1]', '["epoch", 3]'),
+        ('["history", [', '["history", [{"dict": []}, '),
+        ('["seconds", ', '["seconds", "long"], ["minutes", '),
+        ('["conv1.weight", {"tensor": "', '["conv1.weight", {"tensor": "1'),
+        ('["conv1.weight", {"tensor": "', '["conv9.weight", {"tensor": "'),
+        ('["last_epoch", ', '["last_epoch", 9'),
+        ('["last_epoch", ', '["last_epoch", -'),
+        ('["total_steps", ', '["total_steps", 1'),
+        ('["lr", ', '["lr", NaN], ["min_lr", '),
+        ('["eps", 1e-08]', '["eps", "small"]'),
+        ('["params", [0, ', '["params", [1, '),
+        ('["exp_avg", {"tensor": "', '["exp_avg", {"tensor": "1'),
+        ('["exp_avg", ', '["exp_average", '),
+        ('["_anneal_func_type", "cos"]', '["_anneal_func_type", "sin"]'),
+        ('{"dict": [[', '{"object": [['),
+        ('["optimizer", ', '["optimizer", 3], ["other", '),
+        ('["state", {"dict": [[0, ', '["state", {"dict": [[100, '),
+        ('["state", {"dict": ', '["state", {"tuple": '),
+    ],
+)
+def test_a_forged_state_is_one_sentence(tmp_path, tones, network, before, after):
+    path = tmp_path / "a.ckpt"
+    train(network, tones, checkpoint=path, max_minutes=1e-6, **OPTIONS)
+    with safe_open(path, framework="pt") as file:
+        text = file.metadata()["state"]
+    assert before in text
+    forge(path, state=text.replace(before, after, 1))
+    with pytest.raises(InputError, match=r"a\.ckpt is not the state of a training: ") as raised:
+        train(network, tones, checkpoint=path, **OPTIONS)
+    assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["3", "[" * 10**5, "{", "{}", '{"dict": [[[], 1]]}', '{"tensor": "0"}'])
+def test_a_forged_text_is_one_sentence(tmp_path, tones, network, text):
+    path = tmp_path / "a.ckpt"
+    train(network, tones, checkpoint=path, max_minutes=1e-6, **OPTIONS)
+    for name in ("state", "run"):
+        before = path.read_bytes()
+        forge(path, **{name: text})
+        with pytest.raises(InputError, match=r"a\.ckpt is (not )?the state of a "):
+            train(network, tones, checkpoint=path, **OPTIONS)
+        path.write_bytes(before)
