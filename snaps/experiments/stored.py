@@ -15,7 +15,7 @@ from snaps.profiles.reading import loaded, opened_tree
 #: Longest text that is read.
 LARGEST_TEXT = 16 * 2**20
 #: What the evaluation of an alignment always has.
-EVALUATED = frozenset({"table", "mean_offset_ms", "n_unaligned"})
+EVALUATED = frozenset({"table", "n_unaligned"})
 
 
 def stored_text(path: Path, what: str) -> str:
