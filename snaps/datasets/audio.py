@@ -83,10 +83,7 @@ def read_audio(path: Path, *, recording: str) -> Audio:
     except OSError as error:
         raise RecordingError(recording, f"the audio file '{path}' cannot be read: {error.strerror or error}") from None
     except UnicodeEncodeError:
-        readable = str(path).encode("utf-8", "backslashreplace").decode()
-        raise RecordingError(
-            recording, f"the audio file '{readable}' cannot be read: its name is not in UTF-8"
-        ) from None
+        raise RecordingError(recording, f"the audio file '{path}' cannot be read: its name is not in UTF-8") from None
     samples = np.concatenate(blocks) if blocks else np.zeros((0, channels), dtype=np.float32)
     _refuse_truncated(path, recording, held=len(samples), promised=promised, log=log, kind=kind)
     if kind in ("WAV", "WAVEX") and plain:
