@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from snaps.datasets.paths import require_file
 from snaps.datasets.resampling import resample
 from snaps.errors import RecordingError
 
@@ -67,7 +68,7 @@ def read_audio(path: Path, *, recording: str) -> Audio:
     import soundfile
 
     try:
-        if path.stat().st_size == 0:
+        if require_file(path).st_size == 0:
             raise RecordingError(recording, f"the audio file '{path}' is empty (0 bytes)")
         with soundfile.SoundFile(path) as file:
             blocks = list(_blocks(file))

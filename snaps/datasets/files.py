@@ -13,6 +13,7 @@ import numpy as np
 
 from snaps.datasets.annotation import Annotation, check_tiers
 from snaps.datasets.audio import read_audio
+from snaps.datasets.paths import require_file
 from snaps.datasets.recording import Recording
 from snaps.datasets.spectrogram import N_MELS, SETTINGS, STEP, mel_frequencies, mel_spectrogram
 from snaps.errors import InputError, RecordingError
@@ -195,6 +196,7 @@ def read_text(path: Path, *, recording: str) -> str:
         If the file cannot be read.
     """
     try:
+        require_file(path)
         raw = path.read_bytes()
     except OSError as error:
         raise RecordingError(recording, f"the annotation '{path}' cannot be read: {error.strerror or error}") from None
@@ -221,6 +223,7 @@ def _canonical(value: Any) -> bytes:
 def _file_digest(path: Path) -> str | None:
     """SHA-256 of a file; None for one that cannot be read, which is said when its recording is read."""
     try:
+        require_file(path)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:

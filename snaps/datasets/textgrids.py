@@ -1,10 +1,10 @@
 """Audio with Praat TextGrids, as forced aligners write them; LibriSpeech with its alignments among them."""
 
-import os
 import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -13,6 +13,7 @@ from typing import Any
 from snaps.datasets.annotation import Annotation
 from snaps.datasets.audio import AUDIO_SUFFIXES
 from snaps.datasets.files import Entry, FileCorpus, read_text
+from snaps.datasets.paths import exists, expand, walk_files
 from snaps.datasets.recording import Interval
 from snaps.datasets.textgrid_format import TextGrid, TextGridError, parse_textgrid
 from snaps.errors import InputError, MissingFileError, RecordingError, one_of
@@ -69,7 +70,7 @@ def load_textgrids(
     MissingFileError
         If a folder does not exist.
     InputError
-        If there is no audio, or no TextGrid at all, or an option is none of those accepted.
+        If there is no audio, or no TextGrid at all, a folder cannot be read, or an option is none of those accepted.
 
     Notes
     -----
@@ -86,10 +87,10 @@ def load_textgrids(
         raise InputError(f"tiers gives a tier the name {refused[0]!r}; it is taken, as are {one_of(_TAKEN)}")
     audio_root = _folder(root, "corpus")
     grid_root = audio_root if annotations is None else _folder(annotations, "annotations")
-    audio = [path for path in _walk(audio_root) if path.suffix.lower() in AUDIO_SUFFIXES]
+    audio = [path for path in walk_files(audio_root) if path.suffix.lower() in AUDIO_SUFFIXES]
     if not audio:
         raise InputError(f"'{audio_root}' holds no audio; accepted endings are {one_of(AUDIO_SUFFIXES)}")
-    grids = [path for path in _walk(grid_root) if path.suffix.lower() == ".textgrid"]
+    grids = [path for path in walk_files(grid_root) if path.suffix.lower() == ".textgrid"]
     if not grids:
         raise InputError(f"'{grid_root}' holds no TextGrids; accepted are files that end in .TextGrid")
     matched = _match(_below(audio_root, audio), _below(grid_root, grids))
@@ -160,34 +161,12 @@ def _is_name(value: object) -> bool:
 
 
 def _folder(path: str | Path, what: str) -> Path:
-    folder = Path(path).expanduser()
-    if not folder.exists():
+    folder = expand(path)
+    if not exists(folder):
         raise MissingFileError(f"the folder '{folder}' of the {what} does not exist")
     if not folder.is_dir():
         raise InputError(f"the {what} '{folder}' is a file; accepted is a folder")
     return folder
-
-
-def _walk(root: Path) -> list[Path]:
-    """All files below a folder; linked folders are entered too, but each folder once, so that loops end."""
-    files: list[Path] = []
-    seen: set[Path] = set()
-    queue = [root]
-    while queue:
-        linked: list[Path] = []
-        for start in sorted(queue):
-            for folder, below, names in os.walk(start):
-                real = Path(folder).resolve()
-                # A link to a folder above the root leads out of the corpus, and back into it.
-                if real in seen or (Path(folder) != root and root.resolve().is_relative_to(real)):
-                    below.clear()
-                    continue
-                seen.add(real)
-                below[:] = [name for name in below if not name.startswith(".")]
-                linked += [link for name in below if (link := Path(folder, name)).is_symlink()]
-                files += [Path(folder, name) for name in names if not name.startswith(".")]
-        queue = linked
-    return files
 
 
 def _below(root: Path, paths: Iterable[Path]) -> dict[str, Path]:
@@ -257,8 +236,10 @@ def _entry(path: Path, key: str, match: _Match, *, relative: Path) -> Entry:
     if librispeech:
         attributes["speaker"] = librispeech["speaker"]
         transcript = path.with_name(f"{librispeech['chapter']}.trans.txt")
-        if transcript.exists():
-            annotations["transcript"] = transcript
+        # A name of digits alone may be so long that this one is none.
+        with suppress(InputError):
+            if exists(transcript):
+                annotations["transcript"] = transcript
     elif folders:
         attributes["speaker"] = folders[-1]
     if len(match.grids) > 1:

@@ -10,6 +10,7 @@ import numpy as np
 
 from snaps.datasets.annotation import Annotation
 from snaps.datasets.files import Entry, FileCorpus, read_text
+from snaps.datasets.paths import exists, expand, list_folder
 from snaps.datasets.recording import Interval
 from snaps.datasets.resampling import RATE
 from snaps.datasets.timit_symbols import FOLD_39, PHONES_61
@@ -17,6 +18,7 @@ from snaps.errors import InputError, MissingFileError, RecordingError, one_of
 
 SPLITS = ("test", "train")
 
+_ANY = re.compile(".*", re.DOTALL)
 _DIALECT = re.compile(r"dr\d+")
 _KINDS = {"phn": "phone", "wrd": "word", "txt": "text"}
 # Some copies put a RIFF file beside the original, and call it SA1.WAV.wav; the shortest name is the original.
@@ -64,7 +66,8 @@ def load_timit(
     MissingFileError
         If `root` does not exist.
     InputError
-        If it is no TIMIT corpus, lacks the split, or an option is none of those accepted.
+        If it is no TIMIT corpus, lacks the split, has a folder that cannot be read, or an option is none of those
+        accepted.
 
     Notes
     -----
@@ -81,7 +84,7 @@ def load_timit(
         raise InputError(
             f"dialect_sentences is {dialect_sentences!r}; accepted are 'keep', 'drop' and whole numbers from 0"
         )
-    base = _find_base(Path(root))
+    base = _find_base(expand(root))
     found = {name: folders for name, folders in _splits(base).items() if folders}
     wanted = SPLITS if split is None else (split,)
     entries = [entry for name in wanted for folder in found.get(name, ()) for entry in _list_split(folder, name)]
@@ -146,20 +149,34 @@ class TimitReader:
 
 def _find_base(root: Path) -> Path:
     """Folder that holds the splits: the root, or a folder up to two levels below it."""
-    root = root.expanduser()
-    if not root.exists():
+    if not exists(root):
         raise MissingFileError(f"the corpus '{root}' does not exist")
     if not root.is_dir():
         raise InputError(f"the corpus '{root}' is a file; accepted is the folder of a TIMIT corpus")
-    level = [root]
-    for _ in range(3):
-        # A link beside the folder it points to is no second corpus.
-        bases = list({f.resolve(): f for f in reversed(level) if any(_splits(f).values())}.values())[::-1]
+    level = list_folder(root).folders
+    if any(_splits(root).values()):
+        return root
+    unreadable: list[InputError] = []
+    for _ in range(2):
+        found: dict[tuple[int, int], Path] = {}
+        below: list[Path] = []
+        for folder in level:
+            try:
+                listing = list_folder(folder)
+                # A link beside the folder it points to is no second corpus.
+                if any(_splits(folder).values()):
+                    found.setdefault(listing.identity, folder)
+                below += listing.folders
+            except InputError as error:
+                unreadable.append(error)
+        bases = list(found.values())
         if len(bases) > 1:
             raise InputError(f"'{root}' holds several TIMIT corpora, name one of them: {one_of(map(str, bases))}")
         if bases:
             return bases[0]
-        level = [child for folder in level for child in _folders(folder)]
+        level = tuple(below)
+    if unreadable:
+        raise unreadable[0]
     raise InputError(
         f"'{root}' is no TIMIT corpus: neither it nor a folder up to two levels below it has a folder TRAIN "
         "or TEST with dialect folders DR1 to DR8"
@@ -171,35 +188,33 @@ def _splits(folder: Path) -> dict[str, list[Path]]:
     return {
         split: [
             child
-            for child in _folders(folder)
-            if child.name.lower() == split and any(_DIALECT.fullmatch(f.name.lower()) for f in _folders(child))
+            for child in list_folder(folder).folders
+            if child.name.lower() == split
+            and any(_DIALECT.fullmatch(dialect.name.lower()) for dialect in list_folder(child).folders)
         ]
         for split in SPLITS
     }
 
 
-def _children(folder: Path) -> list[Path]:
-    try:
-        # Names with a leading dot are what file systems and archivers leave behind (._SA1.WAV).
-        return sorted(child for child in folder.iterdir() if not child.name.startswith("."))
-    except OSError:
-        return []
-
-
-def _folders(folder: Path) -> list[Path]:
-    return [child for child in _children(folder) if child.is_dir()]
-
-
 def _list_split(folder: Path, split: str) -> Iterator[Entry]:
-    for dialect in _folders(folder):
-        if _DIALECT.fullmatch(dialect.name.lower()):
-            for speaker in _folders(dialect):
-                yield from _list_speaker(speaker, split, dialect.name.lower())
+    for dialect in _folders(folder, _DIALECT):
+        for speaker in _folders(dialect):
+            yield from _list_speaker(speaker, split, dialect.name.lower())
+
+
+def _folders(folder: Path, names: re.Pattern[str] = _ANY) -> list[Path]:
+    """Folders of certain names in a folder; a link in the place of one has to lead to one, or to a file."""
+    listing = list_folder(folder)
+    for path in listing.files:
+        if names.fullmatch(path.name.lower()) and path in listing.links and not path.is_file():
+            list_folder(path)
+    return [path for path in listing.folders if names.fullmatch(path.name.lower())]
 
 
 def _list_speaker(folder: Path, split: str, dialect: str) -> Iterator[Entry]:
     files: dict[str, dict[str, Path]] = {}
-    for path in sorted(_children(folder), key=lambda path: (len(path.name), path.name)):
+    listing = list_folder(folder)
+    for path in sorted((*listing.folders, *listing.files), key=lambda path: (len(path.name), path.name)):
         match = _FILE.fullmatch(path.name.lower())
         if match:
             files.setdefault(match["stem"], {}).setdefault(match["kind"], path)
