@@ -18,6 +18,9 @@ from snaps.datasets.recording import Recording
 from snaps.datasets.spectrogram import N_MELS, SETTINGS, STEP, mel_frequencies, mel_spectrogram
 from snaps.errors import InputError, RecordingError
 
+#: Bytes of the largest annotation that is read; hours of speech take a few million.
+MOST_BYTES = 64 << 20
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -193,10 +196,14 @@ def read_text(path: Path, *, recording: str) -> str:
     Raises
     ------
     RecordingError
-        If the file cannot be read.
+        If the file cannot be read, is larger than 64 MiB, or has a NUL, which no text has.
     """
     try:
-        require_file(path)
+        size = require_file(path).st_size
+        if size > MOST_BYTES:
+            raise RecordingError(
+                recording, f"the annotation '{path}' holds {size:,} bytes; accepted are at most {MOST_BYTES:,}"
+            )
         raw = path.read_bytes()
     except OSError as error:
         raise RecordingError(recording, f"the annotation '{path}' cannot be read: {error.strerror or error}") from None
@@ -210,9 +217,14 @@ def read_text(path: Path, *, recording: str) -> str:
         encodings = ["utf-8-sig", "latin-1"]
     for encoding in encodings:
         try:
-            return raw.decode(encoding)
+            text = raw.decode(encoding)
         except UnicodeDecodeError:
             continue
+        before, nul, _ = text.partition("\0")
+        if nul:
+            line = before.count("\n") + 1
+            raise RecordingError(recording, f"the annotation '{path}' is damaged: it has a NUL in its line {line}")
+        return text
     raise RecordingError(recording, f"the annotation '{path}' is damaged: it is no text in UTF-16, as it claims")
 
 

@@ -126,6 +126,8 @@ def test_intervals_after_the_audio_are_clipped_and_counted(timit_tree) -> None:
         ({"phn": "\n"}, r"SA1\.PHN' holds no intervals"),
         ({"txt": "0 16000\n"}, None),
         ({"txt": " \n"}, r"SA1\.TXT' is empty"),
+        ({"phn": "0 80\0 h#\n"}, r"SA1\.PHN' is damaged: it has a NUL in its line 1"),
+        ({"wrd": "0 80 she\n80 90 h\0d\n"}, r"SA1\.WRD' is damaged: it has a NUL in its line 2"),
         ({"phn": None}, r"SA1\.WAV' has no phone annotation \(\.PHN\) beside it"),
         ({"wrd": None}, r"SA1\.WAV' has no word annotation \(\.WRD\) beside it"),
         ({"txt": None}, r"SA1\.WAV' has no text annotation \(\.TXT\) beside it"),
@@ -143,6 +145,13 @@ def test_bad_annotation(timit_tree, damage: dict[str, str | None], sentence: str
         corpus[0]
     assert caught.value.recording == "train/dr1/fcjf0/sa1"
     assert str(timit_tree.root) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_annotation_that_is_too_large(timit_tree) -> None:
+    with timit_tree.add().with_name("SA1.WRD").open("r+b") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(RecordingError, match=r"SA1\.WRD' holds 1,099,511,627,776 bytes; accepted are at most"):
+        load_timit(timit_tree.root)[0]
 
 
 def test_bad_audio(timit_tree) -> None:
