@@ -75,7 +75,7 @@ def load_textgrids(
     Notes
     -----
     Reading a recording raises a `RecordingError` if it has no TextGrid or several that fit, if that lacks a
-    tier or is damaged, if the audio is, or if an interval ends before it starts or starts after the audio.
+    tier or is damaged, if the audio is, or if an interval ends before it starts or lies outside the audio.
     Intervals that end after the audio are cut, and counted in `Recording.clipped`. Neighbours may overlap.
     """
     if not isinstance(tiers, Mapping) or not tiers or not all(_is_name(n) for p in tiers.items() for n in p):

@@ -72,7 +72,7 @@ def load_timit(
     Notes
     -----
     Reading a recording raises a `RecordingError` if a file of it is missing or damaged, if a symbol is none
-    of the 61, or if an interval ends before it starts or starts after the audio. Intervals that end after the
+    of the 61, or if an interval ends before it starts or lies outside the audio. Intervals that end after the
     audio are cut, and counted in `Recording.clipped`.
     """
     if split is not None and split not in SPLITS:
