@@ -14,7 +14,7 @@ from snaps.datasets.paths import exists, expand, list_folder
 from snaps.datasets.recording import Interval
 from snaps.datasets.resampling import RATE
 from snaps.datasets.timit_symbols import FOLD_39, PHONES_61
-from snaps.errors import InputError, MissingFileError, RecordingError, one_of
+from snaps.errors import InputError, MissingFileError, RecordingError, one_line, one_of, shown
 
 SPLITS = ("test", "train")
 
@@ -22,7 +22,8 @@ _ANY = re.compile(".*", re.DOTALL)
 _DIALECT = re.compile(r"dr\d+")
 _KINDS = {"phn": "phone", "wrd": "word", "txt": "text"}
 # Some copies put a RIFF file beside the original, and call it SA1.WAV.wav; the shortest name is the original.
-_FILE = re.compile(r"(?P<stem>.+?)\.(?P<kind>wav(?=\.wav$|$)|phn$|wrd$|txt$)(?:\.wav)?")
+_FILE = re.compile(r"(?P<stem>.+?)\.(?P<kind>wav(?=\.wav\Z|\Z)|phn\Z|wrd\Z|txt\Z)(?:\.wav)?", re.DOTALL)
+_SAMPLE = re.compile(r"[-+]?[0-9]{1,15}")
 
 
 def load_timit(
@@ -135,7 +136,7 @@ class TimitReader:
             if phone.label not in FOLD_39:
                 raise RecordingError(
                     entry.id,
-                    f"'{phn}' has the phone symbol {phone.label!r} in its interval {number}; "
+                    f"'{phn}' has the phone symbol {shown(phone.label)} in its interval {number}; "
                     f"accepted are TIMIT's 61: {one_of(PHONES_61, limit=61)}",
                 )
         if self.phones == 39:
@@ -212,26 +213,44 @@ def _folders(folder: Path, names: re.Pattern[str] = _ANY) -> list[Path]:
 
 
 def _list_speaker(folder: Path, split: str, dialect: str) -> Iterator[Entry]:
-    files: dict[str, dict[str, Path]] = {}
+    files: dict[str, dict[str, list[Path]]] = {}
     listing = list_folder(folder)
     for path in sorted((*listing.folders, *listing.files), key=lambda path: (len(path.name), path.name)):
         match = _FILE.fullmatch(path.name.lower())
         if match:
-            files.setdefault(match["stem"], {}).setdefault(match["kind"], path)
-    speaker = folder.name.lower()
+            files.setdefault(match["stem"], {}).setdefault(match["kind"], []).append(path)
+    speaker = one_line(folder.name.lower())
     attributes = {"speaker": speaker, "dialect": dialect, "split": split}
     if speaker[0] in "fm":
         attributes["sex"] = speaker[0]
-    for stem, kinds in files.items():
-        audio = kinds.pop("wav", None)
+    for stem, found in files.items():
         # A lone text is no recording: speakers' folders may hold notes.
-        if audio is not None or kinds.keys() - {"txt"}:
+        if found.keys() != {"txt"}:
+            kinds = {kind: paths[0] for kind, paths in found.items()}
+            sentence = one_line(stem)
             yield Entry(
-                id=f"{split}/{dialect}/{speaker}/{stem}",
-                audio=audio,
+                id=f"{split}/{dialect}/{speaker}/{sentence}",
+                audio=kinds.pop("wav", None),
                 annotations=kinds,
-                attributes={**attributes, "sentence": stem},
+                attributes={**attributes, "sentence": sentence},
+                problem=next(filter(None, map(_rivals, found.values())), None),
             )
+
+
+def _rivals(paths: list[Path]) -> str | None:
+    """What is wrong where names differ by their case alone: two recordings, or two states of one."""
+    first, *others = paths
+    for path in others:
+        if path.name.lower() == first.name.lower() and not _is_same(path, first):
+            return f"'{first}' and '{path}' differ by the case of their names alone; accepted is one of them"
+    return None
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
 
 
 def _thin_dialect_sentences(entries: list[Entry], *, keep: int, seed: int) -> list[Entry]:
@@ -250,15 +269,13 @@ def _read_intervals(path: Path, recording: str) -> list[Interval]:
     for number, line in enumerate(read_text(path, recording=recording).splitlines(), start=1):
         if not line.strip():
             continue
-        parts = line.split(maxsplit=2)
-        try:
-            start, end, label = int(parts[0]), int(parts[1]), parts[2].strip().lower()
-        except (ValueError, IndexError):
+        start, end, label = [*line.split(maxsplit=2), "", "", ""][:3]
+        if not (_SAMPLE.fullmatch(start) and _SAMPLE.fullmatch(end) and label):
             raise RecordingError(
                 recording,
-                f"'{path}' has the line {number} {line.strip()[:60]!r}; accepted are two sample numbers and a label",
-            ) from None
-        intervals.append(Interval(start / RATE, end / RATE, label))
+                f"'{path}' has the line {number} {shown(line.strip())}; accepted are two sample numbers and a label",
+            )
+        intervals.append(Interval(int(start) / RATE, int(end) / RATE, label.strip().lower()))
     if not intervals:
         raise RecordingError(recording, f"the annotation '{path}' holds no intervals")
     return intervals

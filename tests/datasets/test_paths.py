@@ -1,7 +1,8 @@
 """Files and folders that are not what their names promise: they are told, and nothing waits for them."""
 
 import os
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -53,29 +54,35 @@ def test_devices_are_not_read(tmp_path: Path) -> None:
         read_audio(tmp_path / "a.wav", recording="a")
 
 
-def test_deep_trees(grid_tree) -> None:
-    """Deeper than calls within calls may go."""
+@pytest.fixture
+def dig(grid_tree) -> Iterator[Callable[[str, int], None]]:
+    """Write folders within folders, and an audio file into the deepest; take them away again."""
     grid_tree.audio("top.wav")
     grid_tree.grid("top.TextGrid")
-    opened = os.open(grid_tree.root, os.O_RDONLY)
-    for _ in range(1200):
-        os.mkdir("d", dir_fd=opened)
-        below = os.open("d", os.O_RDONLY, dir_fd=opened)
+
+    def dig(name: str, depth: int) -> None:
+        opened = os.open(grid_tree.root, os.O_RDONLY)
+        for _ in range(depth):
+            os.mkdir(name, dir_fd=opened)
+            below = os.open(name, os.O_RDONLY, dir_fd=opened)
+            os.close(opened)
+            opened = below
+        os.close(os.open("a.wav", os.O_CREAT | os.O_WRONLY, dir_fd=opened))
         os.close(opened)
-        opened = below
-    os.close(os.open("a.wav", os.O_CREAT | os.O_WRONLY, dir_fd=opened))
-    os.close(opened)
+
+    yield dig
+    # Too deep for Python's own way to remove a tree.
+    subprocess.run(["rm", "-rf", str(grid_tree.root)], check=True)
+
+
+def test_deep_trees(grid_tree, dig: Callable[[str, int], None]) -> None:
+    """Deeper than calls within calls may go."""
+    dig("d", 1200)
     assert load_textgrids(grid_tree.root).ids == ("d/" * 1200 + "a", "top")
 
 
-def test_paths_that_are_too_long_are_told(grid_tree) -> None:
-    opened = os.open(grid_tree.audio("a.wav").parent, os.O_RDONLY)
-    for _ in range(20):
-        os.mkdir("d" * 250, dir_fd=opened)
-        below = os.open("d" * 250, os.O_RDONLY, dir_fd=opened)
-        os.close(opened)
-        opened = below
-    os.close(opened)
+def test_paths_that_are_too_long_are_told(grid_tree, dig: Callable[[str, int], None]) -> None:
+    dig("d" * 250, 20)
     with pytest.raises(InputError, match=r"the folder '.*ddd' cannot be read: File name too long"):
         load_textgrids(grid_tree.root)
 
