@@ -19,6 +19,15 @@ AUDIO_SUFFIXES = (
     *(".aif", ".aiff", ".au", ".snd", ".caf", ".w64", ".rf64"),
 )
 
+#: Samples per second that are accepted; a wrong header would make hours of a second, or nothing of an hour.
+RATES = (1_000, 768_000)
+#: The longest audio that is read, in seconds and in samples of one channel: few bytes may promise terabytes.
+MOST_SECONDS = 4 * 3600
+MOST_SAMPLES = 1 << 29
+#: Largest sample that is accepted; full scale is 1, and files that forgot to scale have up to 2³¹.
+LOUDEST = float(1 << 31)
+
+# Samples of all channels that are read at once.
 _BLOCK = 1 << 20
 _NIST_COUNT = re.compile(rb"^sample_count\s+-i\s+(\d+)\s*$", re.MULTILINE)
 # How libsndfile's log reports a part that is longer in its header than in the file.
@@ -62,8 +71,9 @@ def read_audio(path: Path, *, recording: str) -> Audio:
     Raises
     ------
     RecordingError
-        If the file does not exist, is empty or no audio, has a wrong header, is truncated, or contains NaN or
-        infinite samples.
+        If the file does not exist, is empty or no audio, has a wrong header, is truncated, is longer than four
+        hours, has fewer than 1,000 or more than 768,000 samples a second, or contains samples that are NaN, infinite
+        or beyond 2³¹.
     """
     import soundfile
 
@@ -71,8 +81,13 @@ def read_audio(path: Path, *, recording: str) -> Audio:
         if require_file(path).st_size == 0:
             raise RecordingError(recording, f"the audio file '{path}' is empty (0 bytes)")
         with soundfile.SoundFile(path) as file:
-            blocks = list(_blocks(file))
-            rate, channels = int(file.samplerate), int(file.channels)
+            rate = int(file.samplerate)
+            if not RATES[0] <= rate <= RATES[1]:
+                raise RecordingError(
+                    recording,
+                    f"the audio file '{path}' has {rate:,} samples a second; accepted are {RATES[0]:,} to {RATES[1]:,}",
+                )
+            blocks = list(_blocks(file, path, recording=recording))
             promised, log = int(file.frames), str(file.extra_info)
             kind, plain = str(file.format), str(file.subtype).startswith(("PCM", "FLOAT", "DOUBLE"))
     except soundfile.LibsndfileError as error:
@@ -85,23 +100,53 @@ def read_audio(path: Path, *, recording: str) -> Audio:
         raise RecordingError(recording, f"the audio file '{path}' cannot be read: {error.strerror or error}") from None
     except UnicodeEncodeError:
         raise RecordingError(recording, f"the audio file '{path}' cannot be read: its name is not in UTF-8") from None
-    samples = np.concatenate(blocks) if blocks else np.zeros((0, channels), dtype=np.float32)
+    samples = np.concatenate([block.samples for block in blocks]) if blocks else np.zeros(0, dtype=np.float32)
     _refuse_truncated(path, recording, held=len(samples), promised=promised, log=log, kind=kind)
     if kind in ("WAV", "WAVEX") and plain:
         _refuse_wrong_riff(path, recording, held=len(samples), log=log)
     if len(samples) == 0:
         raise RecordingError(recording, f"the audio file '{path}' holds no samples")
-    broken = int(np.size(samples) - np.isfinite(samples).sum())
+    broken = sum(block.broken for block in blocks)
     if broken:
         raise RecordingError(recording, f"the audio file '{path}' has {broken} samples that are NaN or infinite")
-    mono = samples[:, 0] if channels == 1 else samples.mean(axis=1, dtype=np.float64).astype(np.float32)
-    return Audio(samples=resample(np.ascontiguousarray(mono), rate), duration=len(samples) / rate)
+    loudest = max(block.loudest for block in blocks)
+    if loudest > LOUDEST:
+        raise RecordingError(
+            recording,
+            f"the audio file '{path}' has samples of up to {loudest:.3g}; full scale is 1, accepted are at most 2³¹",
+        )
+    return Audio(samples=resample(samples, rate), duration=len(samples) / rate)
 
 
-def _blocks(file: Any) -> Iterator[Float32[np.ndarray, "sample channel"]]:
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Samples in a row, averaged over channels; how many were not finite, and the largest of the others."""
+
+    samples: Float32[np.ndarray, " sample"]
+    broken: int
+    loudest: float
+
+
+def _blocks(file: Any, path: Path, *, recording: str) -> Iterator[_Block]:
     """Read in blocks, because some headers leave the length open and others promise terabytes."""
-    while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
-        yield block
+    most = min(MOST_SAMPLES, MOST_SECONDS * file.samplerate)
+    at_once = max(1, _BLOCK // file.channels)
+    held = 0
+    while len(block := file.read(at_once, dtype="float32", always_2d=True)):
+        held += len(block)
+        if held > most:
+            raise RecordingError(
+                recording,
+                f"the audio file '{path}' is too long; accepted are at most {most:,} samples a channel at "
+                f"{file.samplerate:,} a second ({most / file.samplerate / 3600:.3g} hours)",
+            )
+        finite = np.isfinite(block)
+        mono = block[:, 0] if file.channels == 1 else block.mean(axis=1, dtype=np.float64).astype(np.float32)
+        yield _Block(
+            samples=np.ascontiguousarray(mono),
+            broken=block.size - int(np.count_nonzero(finite)),
+            loudest=float(np.abs(block).max(where=finite, initial=0.0)),
+        )
 
 
 def _refuse_truncated(path: Path, recording: str, *, held: int, promised: int, log: str, kind: str) -> None:
@@ -109,7 +154,12 @@ def _refuse_truncated(path: Path, recording: str, *, held: int, promised: int, l
     if kind == "NIST":
         with path.open("rb") as file:
             count = _NIST_COUNT.search(file.read(4096).split(b"end_head")[0])
-        promised = int(count[1]) if count else promised
+        if count is None:
+            raise RecordingError(
+                recording,
+                f"the audio file '{path}' has a wrong header: it has no sample_count that is a whole number",
+            )
+        promised = int(count[1])
         wrong = promised != held
     else:
         wrong = held < promised < _UNKNOWN_LENGTH

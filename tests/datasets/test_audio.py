@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from snaps.datasets import read_audio
+from snaps.datasets import mel_spectrogram, read_audio
 from snaps.errors import RecordingError
 
 RAMP = (np.arange(16000) % 2000 / 4000).astype(np.float32)
@@ -178,3 +178,66 @@ def test_refuses_empty_missing_and_foreign_files(tmp_path: Path, write_sphere: C
     link.symlink_to(link)
     with pytest.raises(RecordingError, match=r"loop\.wav' cannot be read"):
         read_audio(link, recording="a")
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        ("sample_count -i 16000\n", ""),
+        ("-i 16000\nsample_rate", "-i -16000\nsample_rate"),
+        ("count -i 16", "count -i x"),
+    ],
+)
+def test_sphere_without_a_count_may_be_cut(
+    tmp_path: Path, write_sphere: Callable[..., bytes], field: str, wrong: str
+) -> None:
+    path = tmp_path / "SA1.WAV"
+    header = write_sphere(RAMP)
+    path.write_bytes(header[:1024].replace(field.encode(), wrong.encode(), 1).ljust(1024) + header[1024:])
+    with pytest.raises(RecordingError, match=r"SA1\.WAV' has a wrong header: it has no sample_count"):
+        read_audio(path, recording="a")
+
+
+@pytest.mark.parametrize("rate", [1, 999, 768_001, 2**31 - 1])
+def test_refuses_rates_that_no_speech_has(tmp_path: Path, rate: int) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, RAMP, 16000)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:24] + struct.pack("<I", rate) + whole[28:])
+    with pytest.raises(RecordingError, match=rf"a\.wav' has {rate:,} samples a second; accepted are 1,000 to 768,000"):
+        read_audio(path, recording="a")
+
+
+@pytest.mark.parametrize("rate", [1000, 768_000])
+def test_slowest_and_fastest_rate(tmp_path: Path, rate: int) -> None:
+    soundfile.write(tmp_path / "a.wav", RAMP, rate)
+    assert len(read_audio(tmp_path / "a.wav", recording="a").samples) == -(-16000 * 16000 // rate)
+
+
+def test_few_bytes_that_unfold_to_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.flac"
+    soundfile.write(path, np.zeros(4_000_000), 16000)
+    assert path.stat().st_size < 20_000
+    monkeypatch.setattr("snaps.datasets.audio.MOST_SECONDS", 100)
+    with pytest.raises(RecordingError, match=r"a\.flac' is too long; accepted are at most 1,600,000 samples a channel"):
+        read_audio(path, recording="a")
+    monkeypatch.setattr("snaps.datasets.audio.MOST_SAMPLES", 1_000_000)
+    with pytest.raises(RecordingError, match="at most 1,000,000 samples a channel at 16,000 a second"):
+        read_audio(path, recording="a")
+
+
+def test_many_channels(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    gains = np.linspace(-1, 2, 64)
+    soundfile.write(path, RAMP[:, None] * gains, 16000, subtype="FLOAT")
+    np.testing.assert_allclose(read_audio(path, recording="a").samples, RAMP * gains.mean(), atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [3e38, -3e38, 2.2e9])
+def test_refuses_samples_that_no_spectrogram_can_hold(tmp_path: Path, value: float) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.where(np.arange(8000) == 50, value, 0), 8000, subtype="FLOAT")
+    with pytest.raises(RecordingError, match=r"a\.wav' has samples of up to .*; full scale is 1, accepted are at most"):
+        read_audio(path, recording="a")
+    soundfile.write(path, np.full(8000, -(2.0**31)), 8000, subtype="FLOAT")
+    assert np.isfinite(mel_spectrogram(read_audio(path, recording="a").samples)).all()
