@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from snaps.datasets.headers import UNKNOWN_LENGTH, FlacChecksum, ogg_ends, riff_junk, sphere_count
 from snaps.datasets.paths import require_file
 from snaps.datasets.resampling import resample
 from snaps.errors import RecordingError
@@ -29,17 +30,13 @@ LOUDEST = float(1 << 31)
 
 # Samples of all channels that are read at once.
 _BLOCK = 1 << 20
-_NIST_COUNT = re.compile(rb"^sample_count\s+-i\s+(\d+)\s*$", re.MULTILINE)
 # How libsndfile's log reports a part that is longer in its header than in the file.
 _CUT_SHORT = re.compile(r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
 _RIFF_BLOCK = re.compile(
     r"^\s*Block Align\s*:\s*(\d+).*^data : (\d+)(?: \(should be (\d+)\))?", re.MULTILINE | re.DOTALL
 )
-_RIFF_JUNK = re.compile(r"Unknown chunk marker \([0-9A-F]+\) at position (\d+)")
 # Bytes behind the last chunk of a RIFF file that are put up with.
 _PADDING = 1024
-# Programs that write into a pipe cannot know the length, and put a number near 2³¹ or 2³² in its place.
-_UNKNOWN_LENGTH = 0x7FFF_0000
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,9 +84,10 @@ def read_audio(path: Path, *, recording: str) -> Audio:
                     recording,
                     f"the audio file '{path}' has {rate:,} samples a second; accepted are {RATES[0]:,} to {RATES[1]:,}",
                 )
-            blocks = list(_blocks(file, path, recording=recording))
+            checksum = FlacChecksum(path) if file.format == "FLAC" else None
+            blocks = list(_blocks(file, path, recording=recording, checksum=checksum))
             promised, log = int(file.frames), str(file.extra_info)
-            kind, plain = str(file.format), str(file.subtype).startswith(("PCM", "FLOAT", "DOUBLE"))
+            kind, plain = str(file.format), str(file.subtype).startswith(("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW"))
     except soundfile.LibsndfileError as error:
         raise RecordingError(
             recording,
@@ -104,6 +102,11 @@ def read_audio(path: Path, *, recording: str) -> Audio:
     _refuse_truncated(path, recording, held=len(samples), promised=promised, log=log, kind=kind)
     if kind in ("WAV", "WAVEX") and plain:
         _refuse_wrong_riff(path, recording, held=len(samples), log=log)
+    if checksum is not None and not checksum.holds():
+        raise RecordingError(
+            recording,
+            f"the audio file '{path}' is damaged: its {len(samples)} samples a channel are not those of its checksum",
+        )
     if len(samples) == 0:
         raise RecordingError(recording, f"the audio file '{path}' holds no samples")
     broken = sum(block.broken for block in blocks)
@@ -127,7 +130,7 @@ class _Block:
     loudest: float
 
 
-def _blocks(file: Any, path: Path, *, recording: str) -> Iterator[_Block]:
+def _blocks(file: Any, path: Path, *, recording: str, checksum: FlacChecksum | None) -> Iterator[_Block]:
     """Read in blocks, because some headers leave the length open and others promise terabytes."""
     most = min(MOST_SAMPLES, MOST_SECONDS * file.samplerate)
     at_once = max(1, _BLOCK // file.channels)
@@ -140,6 +143,8 @@ def _blocks(file: Any, path: Path, *, recording: str) -> Iterator[_Block]:
                 f"the audio file '{path}' is too long; accepted are at most {most:,} samples a channel at "
                 f"{file.samplerate:,} a second ({most / file.samplerate / 3600:.3g} hours)",
             )
+        if checksum is not None:
+            checksum.update(block)
         finite = np.isfinite(block)
         mono = block[:, 0] if file.channels == 1 else block.mean(axis=1, dtype=np.float64).astype(np.float32)
         yield _Block(
@@ -152,30 +157,30 @@ def _blocks(file: Any, path: Path, *, recording: str) -> Iterator[_Block]:
 def _refuse_truncated(path: Path, recording: str, *, held: int, promised: int, log: str, kind: str) -> None:
     """Compare what the header promises with what the file holds; libsndfile is often content with less."""
     if kind == "NIST":
-        with path.open("rb") as file:
-            count = _NIST_COUNT.search(file.read(4096).split(b"end_head")[0])
+        count = sphere_count(path)
         if count is None:
             raise RecordingError(
                 recording,
-                f"the audio file '{path}' has a wrong header: it has no sample_count that is a whole number",
+                f"the audio file '{path}' has a wrong header: it has no sample_count that is a whole number, or no "
+                "size that is a multiple of 1024",
             )
-        promised = int(count[1])
+        promised = count
         wrong = promised != held
     else:
-        wrong = held < promised < _UNKNOWN_LENGTH
+        wrong = held < promised < UNKNOWN_LENGTH
     if wrong:
         trouble = "is truncated" if held < promised else "has a wrong header"
         raise RecordingError(
             recording,
             f"the audio file '{path}' {trouble}: its header promises {promised} samples a channel, it holds {held}",
         )
-    if kind == "OGG" and not _ogg_ends(path):
+    if kind == "OGG" and not ogg_ends(path):
         raise RecordingError(
             recording, f"the audio file '{path}' is truncated: its last Ogg page is not marked as the end"
         )
     for part in _CUT_SHORT.finditer(log):
         size, there = int(part[1]), int(part[2])
-        if there < size < _UNKNOWN_LENGTH:
+        if there < size < UNKNOWN_LENGTH:
             raise RecordingError(
                 recording,
                 f"the audio file '{path}' is truncated: its header promises {size} bytes, it holds {there}",
@@ -192,23 +197,10 @@ def _refuse_wrong_riff(path: Path, recording: str, *, held: int, log: str) -> No
             f"the audio file '{path}' has a wrong header: with {size} bytes for a sample of all channels and "
             f"{there} bytes of data it cannot hold {held} samples a channel",
         )
-    junk = _RIFF_JUNK.search(log)
-    if junk and path.stat().st_size - int(junk[1]) > _PADDING:
+    junk = riff_junk(path)
+    if junk and (junk.inside or junk.size > _PADDING):
         raise RecordingError(
             recording,
             f"the audio file '{path}' has a wrong header: it ends the data after {held} samples a channel, "
-            f"and what follows from byte {junk[1]} is no chunk",
+            f"and what follows from byte {junk.position} is no chunk",
         )
-
-
-def _ogg_ends(path: Path) -> bool:
-    """Whether the last page of an Ogg file is whole and marked as the last one (RFC 3533, section 6)."""
-    with path.open("rb") as file:
-        # A page takes at most 65,307 bytes.
-        file.seek(max(0, path.stat().st_size - 2 * 65_307))
-        _, mark, page = file.read().rpartition(b"OggS")
-    if not mark or len(page) < 23:
-        return False
-    segments = page[23 : 23 + page[22]]
-    whole = len(segments) == page[22] and len(page) >= 23 + len(segments) + sum(segments)
-    return whole and bool(page[1] & 4)

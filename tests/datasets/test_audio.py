@@ -198,6 +198,46 @@ def test_sphere_without_a_count_may_be_cut(
         read_audio(path, recording="a")
 
 
+@pytest.mark.parametrize("size", [0, 512, 1023, 1025, 1536, "abc", ""])
+def test_sphere_header_of_a_size_that_is_none(tmp_path: Path, write_sphere: Callable[..., bytes], size: object) -> None:
+    path = tmp_path / "SA1.WAV"
+    whole = write_sphere(RAMP)
+    path.write_bytes(whole[:8] + f"{size:>7}\n".encode() + whole[16:])
+    with pytest.raises(RecordingError, match=r"SA1\.WAV' (has a wrong header|is truncated)"):
+        read_audio(path, recording="a")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_riff_that_ends_its_data_too_early(tmp_path: Path, seed: int) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.random.default_rng(seed).uniform(-0.5, 0.5, 8000), 16000)
+    whole = path.read_bytes()
+    for length in (0, 1, 2, 3, 17, 64, 255, 12345, 15000, 15900, 15998):
+        path.write_bytes(whole[:40] + struct.pack("<I", length) + whole[44:])
+        with pytest.raises(RecordingError, match=r"a\.wav' (has a wrong header: it ends the data after|holds no samp)"):
+            read_audio(path, recording="a")
+
+
+@pytest.mark.parametrize("subtype", ["PCM_S8", "PCM_16", "PCM_24"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_flac_is_held_against_its_checksum(tmp_path: Path, subtype: str, channels: int) -> None:
+    path = tmp_path / "a.flac"
+    samples = np.random.default_rng(0).uniform(-1, 1, (8000, channels))
+    samples[:2] = [[-1.0], [1.0]]
+    soundfile.write(path, samples, 16000, subtype=subtype)
+    whole = path.read_bytes()
+    assert len(read_audio(path, recording="a").samples) == 8000
+    # Without a sum, as some programs leave it.
+    path.write_bytes(whole[:26] + bytes(16) + whole[42:])
+    assert len(read_audio(path, recording="a").samples) == 8000
+    for at, wrong in ((25, whole[25] - 1), (24, whole[24] // 2), (30, whole[30] ^ 1)):
+        path.write_bytes(whole[:at] + bytes([wrong]) + whole[at + 1 :])
+        with pytest.raises(
+            RecordingError, match=r"a\.flac' is damaged: its \d+ samples a channel are not those of its"
+        ):
+            read_audio(path, recording="a")
+
+
 @pytest.mark.parametrize("rate", [1, 999, 768_001, 2**31 - 1])
 def test_refuses_rates_that_no_speech_has(tmp_path: Path, rate: int) -> None:
     path = tmp_path / "a.wav"
