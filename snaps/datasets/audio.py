@@ -25,6 +25,8 @@ RATES = (1_000, 768_000)
 #: The longest audio that is read, in seconds and in samples of one channel: few bytes may promise terabytes.
 MOST_SECONDS = 4 * 3600
 MOST_SAMPLES = 1 << 29
+#: Bytes of the largest audio file that is read.
+MOST_AUDIO_BYTES = 8 << 30
 #: Largest sample that is accepted; full scale is 1, and files that forgot to scale have up to 2³¹.
 LOUDEST = float(1 << 31)
 
@@ -69,13 +71,13 @@ def read_audio(path: Path, *, recording: str) -> Audio:
     ------
     RecordingError
         If the file does not exist, is empty or no audio, has a wrong header, is truncated, is longer than four
-        hours, has fewer than 1,000 or more than 768,000 samples a second, or contains samples that are NaN, infinite
-        or beyond 2³¹.
+        hours or larger than 8 GiB, has fewer than 1,000 or more than 768,000 samples a second, or contains samples
+        that are NaN, infinite or beyond 2³¹.
     """
     import soundfile
 
     try:
-        if require_file(path).st_size == 0:
+        if require_file(path, most=MOST_AUDIO_BYTES) == 0:
             raise RecordingError(recording, f"the audio file '{path}' is empty (0 bytes)")
         with soundfile.SoundFile(path) as file:
             rate = int(file.samplerate)

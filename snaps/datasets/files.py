@@ -12,7 +12,7 @@ from typing import Any, Protocol, overload
 import numpy as np
 
 from snaps.datasets.annotation import Annotation, check_tiers
-from snaps.datasets.audio import read_audio
+from snaps.datasets.audio import MOST_AUDIO_BYTES, read_audio
 from snaps.datasets.paths import require_file
 from snaps.datasets.recording import Recording
 from snaps.datasets.spectrogram import N_MELS, SETTINGS, STEP, mel_frequencies, mel_spectrogram
@@ -107,8 +107,8 @@ class FileCorpus:
         """
         digest = hashlib.sha256(_canonical([self.settings, self.reader.options()]))
         for entry in self.entries:
-            files = {kind: _file_digest(path) for kind, path in entry.annotations.items()}
-            audio = None if entry.audio is None else _file_digest(entry.audio)
+            files = {kind: _file_digest(path, most=MOST_BYTES) for kind, path in entry.annotations.items()}
+            audio = None if entry.audio is None else _file_digest(entry.audio, most=MOST_AUDIO_BYTES)
             digest.update(_canonical([entry.id, dict(entry.attributes), audio, files, entry.problem is None]))
         return digest.hexdigest()
 
@@ -199,11 +199,7 @@ def read_text(path: Path, *, recording: str) -> str:
         If the file cannot be read, is larger than 64 MiB, or has a NUL, which no text has.
     """
     try:
-        size = require_file(path).st_size
-        if size > MOST_BYTES:
-            raise RecordingError(
-                recording, f"the annotation '{path}' holds {size:,} bytes; accepted are at most {MOST_BYTES:,}"
-            )
+        require_file(path, most=MOST_BYTES)
         raw = path.read_bytes()
     except OSError as error:
         raise RecordingError(recording, f"the annotation '{path}' cannot be read: {error.strerror or error}") from None
@@ -232,10 +228,10 @@ def _canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"
 
 
-def _file_digest(path: Path) -> str | None:
+def _file_digest(path: Path, *, most: int) -> str | None:
     """SHA-256 of a file; None for one that cannot be read, which is said when its recording is read."""
     try:
-        require_file(path)
+        require_file(path, most=most)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:

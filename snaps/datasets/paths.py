@@ -9,18 +9,32 @@ from pathlib import Path
 from snaps.errors import InputError
 
 
-def require_file(path: Path) -> os.stat_result:
-    """Refuse what is no file: a pipe would be waited for, and a device may never end.
+def require_file(path: Path, *, most: int) -> int:
+    """Refuse what is no file, or too large: a pipe would be waited for, and a device may never end.
+
+    Parameters
+    ----------
+    path : Path
+        What is going to be read.
+    most : int
+        Bytes that it may have.
+
+    Returns
+    -------
+    int
+        Bytes that it has.
 
     Raises
     ------
     OSError
-        If it is something else, or is not there.
+        If it is something else, is larger, or is not there.
     """
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is a folder, a pipe or a device, and no file")
-    return status
+    if status.st_size > most:
+        raise OSError(errno.EFBIG, f"it holds {status.st_size:,} bytes, and accepted are at most {most:,}")
+    return status.st_size
 
 
 def expand(path: str | Path) -> Path:

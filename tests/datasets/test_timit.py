@@ -178,8 +178,10 @@ def test_names_that_differ_by_case_alone(timit_tree) -> None:
 def test_annotation_that_is_too_large(timit_tree) -> None:
     with timit_tree.add().with_name("SA1.WRD").open("r+b") as file:
         file.truncate(1 << 40)
-    with pytest.raises(RecordingError, match=r"SA1\.WRD' holds 1,099,511,627,776 bytes; accepted are at most"):
-        load_timit(timit_tree.root)[0]
+    corpus = load_timit(timit_tree.root)
+    assert corpus.fingerprint
+    with pytest.raises(RecordingError, match=r"SA1\.WRD' cannot be read: it holds 1,099,511,627,776 bytes, and accep"):
+        corpus[0]
 
 
 def test_bad_audio(timit_tree) -> None:
