@@ -172,14 +172,17 @@ class Files:
     container: str
     paths: dict[str, Path] = field(default_factory=dict)
 
-    def write(self, utterance: Utterance) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True)
+    def name_paths(self) -> None:
         if self.layout == "timit":
             endings = {"audio": ".WAV", "phn": ".PHN", "wrd": ".WRD", "txt": ".TXT"}
         else:
             suffix = {"sphere": ".sph", "riff": ".wav", "flac": ".flac"}[self.container]
             endings = {"audio": suffix, "grid": ".TextGrid"}
         self.paths = {kind: self.folder / f"{self.name}{ending}" for kind, ending in endings.items()}
+
+    def write(self, utterance: Utterance) -> None:
+        self.name_paths()
+        self.folder.mkdir(parents=True, exist_ok=True)
         write_audio(self.paths["audio"], utterance, self.container)
         if self.layout == "timit":
             self.paths["phn"].write_bytes(lines(utterance.phonemes))

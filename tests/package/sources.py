@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "snaps"
 #: Folders with sources of our own.
-FOLDERS = ("snaps", "tests", "benchmarks", "docs", "notebooks")
+FOLDERS = ("snaps", "tests", "benchmarks", "fuzzing", "docs", "notebooks")
 #: Modules that can run code which a file holds.
 UNPICKLERS = frozenset({"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "jsonpickle"})
 
