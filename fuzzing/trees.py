@@ -77,6 +77,9 @@ def _write(root: Path, data: bytes) -> None:
 
 
 def _put(path: Path, *, order: int, free: int, root: Path, sound: dict[str, bytes]) -> None:
+    # Writing into a pipe would be waited for.
+    if path.exists() or path.is_symlink():
+        return
     if order <= 2:
         path.write_bytes(sound.get(path.suffix.upper()[:4], sound[".WAV"]))
     elif order == 3:
