@@ -19,9 +19,10 @@ EXTRAS_test := test
 EXTRAS_lint := lint,test
 EXTRAS_docs := docs,train,synthesis
 EXTRAS_benchmark := benchmark
-EXTRAS_all := captum,cluster,train,synthesis,notebooks,test,lint,docs,benchmark
+EXTRAS_fuzz := fuzz
+EXTRAS_all := captum,cluster,train,synthesis,notebooks,test,lint,docs,benchmark,fuzz
 
-.PHONY: help install demo test test-all lint docs benchmark constraints clean
+.PHONY: help install demo test test-all lint docs benchmark fuzz constraints clean
 # Two installations into one environment must not run at once.
 .NOTPARALLEL:
 
@@ -33,6 +34,7 @@ help:
 	@echo "make lint         style, types, floors"
 	@echo "make docs         docs/_build/html"
 	@echo "make benchmark    how fast profiles are computed"
+	@echo "make fuzz         ten minutes of broken files for the readers of corpora"
 	@echo "make constraints  pin what is installed in .venv"
 	@echo "make clean        remove all that these targets made"
 
@@ -60,12 +62,15 @@ benchmark: $(VENV)/.installed-benchmark
 	$(BIN)/python -m benchmarks.throughput --where $(ARGS)
 	$(BIN)/python -m benchmarks.scaling --out benchmarks/out
 
+fuzz: $(VENV)/.installed-fuzz
+	$(BIN)/python -m fuzzing.readers --seconds 600 $(ARGS)
+
 # The project itself is no line of its own list; a build for one kind of hardware (+cpu) is none for another.
 constraints: $(VENV)/.installed-all
 	$(BIN)/python -m pip freeze --exclude-editable --exclude zennit | sed 's/+.*//' > constraints.txt
 
 clean:
-	rm -rf $(VENV) demo build dist docs/_build docs/api/generated
+	rm -rf $(VENV) demo build dist docs/_build docs/api/generated fuzzing/out
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

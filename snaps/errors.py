@@ -5,8 +5,45 @@ the option that it is about. The command line turns these errors into exit statu
 """
 
 
+def one_line(text: str) -> str:
+    r"""Write what would break a line, a terminal or a file in UTF-8 as escapes.
+
+    File names may hold line breaks and bytes that are no text; a sentence about them is one line all the same.
+
+    Examples
+    --------
+    >>> print(one_line("two\nlines.wav"))
+    two\nlines.wav
+    """
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+
+
+def shown(text: str, *, limit: int = 60) -> str:
+    """Quote a text from a file for an error's sentence, cut if it is long.
+
+    Examples
+    --------
+    >>> shown("she")
+    "'she'"
+    >>> shown("a" * 100, limit=5)
+    "'aaaaa…'"
+    """
+    return repr(text if len(text) <= limit else text[:limit] + "…")
+
+
 class InputError(ValueError):
-    """The input or an option cannot be used as it is."""
+    """The input or an option cannot be used as it is; the message is one line.
+
+    Parameters
+    ----------
+    message : str
+        The sentence; what would break its line is written as an escape.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(one_line(message))
 
 
 class MissingFileError(InputError, FileNotFoundError):
@@ -35,7 +72,7 @@ class RecordingError(InputError):
     def __init__(self, recording: str, reason: str) -> None:
         super().__init__(reason)
         self.recording = recording
-        self.reason = reason
+        self.reason = one_line(reason)
 
     def __reduce__(self) -> tuple[type["RecordingError"], tuple[str, str]]:
         """So that the error travels between processes."""

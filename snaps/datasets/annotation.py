@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from snaps.datasets.recording import Interval
-from snaps.errors import RecordingError
+from snaps.errors import RecordingError, shown
 
 #: Seconds by which times may differ and still count as equal: files round them.
 ROUNDING = 1e-6
@@ -67,7 +67,8 @@ def check_tiers(annotation: Annotation, *, recording: str, duration: float = mat
     Raises
     ------
     RecordingError
-        If an interval ends before it starts, starts after the audio's end, or has a time that is not finite.
+        If an interval ends before it starts or before the audio begins, starts after the audio's end, or has a time
+        that is not finite.
     """
     clipped = 0
     tiers: dict[str, list[Interval]] = {}
@@ -79,6 +80,8 @@ def check_tiers(annotation: Annotation, *, recording: str, duration: float = mat
                 wrong = "has a time that is not finite"
             elif end < start - ROUNDING:
                 wrong = "ends before it starts"
+            elif end < -ROUNDING:
+                wrong = "ends before the audio begins"
             elif start > duration + ROUNDING:
                 wrong = f"starts after the end of the audio at {duration:.10g} s"
             else:
@@ -88,7 +91,7 @@ def check_tiers(annotation: Annotation, *, recording: str, duration: float = mat
                 continue
             raise RecordingError(
                 recording,
-                f"'{annotation.sources[name]}': the interval {label!r} of the tier {name!r} "
+                f"'{annotation.sources[name]}': the interval {shown(label)} of the tier {name!r} "
                 f"({start:.10g} s to {end:.10g} s) {wrong}",
             )
     return CheckedTiers(tiers=tiers, clipped=clipped)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
+from snaps.datasets.headers import UNKNOWN_LENGTH, FlacChecksum, ogg_ends, riff_junk, sphere_count
+from snaps.datasets.paths import require_file
 from snaps.datasets.resampling import resample
 from snaps.errors import RecordingError
 
@@ -18,18 +20,25 @@ AUDIO_SUFFIXES = (
     *(".aif", ".aiff", ".au", ".snd", ".caf", ".w64", ".rf64"),
 )
 
+#: Samples per second that are accepted; a wrong header would make hours of a second, or nothing of an hour.
+RATES = (1_000, 768_000)
+#: The longest audio that is read, in seconds and in samples of one channel: few bytes may promise terabytes.
+MOST_SECONDS = 4 * 3600
+MOST_SAMPLES = 1 << 29
+#: Bytes of the largest audio file that is read.
+MOST_AUDIO_BYTES = 8 << 30
+#: Largest sample that is accepted; full scale is 1, and files that forgot to scale have up to 2³¹.
+LOUDEST = float(1 << 31)
+
+# Samples of all channels that are read at once.
 _BLOCK = 1 << 20
-_NIST_COUNT = re.compile(rb"^sample_count\s+-i\s+(\d+)\s*$", re.MULTILINE)
 # How libsndfile's log reports a part that is longer in its header than in the file.
 _CUT_SHORT = re.compile(r"^\s*(?:data|SSND|Data Size|riff|Riff size)\s*:\s*(\d+) \(should be (\d+)\)", re.MULTILINE)
 _RIFF_BLOCK = re.compile(
     r"^\s*Block Align\s*:\s*(\d+).*^data : (\d+)(?: \(should be (\d+)\))?", re.MULTILINE | re.DOTALL
 )
-_RIFF_JUNK = re.compile(r"Unknown chunk marker \([0-9A-F]+\) at position (\d+)")
 # Bytes behind the last chunk of a RIFF file that are put up with.
 _PADDING = 1024
-# Programs that write into a pipe cannot know the length, and put a number near 2³¹ or 2³² in its place.
-_UNKNOWN_LENGTH = 0x7FFF_0000
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,19 +70,26 @@ def read_audio(path: Path, *, recording: str) -> Audio:
     Raises
     ------
     RecordingError
-        If the file does not exist, is empty or no audio, has a wrong header, is truncated, or contains NaN or
-        infinite samples.
+        If the file does not exist, is empty or no audio, has a wrong header, is truncated, is longer than four
+        hours or larger than 8 GiB, has fewer than 1,000 or more than 768,000 samples a second, or contains samples
+        that are NaN, infinite or beyond 2³¹.
     """
     import soundfile
 
     try:
-        if path.stat().st_size == 0:
+        if require_file(path, most=MOST_AUDIO_BYTES) == 0:
             raise RecordingError(recording, f"the audio file '{path}' is empty (0 bytes)")
         with soundfile.SoundFile(path) as file:
-            blocks = list(_blocks(file))
-            rate, channels = int(file.samplerate), int(file.channels)
+            rate = int(file.samplerate)
+            if not RATES[0] <= rate <= RATES[1]:
+                raise RecordingError(
+                    recording,
+                    f"the audio file '{path}' has {rate:,} samples a second; accepted are {RATES[0]:,} to {RATES[1]:,}",
+                )
+            checksum = FlacChecksum(path) if file.format == "FLAC" else None
+            blocks = list(_blocks(file, path, recording=recording, checksum=checksum))
             promised, log = int(file.frames), str(file.extra_info)
-            kind, plain = str(file.format), str(file.subtype).startswith(("PCM", "FLOAT", "DOUBLE"))
+            kind, plain = str(file.format), str(file.subtype).startswith(("PCM", "FLOAT", "DOUBLE", "ULAW", "ALAW"))
     except soundfile.LibsndfileError as error:
         raise RecordingError(
             recording,
@@ -83,51 +99,90 @@ def read_audio(path: Path, *, recording: str) -> Audio:
     except OSError as error:
         raise RecordingError(recording, f"the audio file '{path}' cannot be read: {error.strerror or error}") from None
     except UnicodeEncodeError:
-        readable = str(path).encode("utf-8", "backslashreplace").decode()
-        raise RecordingError(
-            recording, f"the audio file '{readable}' cannot be read: its name is not in UTF-8"
-        ) from None
-    samples = np.concatenate(blocks) if blocks else np.zeros((0, channels), dtype=np.float32)
+        raise RecordingError(recording, f"the audio file '{path}' cannot be read: its name is not in UTF-8") from None
+    samples = np.concatenate([block.samples for block in blocks]) if blocks else np.zeros(0, dtype=np.float32)
     _refuse_truncated(path, recording, held=len(samples), promised=promised, log=log, kind=kind)
     if kind in ("WAV", "WAVEX") and plain:
         _refuse_wrong_riff(path, recording, held=len(samples), log=log)
+    if checksum is not None and not checksum.holds():
+        raise RecordingError(
+            recording,
+            f"the audio file '{path}' is damaged: its {len(samples)} samples a channel are not those of its checksum",
+        )
     if len(samples) == 0:
         raise RecordingError(recording, f"the audio file '{path}' holds no samples")
-    broken = int(np.size(samples) - np.isfinite(samples).sum())
+    broken = sum(block.broken for block in blocks)
     if broken:
         raise RecordingError(recording, f"the audio file '{path}' has {broken} samples that are NaN or infinite")
-    mono = samples[:, 0] if channels == 1 else samples.mean(axis=1, dtype=np.float64).astype(np.float32)
-    return Audio(samples=resample(np.ascontiguousarray(mono), rate), duration=len(samples) / rate)
+    loudest = max(block.loudest for block in blocks)
+    if loudest > LOUDEST:
+        raise RecordingError(
+            recording,
+            f"the audio file '{path}' has samples of up to {loudest:.3g}; full scale is 1, accepted are at most 2³¹",
+        )
+    return Audio(samples=resample(samples, rate), duration=len(samples) / rate)
 
 
-def _blocks(file: Any) -> Iterator[Float32[np.ndarray, "sample channel"]]:
+@dataclass(frozen=True, eq=False)
+class _Block:
+    """Samples in a row, averaged over channels; how many were not finite, and the largest of the others."""
+
+    samples: Float32[np.ndarray, " sample"]
+    broken: int
+    loudest: float
+
+
+def _blocks(file: Any, path: Path, *, recording: str, checksum: FlacChecksum | None) -> Iterator[_Block]:
     """Read in blocks, because some headers leave the length open and others promise terabytes."""
-    while len(block := file.read(_BLOCK, dtype="float32", always_2d=True)):
-        yield block
+    most = min(MOST_SAMPLES, MOST_SECONDS * file.samplerate)
+    at_once = max(1, _BLOCK // file.channels)
+    held = 0
+    while len(block := file.read(at_once, dtype="float32", always_2d=True)):
+        held += len(block)
+        if held > most:
+            raise RecordingError(
+                recording,
+                f"the audio file '{path}' is too long; accepted are at most {most:,} samples a channel at "
+                f"{file.samplerate:,} a second ({most / file.samplerate / 3600:.3g} hours)",
+            )
+        if checksum is not None:
+            checksum.update(block)
+        finite = np.isfinite(block)
+        mono = block[:, 0] if file.channels == 1 else block.mean(axis=1, dtype=np.float64).astype(np.float32)
+        yield _Block(
+            samples=np.ascontiguousarray(mono),
+            broken=block.size - int(np.count_nonzero(finite)),
+            loudest=float(np.abs(block).max(where=finite, initial=0.0)),
+        )
 
 
 def _refuse_truncated(path: Path, recording: str, *, held: int, promised: int, log: str, kind: str) -> None:
     """Compare what the header promises with what the file holds; libsndfile is often content with less."""
     if kind == "NIST":
-        with path.open("rb") as file:
-            count = _NIST_COUNT.search(file.read(4096).split(b"end_head")[0])
-        promised = int(count[1]) if count else promised
+        count = sphere_count(path)
+        if count is None:
+            raise RecordingError(
+                recording,
+                f"the audio file '{path}' has a wrong header: it has no sample_count that is a whole number, or no "
+                "size that is a multiple of 1024",
+            )
+        promised = count
         wrong = promised != held
     else:
-        wrong = held < promised < _UNKNOWN_LENGTH
+        wrong = held < promised < UNKNOWN_LENGTH
     if wrong:
         trouble = "is truncated" if held < promised else "has a wrong header"
         raise RecordingError(
             recording,
             f"the audio file '{path}' {trouble}: its header promises {promised} samples a channel, it holds {held}",
         )
-    if kind == "OGG" and not _ogg_ends(path):
+    if kind == "OGG" and not ogg_ends(path):
         raise RecordingError(
             recording, f"the audio file '{path}' is truncated: its last Ogg page is not marked as the end"
         )
     for part in _CUT_SHORT.finditer(log):
         size, there = int(part[1]), int(part[2])
-        if there < size < _UNKNOWN_LENGTH:
+        if there < size < UNKNOWN_LENGTH:
             raise RecordingError(
                 recording,
                 f"the audio file '{path}' is truncated: its header promises {size} bytes, it holds {there}",
@@ -144,23 +199,10 @@ def _refuse_wrong_riff(path: Path, recording: str, *, held: int, log: str) -> No
             f"the audio file '{path}' has a wrong header: with {size} bytes for a sample of all channels and "
             f"{there} bytes of data it cannot hold {held} samples a channel",
         )
-    junk = _RIFF_JUNK.search(log)
-    if junk and path.stat().st_size - int(junk[1]) > _PADDING:
+    junk = riff_junk(path)
+    if junk and (junk.inside or junk.size > _PADDING):
         raise RecordingError(
             recording,
             f"the audio file '{path}' has a wrong header: it ends the data after {held} samples a channel, "
-            f"and what follows from byte {junk[1]} is no chunk",
+            f"and what follows from byte {junk.position} is no chunk",
         )
-
-
-def _ogg_ends(path: Path) -> bool:
-    """Whether the last page of an Ogg file is whole and marked as the last one (RFC 3533, section 6)."""
-    with path.open("rb") as file:
-        # A page takes at most 65,307 bytes.
-        file.seek(max(0, path.stat().st_size - 2 * 65_307))
-        _, mark, page = file.read().rpartition(b"OggS")
-    if not mark or len(page) < 23:
-        return False
-    segments = page[23 : 23 + page[22]]
-    whole = len(segments) == page[22] and len(page) >= 23 + len(segments) + sum(segments)
-    return whole and bool(page[1] & 4)

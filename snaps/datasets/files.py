@@ -12,10 +12,14 @@ from typing import Any, Protocol, overload
 import numpy as np
 
 from snaps.datasets.annotation import Annotation, check_tiers
-from snaps.datasets.audio import read_audio
+from snaps.datasets.audio import MOST_AUDIO_BYTES, read_audio
+from snaps.datasets.paths import require_file
 from snaps.datasets.recording import Recording
 from snaps.datasets.spectrogram import N_MELS, SETTINGS, STEP, mel_frequencies, mel_spectrogram
 from snaps.errors import InputError, RecordingError
+
+#: Bytes of the largest annotation that is read; hours of speech take a few million.
+MOST_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -103,8 +107,8 @@ class FileCorpus:
         """
         digest = hashlib.sha256(_canonical([self.settings, self.reader.options()]))
         for entry in self.entries:
-            files = {kind: _file_digest(path) for kind, path in entry.annotations.items()}
-            audio = None if entry.audio is None else _file_digest(entry.audio)
+            files = {kind: _file_digest(path, most=MOST_BYTES) for kind, path in entry.annotations.items()}
+            audio = None if entry.audio is None else _file_digest(entry.audio, most=MOST_AUDIO_BYTES)
             digest.update(_canonical([entry.id, dict(entry.attributes), audio, files, entry.problem is None]))
         return digest.hexdigest()
 
@@ -192,9 +196,10 @@ def read_text(path: Path, *, recording: str) -> str:
     Raises
     ------
     RecordingError
-        If the file cannot be read.
+        If the file cannot be read, is larger than 64 MiB, or has a NUL, which no text has.
     """
     try:
+        require_file(path, most=MOST_BYTES)
         raw = path.read_bytes()
     except OSError as error:
         raise RecordingError(recording, f"the annotation '{path}' cannot be read: {error.strerror or error}") from None
@@ -208,9 +213,14 @@ def read_text(path: Path, *, recording: str) -> str:
         encodings = ["utf-8-sig", "latin-1"]
     for encoding in encodings:
         try:
-            return raw.decode(encoding)
+            text = raw.decode(encoding)
         except UnicodeDecodeError:
             continue
+        before, nul, _ = text.partition("\0")
+        if nul:
+            line = before.count("\n") + 1
+            raise RecordingError(recording, f"the annotation '{path}' is damaged: it has a NUL in its line {line}")
+        return text
     raise RecordingError(recording, f"the annotation '{path}' is damaged: it is no text in UTF-16, as it claims")
 
 
@@ -218,9 +228,10 @@ def _canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, ensure_ascii=False).encode("utf-8", "surrogateescape") + b"\n"
 
 
-def _file_digest(path: Path) -> str | None:
+def _file_digest(path: Path, *, most: int) -> str | None:
     """SHA-256 of a file; None for one that cannot be read, which is said when its recording is read."""
     try:
+        require_file(path, most=most)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:

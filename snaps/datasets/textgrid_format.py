@@ -1,7 +1,8 @@
 """Praat's TextGrid text files, long and short form, read as Praat itself reads them.
 
 Praat takes strings, free-standing numbers and flags in their order, and ignores everything else. So the long
-form, with its ``xmin =`` and ``intervals [2]:``, and the short form are one format.
+form, with its ``xmin =`` and ``intervals [2]:``, and the short form are one format. Praat also ignores what follows
+the last tier; here that is an error, because it is what a size that is too small leaves over.
 """
 
 import re
@@ -9,12 +10,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from snaps.datasets.recording import Interval
+from snaps.errors import shown
 
 _TOKEN = re.compile(
     r"""
       "(?P<string>[^"]*(?:""[^"]*)*)"
     | (?P<comment>![^\r\n]*)
-    | (?<!\S)(?P<number>[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)(?!\S)
+    | (?<!\S)(?P<number>[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)(?!\S)
     | (?<!\S)(?P<flag><\w+>)(?!\S)
     | (?P<stray>")
     """,
@@ -48,7 +50,7 @@ def parse_textgrid(text: str) -> TextGrid:
     Raises
     ------
     TextGridError
-        If it is something else, ends early, or has another thing where a number or a label is due.
+        If it is something else, ends early or late, or has another thing where a number or a label is due.
 
     Examples
     --------
@@ -61,28 +63,32 @@ def parse_textgrid(text: str) -> TextGrid:
     tokens.number("start")
     tokens.number("end")
     if tokens.take("flag", "tiers' flag") != "<exists>":
+        tokens.end("its header")
         return TextGrid(tiers=(), point_tiers=())
     tiers, point_tiers = [], []
     for _ in range(tokens.count("number of tiers")):
         kind, name = tokens.string("class of a tier"), tokens.string("name of a tier")
-        tokens.number(f"start of the tier {name!r}")
-        tokens.number(f"end of the tier {name!r}")
-        size = tokens.count(f"size of the tier {name!r}")
+        tier = f"the tier {shown(name)}"
+        tokens.number(f"start of {tier}")
+        tokens.number(f"end of {tier}")
+        size = tokens.count(f"size of {tier}")
         if kind == "IntervalTier":
-            tiers.append((name, tuple(_intervals(tokens, name, size))))
+            tiers.append((name, tuple(_intervals(tokens, tier, size))))
         elif kind == "TextTier":
             for _ in range(size):
-                tokens.number(f"time in the tier {name!r}")
-                tokens.string(f"mark in the tier {name!r}")
+                tokens.number(f"time in {tier}")
+                tokens.string(f"mark in {tier}")
             point_tiers.append(name)
         else:
-            raise TextGridError(f"the tier {name!r} has the class {kind!r}; known are IntervalTier and TextTier")
+            raise TextGridError(f"{tier} has the class {shown(kind)}; known are IntervalTier and TextTier")
+    # A size that is too small would lose what lies behind.
+    tokens.end("its last tier")
     return TextGrid(tiers=tuple(tiers), point_tiers=tuple(point_tiers))
 
 
-def _intervals(tokens: "_Tokens", name: str, size: int) -> Iterator[Interval]:
+def _intervals(tokens: "_Tokens", tier: str, size: int) -> Iterator[Interval]:
     for number in range(1, size + 1):
-        where = f"of the interval {number} in the tier {name!r}"
+        where = f"of the interval {number} in {tier}"
         yield Interval(tokens.number(f"start {where}"), tokens.number(f"end {where}"), tokens.string(f"label {where}"))
 
 
@@ -97,8 +103,13 @@ class _Tokens:
         if match is None:
             raise TextGridError(f"it ends where the {due} is due")
         if match.lastgroup != kind:
-            raise TextGridError(f"it has {match[0][:40]!r} where the {due} is due")
+            raise TextGridError(f"it has {shown(match[0], limit=40)} where the {due} is due")
         return match[kind]
+
+    def end(self, last: str) -> None:
+        match = next(self._matches, None)
+        if match is not None:
+            raise TextGridError(f"it goes on behind {last} with {shown(match[0], limit=40)}")
 
     def string(self, due: str) -> str:
         return self.take("string", due).replace('""', '"')
@@ -108,6 +119,6 @@ class _Tokens:
 
     def count(self, due: str) -> int:
         number = self.number(due)
-        if number < 0 or number != int(number):
+        if not (number >= 0 and number.is_integer()):
             raise TextGridError(f"it has {number} where the {due} is due")
         return int(number)

@@ -1,10 +1,10 @@
 """Audio with Praat TextGrids, as forced aligners write them; LibriSpeech with its alignments among them."""
 
-import os
 import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -13,9 +13,10 @@ from typing import Any
 from snaps.datasets.annotation import Annotation
 from snaps.datasets.audio import AUDIO_SUFFIXES
 from snaps.datasets.files import Entry, FileCorpus, read_text
+from snaps.datasets.paths import exists, expand, walk_files
 from snaps.datasets.recording import Interval
 from snaps.datasets.textgrid_format import TextGrid, TextGridError, parse_textgrid
-from snaps.errors import InputError, MissingFileError, RecordingError, one_of
+from snaps.errors import InputError, MissingFileError, RecordingError, one_line, one_of
 
 Relabel = Mapping[str, str | None]
 
@@ -69,12 +70,12 @@ def load_textgrids(
     MissingFileError
         If a folder does not exist.
     InputError
-        If there is no audio, or no TextGrid at all, or an option is none of those accepted.
+        If there is no audio, or no TextGrid at all, a folder cannot be read, or an option is none of those accepted.
 
     Notes
     -----
     Reading a recording raises a `RecordingError` if it has no TextGrid or several that fit, if that lacks a
-    tier or is damaged, if the audio is, or if an interval ends before it starts or starts after the audio.
+    tier or is damaged, if the audio is, or if an interval ends before it starts or lies outside the audio.
     Intervals that end after the audio are cut, and counted in `Recording.clipped`. Neighbours may overlap.
     """
     if not isinstance(tiers, Mapping) or not tiers or not all(_is_name(n) for p in tiers.items() for n in p):
@@ -86,16 +87,16 @@ def load_textgrids(
         raise InputError(f"tiers gives a tier the name {refused[0]!r}; it is taken, as are {one_of(_TAKEN)}")
     audio_root = _folder(root, "corpus")
     grid_root = audio_root if annotations is None else _folder(annotations, "annotations")
-    audio = [path for path in _walk(audio_root) if path.suffix.lower() in AUDIO_SUFFIXES]
+    audio = [path for path in walk_files(audio_root) if path.suffix.lower() in AUDIO_SUFFIXES]
     if not audio:
         raise InputError(f"'{audio_root}' holds no audio; accepted endings are {one_of(AUDIO_SUFFIXES)}")
-    grids = [path for path in _walk(grid_root) if path.suffix.lower() == ".textgrid"]
+    grids = [path for path in walk_files(grid_root) if path.suffix.lower() == ".textgrid"]
     if not grids:
         raise InputError(f"'{grid_root}' holds no TextGrids; accepted are files that end in .TextGrid")
     matched = _match(_below(audio_root, audio), _below(grid_root, grids))
     entries = [_entry(path, key, matched[key], relative=grid_root) for key, path in _below(audio_root, audio).items()]
     return FileCorpus(
-        name=f"textgrids-{audio_root.resolve().name}",
+        name=f"textgrids-{one_line(audio_root.resolve().name)}",
         entries=tuple(sorted(entries, key=lambda entry: entry.id)),
         reader=TextGridReader(tiers=dict(tiers), relabel=_relabel_by_tier(relabel, names)),
     )
@@ -147,8 +148,10 @@ class TextGridReader:
         path = entry.annotations["textgrid"]
         found = [intervals for own, intervals in grid.tiers if own == name]
         if len(found) != 1:
-            there = one_of(own for own, _ in grid.tiers)
-            points = f" (and the point tiers {one_of(grid.point_tiers)})" if grid.point_tiers else ""
+            there = one_of(own[:60] for own, _ in grid.tiers)
+            points = (
+                f" (and the point tiers {one_of(own[:60] for own in grid.point_tiers)})" if grid.point_tiers else ""
+            )
             number = "no interval tier" if not found else f"{len(found)} interval tiers"
             raise RecordingError(entry.id, f"'{path}' has {number} {name!r}; its interval tiers are {there}{points}")
         mapping = self.relabel.get(self.tiers[name], {})
@@ -160,34 +163,12 @@ def _is_name(value: object) -> bool:
 
 
 def _folder(path: str | Path, what: str) -> Path:
-    folder = Path(path).expanduser()
-    if not folder.exists():
+    folder = expand(path)
+    if not exists(folder):
         raise MissingFileError(f"the folder '{folder}' of the {what} does not exist")
     if not folder.is_dir():
         raise InputError(f"the {what} '{folder}' is a file; accepted is a folder")
     return folder
-
-
-def _walk(root: Path) -> list[Path]:
-    """All files below a folder; linked folders are entered too, but each folder once, so that loops end."""
-    files: list[Path] = []
-    seen: set[Path] = set()
-    queue = [root]
-    while queue:
-        linked: list[Path] = []
-        for start in sorted(queue):
-            for folder, below, names in os.walk(start):
-                real = Path(folder).resolve()
-                # A link to a folder above the root leads out of the corpus, and back into it.
-                if real in seen or (Path(folder) != root and root.resolve().is_relative_to(real)):
-                    below.clear()
-                    continue
-                seen.add(real)
-                below[:] = [name for name in below if not name.startswith(".")]
-                linked += [link for name in below if (link := Path(folder, name)).is_symlink()]
-                files += [Path(folder, name) for name in names if not name.startswith(".")]
-        queue = linked
-    return files
 
 
 def _below(root: Path, paths: Iterable[Path]) -> dict[str, Path]:
@@ -257,10 +238,12 @@ def _entry(path: Path, key: str, match: _Match, *, relative: Path) -> Entry:
     if librispeech:
         attributes["speaker"] = librispeech["speaker"]
         transcript = path.with_name(f"{librispeech['chapter']}.trans.txt")
-        if transcript.exists():
-            annotations["transcript"] = transcript
+        # A name of digits alone may be so long that this one is none.
+        with suppress(InputError):
+            if exists(transcript):
+                annotations["transcript"] = transcript
     elif folders:
-        attributes["speaker"] = folders[-1]
+        attributes["speaker"] = one_line(folders[-1])
     if len(match.grids) > 1:
         problem = f"'{path}' has several TextGrids that fit: {one_of(map(str, match.grids))}"
     elif match.rivals:
@@ -270,8 +253,7 @@ def _entry(path: Path, key: str, match: _Match, *, relative: Path) -> Entry:
     else:
         problem = f"'{path}' has no TextGrid in '{relative}'"
     # Names that are not in UTF-8 could be written into no file.
-    name = key.encode("utf-8", "backslashreplace").decode()
-    return Entry(id=name, audio=path, annotations=annotations, attributes=attributes, problem=problem)
+    return Entry(id=one_line(key), audio=path, annotations=annotations, attributes=attributes, problem=problem)
 
 
 def _relabel_by_tier(relabel: Relabel | Mapping[str, Relabel] | None, names: Sequence[str]) -> dict[str, Relabel]:

@@ -10,17 +10,20 @@ import numpy as np
 
 from snaps.datasets.annotation import Annotation
 from snaps.datasets.files import Entry, FileCorpus, read_text
+from snaps.datasets.paths import exists, expand, list_folder
 from snaps.datasets.recording import Interval
 from snaps.datasets.resampling import RATE
 from snaps.datasets.timit_symbols import FOLD_39, PHONES_61
-from snaps.errors import InputError, MissingFileError, RecordingError, one_of
+from snaps.errors import InputError, MissingFileError, RecordingError, one_line, one_of, shown
 
 SPLITS = ("test", "train")
 
+_ANY = re.compile(".*", re.DOTALL)
 _DIALECT = re.compile(r"dr\d+")
 _KINDS = {"phn": "phone", "wrd": "word", "txt": "text"}
 # Some copies put a RIFF file beside the original, and call it SA1.WAV.wav; the shortest name is the original.
-_FILE = re.compile(r"(?P<stem>.+?)\.(?P<kind>wav(?=\.wav$|$)|phn$|wrd$|txt$)(?:\.wav)?")
+_FILE = re.compile(r"(?P<stem>.+?)\.(?P<kind>wav(?=\.wav\Z|\Z)|phn\Z|wrd\Z|txt\Z)(?:\.wav)?", re.DOTALL)
+_SAMPLE = re.compile(r"[-+]?[0-9]{1,15}")
 
 
 def load_timit(
@@ -64,12 +67,13 @@ def load_timit(
     MissingFileError
         If `root` does not exist.
     InputError
-        If it is no TIMIT corpus, lacks the split, or an option is none of those accepted.
+        If it is no TIMIT corpus, lacks the split, has a folder that cannot be read, or an option is none of those
+        accepted.
 
     Notes
     -----
     Reading a recording raises a `RecordingError` if a file of it is missing or damaged, if a symbol is none
-    of the 61, or if an interval ends before it starts or starts after the audio. Intervals that end after the
+    of the 61, or if an interval ends before it starts or lies outside the audio. Intervals that end after the
     audio are cut, and counted in `Recording.clipped`.
     """
     if split is not None and split not in SPLITS:
@@ -81,7 +85,7 @@ def load_timit(
         raise InputError(
             f"dialect_sentences is {dialect_sentences!r}; accepted are 'keep', 'drop' and whole numbers from 0"
         )
-    base = _find_base(Path(root))
+    base = _find_base(expand(root))
     found = {name: folders for name, folders in _splits(base).items() if folders}
     wanted = SPLITS if split is None else (split,)
     entries = [entry for name in wanted for folder in found.get(name, ()) for entry in _list_split(folder, name)]
@@ -132,7 +136,7 @@ class TimitReader:
             if phone.label not in FOLD_39:
                 raise RecordingError(
                     entry.id,
-                    f"'{phn}' has the phone symbol {phone.label!r} in its interval {number}; "
+                    f"'{phn}' has the phone symbol {shown(phone.label)} in its interval {number}; "
                     f"accepted are TIMIT's 61: {one_of(PHONES_61, limit=61)}",
                 )
         if self.phones == 39:
@@ -146,20 +150,34 @@ class TimitReader:
 
 def _find_base(root: Path) -> Path:
     """Folder that holds the splits: the root, or a folder up to two levels below it."""
-    root = root.expanduser()
-    if not root.exists():
+    if not exists(root):
         raise MissingFileError(f"the corpus '{root}' does not exist")
     if not root.is_dir():
         raise InputError(f"the corpus '{root}' is a file; accepted is the folder of a TIMIT corpus")
-    level = [root]
-    for _ in range(3):
-        # A link beside the folder it points to is no second corpus.
-        bases = list({f.resolve(): f for f in reversed(level) if any(_splits(f).values())}.values())[::-1]
+    level = list_folder(root).folders
+    if any(_splits(root).values()):
+        return root
+    unreadable: list[InputError] = []
+    for _ in range(2):
+        found: dict[tuple[int, int], Path] = {}
+        below: list[Path] = []
+        for folder in level:
+            try:
+                listing = list_folder(folder)
+                # A link beside the folder it points to is no second corpus.
+                if any(_splits(folder).values()):
+                    found.setdefault(listing.identity, folder)
+                below += listing.folders
+            except InputError as error:
+                unreadable.append(error)
+        bases = list(found.values())
         if len(bases) > 1:
             raise InputError(f"'{root}' holds several TIMIT corpora, name one of them: {one_of(map(str, bases))}")
         if bases:
             return bases[0]
-        level = [child for folder in level for child in _folders(folder)]
+        level = tuple(below)
+    if unreadable:
+        raise unreadable[0]
     raise InputError(
         f"'{root}' is no TIMIT corpus: neither it nor a folder up to two levels below it has a folder TRAIN "
         "or TEST with dialect folders DR1 to DR8"
@@ -171,52 +189,68 @@ def _splits(folder: Path) -> dict[str, list[Path]]:
     return {
         split: [
             child
-            for child in _folders(folder)
-            if child.name.lower() == split and any(_DIALECT.fullmatch(f.name.lower()) for f in _folders(child))
+            for child in list_folder(folder).folders
+            if child.name.lower() == split
+            and any(_DIALECT.fullmatch(dialect.name.lower()) for dialect in list_folder(child).folders)
         ]
         for split in SPLITS
     }
 
 
-def _children(folder: Path) -> list[Path]:
-    try:
-        # Names with a leading dot are what file systems and archivers leave behind (._SA1.WAV).
-        return sorted(child for child in folder.iterdir() if not child.name.startswith("."))
-    except OSError:
-        return []
-
-
-def _folders(folder: Path) -> list[Path]:
-    return [child for child in _children(folder) if child.is_dir()]
-
-
 def _list_split(folder: Path, split: str) -> Iterator[Entry]:
-    for dialect in _folders(folder):
-        if _DIALECT.fullmatch(dialect.name.lower()):
-            for speaker in _folders(dialect):
-                yield from _list_speaker(speaker, split, dialect.name.lower())
+    for dialect in _folders(folder, _DIALECT):
+        for speaker in _folders(dialect):
+            yield from _list_speaker(speaker, split, dialect.name.lower())
+
+
+def _folders(folder: Path, names: re.Pattern[str] = _ANY) -> list[Path]:
+    """Folders of certain names in a folder; a link in the place of one has to lead to one, or to a file."""
+    listing = list_folder(folder)
+    for path in listing.files:
+        if names.fullmatch(path.name.lower()) and path in listing.links and not path.is_file():
+            list_folder(path)
+    return [path for path in listing.folders if names.fullmatch(path.name.lower())]
 
 
 def _list_speaker(folder: Path, split: str, dialect: str) -> Iterator[Entry]:
-    files: dict[str, dict[str, Path]] = {}
-    for path in sorted(_children(folder), key=lambda path: (len(path.name), path.name)):
+    files: dict[str, dict[str, list[Path]]] = {}
+    listing = list_folder(folder)
+    for path in sorted((*listing.folders, *listing.files), key=lambda path: (len(path.name), path.name)):
         match = _FILE.fullmatch(path.name.lower())
         if match:
-            files.setdefault(match["stem"], {}).setdefault(match["kind"], path)
-    speaker = folder.name.lower()
+            files.setdefault(match["stem"], {}).setdefault(match["kind"], []).append(path)
+    speaker = one_line(folder.name.lower())
     attributes = {"speaker": speaker, "dialect": dialect, "split": split}
     if speaker[0] in "fm":
         attributes["sex"] = speaker[0]
-    for stem, kinds in files.items():
-        audio = kinds.pop("wav", None)
+    for stem, found in files.items():
         # A lone text is no recording: speakers' folders may hold notes.
-        if audio is not None or kinds.keys() - {"txt"}:
+        if found.keys() != {"txt"}:
+            kinds = {kind: paths[0] for kind, paths in found.items()}
+            sentence = one_line(stem)
             yield Entry(
-                id=f"{split}/{dialect}/{speaker}/{stem}",
-                audio=audio,
+                id=f"{split}/{dialect}/{speaker}/{sentence}",
+                audio=kinds.pop("wav", None),
                 annotations=kinds,
-                attributes={**attributes, "sentence": stem},
+                attributes={**attributes, "sentence": sentence},
+                problem=next(filter(None, map(_rivals, found.values())), None),
             )
+
+
+def _rivals(paths: list[Path]) -> str | None:
+    """What is wrong where names differ by their case alone: two recordings, or two states of one."""
+    first, *others = paths
+    for path in others:
+        if path.name.lower() == first.name.lower() and not _is_same(path, first):
+            return f"'{first}' and '{path}' differ by the case of their names alone; accepted is one of them"
+    return None
+
+
+def _is_same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
 
 
 def _thin_dialect_sentences(entries: list[Entry], *, keep: int, seed: int) -> list[Entry]:
@@ -235,15 +269,13 @@ def _read_intervals(path: Path, recording: str) -> list[Interval]:
     for number, line in enumerate(read_text(path, recording=recording).splitlines(), start=1):
         if not line.strip():
             continue
-        parts = line.split(maxsplit=2)
-        try:
-            start, end, label = int(parts[0]), int(parts[1]), parts[2].strip().lower()
-        except (ValueError, IndexError):
+        start, end, label = [*line.split(maxsplit=2), "", "", ""][:3]
+        if not (_SAMPLE.fullmatch(start) and _SAMPLE.fullmatch(end) and label):
             raise RecordingError(
                 recording,
-                f"'{path}' has the line {number} {line.strip()[:60]!r}; accepted are two sample numbers and a label",
-            ) from None
-        intervals.append(Interval(start / RATE, end / RATE, label))
+                f"'{path}' has the line {number} {shown(line.strip())}; accepted are two sample numbers and a label",
+            )
+        intervals.append(Interval(int(start) / RATE, int(end) / RATE, label.strip().lower()))
     if not intervals:
         raise RecordingError(recording, f"the annotation '{path}' holds no intervals")
     return intervals

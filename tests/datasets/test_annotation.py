@@ -33,6 +33,11 @@ def test_overlaps_and_empty_intervals_stay_in_order() -> None:
     assert checked.clipped == 0
 
 
+def test_an_interval_may_reach_into_the_audio_from_before() -> None:
+    intervals = [(-0.5, 0.2, "a"), (-0.3, 0.0, "b"), (-1e-7, -1e-7, "c")]
+    assert check_tiers(annotation(*intervals), recording="a", duration=1.0).tiers["phoneme"] == intervals
+
+
 def test_rounding_is_no_fault() -> None:
     intervals = [(1.0, 1.4100000000000001, "a"), (1.41, 1.41, "b"), (1.4100000000000001, 1.41, "c")]
     checked = check_tiers(annotation(*intervals), recording="a", duration=1.41)
@@ -49,6 +54,8 @@ def test_rounding_is_no_fault() -> None:
             r"'SA1.PHN': the interval 'sh' .*\(1.1 s to 1.2 s\) starts after the end .* at 1 s",
         ),
         ((1.2, 1.1, "sh"), "ends before it starts"),
+        ((-0.3, -0.1, "sh"), r"the interval 'sh' .*\(-0.3 s to -0.1 s\) ends before the audio begins"),
+        ((0.5, 0.4, "s" * 100), r"the interval 's{60}…' of the tier"),
         ((0.0, float("inf"), "sh"), "not finite"),
         ((float("nan"), 0.3, "sh"), "not finite"),
     ],

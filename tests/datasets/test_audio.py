@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from snaps.datasets import read_audio
+from snaps.datasets import mel_spectrogram, read_audio
 from snaps.errors import RecordingError
 
 RAMP = (np.arange(16000) % 2000 / 4000).astype(np.float32)
@@ -178,3 +178,106 @@ def test_refuses_empty_missing_and_foreign_files(tmp_path: Path, write_sphere: C
     link.symlink_to(link)
     with pytest.raises(RecordingError, match=r"loop\.wav' cannot be read"):
         read_audio(link, recording="a")
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [
+        ("sample_count -i 16000\n", ""),
+        ("-i 16000\nsample_rate", "-i -16000\nsample_rate"),
+        ("count -i 16", "count -i x"),
+    ],
+)
+def test_sphere_without_a_count_may_be_cut(
+    tmp_path: Path, write_sphere: Callable[..., bytes], field: str, wrong: str
+) -> None:
+    path = tmp_path / "SA1.WAV"
+    header = write_sphere(RAMP)
+    path.write_bytes(header[:1024].replace(field.encode(), wrong.encode(), 1).ljust(1024) + header[1024:])
+    with pytest.raises(RecordingError, match=r"SA1\.WAV' has a wrong header: it has no sample_count"):
+        read_audio(path, recording="a")
+
+
+@pytest.mark.parametrize("size", [0, 512, 1023, 1025, 1536, "abc", ""])
+def test_sphere_header_of_a_size_that_is_none(tmp_path: Path, write_sphere: Callable[..., bytes], size: object) -> None:
+    path = tmp_path / "SA1.WAV"
+    whole = write_sphere(RAMP)
+    path.write_bytes(whole[:8] + f"{size:>7}\n".encode() + whole[16:])
+    with pytest.raises(RecordingError, match=r"SA1\.WAV' (has a wrong header|is truncated)"):
+        read_audio(path, recording="a")
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_riff_that_ends_its_data_too_early(tmp_path: Path, seed: int) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.random.default_rng(seed).uniform(-0.5, 0.5, 8000), 16000)
+    whole = path.read_bytes()
+    for length in (0, 1, 2, 3, 17, 64, 255, 12345, 15000, 15900, 15998):
+        path.write_bytes(whole[:40] + struct.pack("<I", length) + whole[44:])
+        with pytest.raises(RecordingError, match=r"a\.wav' (has a wrong header: it ends the data after|holds no samp)"):
+            read_audio(path, recording="a")
+
+
+@pytest.mark.parametrize("subtype", ["PCM_S8", "PCM_16", "PCM_24"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_flac_is_held_against_its_checksum(tmp_path: Path, subtype: str, channels: int) -> None:
+    path = tmp_path / "a.flac"
+    samples = np.random.default_rng(0).uniform(-1, 1, (8000, channels))
+    samples[:2] = [[-1.0], [1.0]]
+    soundfile.write(path, samples, 16000, subtype=subtype)
+    whole = path.read_bytes()
+    assert len(read_audio(path, recording="a").samples) == 8000
+    # Without a sum, as some programs leave it.
+    path.write_bytes(whole[:26] + bytes(16) + whole[42:])
+    assert len(read_audio(path, recording="a").samples) == 8000
+    for at, wrong in ((25, whole[25] - 1), (24, whole[24] // 2), (30, whole[30] ^ 1)):
+        path.write_bytes(whole[:at] + bytes([wrong]) + whole[at + 1 :])
+        with pytest.raises(
+            RecordingError, match=r"a\.flac' is damaged: its \d+ samples a channel are not those of its"
+        ):
+            read_audio(path, recording="a")
+
+
+@pytest.mark.parametrize("rate", [1, 999, 768_001, 2**31 - 1])
+def test_refuses_rates_that_no_speech_has(tmp_path: Path, rate: int) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, RAMP, 16000)
+    whole = path.read_bytes()
+    path.write_bytes(whole[:24] + struct.pack("<I", rate) + whole[28:])
+    with pytest.raises(RecordingError, match=rf"a\.wav' has {rate:,} samples a second; accepted are 1,000 to 768,000"):
+        read_audio(path, recording="a")
+
+
+@pytest.mark.parametrize("rate", [1000, 768_000])
+def test_slowest_and_fastest_rate(tmp_path: Path, rate: int) -> None:
+    soundfile.write(tmp_path / "a.wav", RAMP, rate)
+    assert len(read_audio(tmp_path / "a.wav", recording="a").samples) == -(-16000 * 16000 // rate)
+
+
+def test_few_bytes_that_unfold_to_days(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.flac"
+    soundfile.write(path, np.zeros(4_000_000), 16000)
+    assert path.stat().st_size < 20_000
+    monkeypatch.setattr("snaps.datasets.audio.MOST_SECONDS", 100)
+    with pytest.raises(RecordingError, match=r"a\.flac' is too long; accepted are at most 1,600,000 samples a channel"):
+        read_audio(path, recording="a")
+    monkeypatch.setattr("snaps.datasets.audio.MOST_SAMPLES", 1_000_000)
+    with pytest.raises(RecordingError, match="at most 1,000,000 samples a channel at 16,000 a second"):
+        read_audio(path, recording="a")
+
+
+def test_many_channels(tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    gains = np.linspace(-1, 2, 64)
+    soundfile.write(path, RAMP[:, None] * gains, 16000, subtype="FLOAT")
+    np.testing.assert_allclose(read_audio(path, recording="a").samples, RAMP * gains.mean(), atol=1e-6)
+
+
+@pytest.mark.parametrize("value", [3e38, -3e38, 2.2e9])
+def test_refuses_samples_that_no_spectrogram_can_hold(tmp_path: Path, value: float) -> None:
+    path = tmp_path / "a.wav"
+    soundfile.write(path, np.where(np.arange(8000) == 50, value, 0), 8000, subtype="FLOAT")
+    with pytest.raises(RecordingError, match=r"a\.wav' has samples of up to .*; full scale is 1, accepted are at most"):
+        read_audio(path, recording="a")
+    soundfile.write(path, np.full(8000, -(2.0**31)), 8000, subtype="FLOAT")
+    assert np.isfinite(mel_spectrogram(read_audio(path, recording="a").samples)).all()

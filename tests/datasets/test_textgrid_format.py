@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from time import thread_time as time_of_thread
 
 import pytest
 from hypothesis import given
@@ -96,6 +97,12 @@ def test_no_tiers() -> None:
         (MIXED.replace("-0.5", "nought"), "has '1.4100000000000001' where|has '\"a\"' where the end"),
         (MIXED.replace('"TextTier"', '"SpectrumTier"'), "class 'SpectrumTier'; known are"),
         (MIXED[:300], "ends where"),
+        (MIXED.replace("size = 0", "size = 1e999"), "has inf where the size of the tier 'empty'"),
+        (MIXED.replace("size = 3", "size = 2"), "goes on behind its last tier with '\"IntervalTier\"'"),
+        (MIXED.replace("size = 3", "size = 1e300"), "ends where the class of a tier is due"),
+        (MIXED + "12", "goes on behind its last tier with '12'"),
+        ('"ooTextFile"\n"TextGrid"\n0\n1\n<absent>\n1', "goes on behind its header with '1'"),
+        (MIXED.replace("empty", "e" * 1000) + "0", r"goes on behind"),
     ],
 )
 def test_refuses(text: str, sentence: str) -> None:
@@ -110,3 +117,35 @@ def test_any_text_is_read_or_refused(text: str) -> None:
             parse_textgrid(whole)
         except TextGridError:
             continue
+
+
+def test_a_size_that_is_no_number_loses_no_interval(write_textgrid: Callable[..., str]) -> None:
+    """The next number, which is the first interval's start, would be the size, and the tier empty."""
+    whole = write_textgrid({"phones": [(0.0, 0.5, "a"), (0.5, 1.0, "b")]})
+    for size in ("NaN", "", "two", "1"):
+        with pytest.raises(TextGridError, match="goes on behind its last tier|where the"):
+            parse_textgrid(whole.replace("intervals: size = 2", f"intervals: size = {size}"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        MIXED + "! " + "1" * 400_000 + "x",
+        "1" * 400_000 + "x" + MIXED,
+        ("1" * 2000 + "x ") * 200 + MIXED,
+    ],
+)
+def test_long_texts_take_no_time(text: str) -> None:
+    begun = time_of_thread()
+    parse_textgrid(text)
+    assert time_of_thread() - begun < 2
+
+
+def test_a_long_name_takes_no_time_for_every_interval(write_textgrid: Callable[..., str]) -> None:
+    text = write_textgrid({"n" * 200_000: [(0.0, 1.0, "a")] * 5000})
+    begun = time_of_thread()
+    assert len(parse_textgrid(text).tiers[0][1]) == 5000
+    assert time_of_thread() - begun < 2
+    with pytest.raises(TextGridError) as caught:
+        parse_textgrid(text + "0 " + '"' * 3)
+    assert len(str(caught.value)) < 200

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from snaps.datasets import FOLD_39, PHONES_61, load_timit
-from snaps.errors import InputError, MissingFileError, RecordingError
+from snaps.errors import InputError, MissingFileError, RecordingError, one_line
 
 
 def test_one_recording(timit_tree) -> None:
@@ -126,6 +126,12 @@ def test_intervals_after_the_audio_are_clipped_and_counted(timit_tree) -> None:
         ({"phn": "\n"}, r"SA1\.PHN' holds no intervals"),
         ({"txt": "0 16000\n"}, None),
         ({"txt": " \n"}, r"SA1\.TXT' is empty"),
+        ({"phn": f"0 {'9' * 400} h#\n"}, r"SA1\.PHN' has the line 1 '0 9{58}…'; accepted are two sample numbers"),
+        ({"phn": "0 1_600 h#\n"}, r"SA1\.PHN' has the line 1 '0 1_600 h#'; accepted are two sample numbers"),
+        ({"phn": "0 nan h#\n"}, r"SA1\.PHN' has the line 1 '0 nan h#'; accepted are two sample numbers"),
+        ({"phn": f"0 80 {'h' * 999}\n"}, r"SA1\.PHN' has the phone symbol 'h{60}…' in its interval 1; accepted"),
+        ({"phn": "0 80\0 h#\n"}, r"SA1\.PHN' is damaged: it has a NUL in its line 1"),
+        ({"wrd": "0 80 she\n80 90 h\0d\n"}, r"SA1\.WRD' is damaged: it has a NUL in its line 2"),
         ({"phn": None}, r"SA1\.WAV' has no phone annotation \(\.PHN\) beside it"),
         ({"wrd": None}, r"SA1\.WAV' has no word annotation \(\.WRD\) beside it"),
         ({"txt": None}, r"SA1\.WAV' has no text annotation \(\.TXT\) beside it"),
@@ -143,6 +149,39 @@ def test_bad_annotation(timit_tree, damage: dict[str, str | None], sentence: str
         corpus[0]
     assert caught.value.recording == "train/dr1/fcjf0/sa1"
     assert str(timit_tree.root) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["SA\n1", "two words", "a..b", "qu\"o'te", "caf\udce9", "\u2028", "SA1.wav.b"])
+def test_names_of_any_kind(timit_tree, name: str) -> None:
+    timit_tree.add(f"TRAIN/DR1/{name}/{name}")
+    (recording,) = list(load_timit(timit_tree.root)) if "\udce9" not in name else [load_timit(timit_tree.root)]
+    named = recording.ids[0] if "\udce9" in name else recording.id
+    expected = one_line(name.lower())
+    assert named == f"train/dr1/{expected}/{expected}" and named.isprintable()
+
+
+def test_names_that_differ_by_case_alone(timit_tree) -> None:
+    timit_tree.add("TRAIN/DR1/FCJF0/SA1")
+    stem = timit_tree.add("TRAIN/DR1/FCJF0/SA2")
+    sound = stem.with_name("sa2.WAV")
+    sound.symlink_to(stem.with_name("SA2.WAV"))
+    corpus = load_timit(timit_tree.root)
+    assert [recording.id for recording in corpus] == ["train/dr1/fcjf0/sa1", "train/dr1/fcjf0/sa2"]
+    sound.unlink()
+    sound.write_bytes(stem.with_name("SA2.WAV").read_bytes())
+    corpus = load_timit(timit_tree.root)
+    assert corpus[0].id == "train/dr1/fcjf0/sa1"
+    with pytest.raises(RecordingError, match=r"SA2\.WAV' and '.*sa2\.WAV' differ by the case of their names alone"):
+        corpus[1]
+
+
+def test_annotation_that_is_too_large(timit_tree) -> None:
+    with timit_tree.add().with_name("SA1.WRD").open("r+b") as file:
+        file.truncate(1 << 40)
+    corpus = load_timit(timit_tree.root)
+    assert corpus.fingerprint
+    with pytest.raises(RecordingError, match=r"SA1\.WRD' cannot be read: it holds 1,099,511,627,776 bytes, and accep"):
+        corpus[0]
 
 
 def test_bad_audio(timit_tree) -> None:

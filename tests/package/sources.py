@@ -8,42 +8,65 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "snaps"
 #: Folders with sources of our own.
-FOLDERS = ("snaps", "tests", "benchmarks", "docs", "notebooks")
+FOLDERS = ("snaps", "tests", "benchmarks", "fuzzing", "docs", "notebooks")
 #: Modules that can run code which a file holds, or hand objects over as pickles.
 UNPICKLERS = frozenset(
-    {
-        *(
-            "pickle",
-            "cPickle",
-            "_pickle",
-            "pickletools",
-            "dill",
-            "cloudpickle",
-            "joblib",
-            "shelve",
-            "marshal",
-            "jsonpickle",
-        ),
-        *("pandas.io.pickle", "sklearn.externals", "numcodecs.pickles", "torch.package", "torch.serialization", "imp"),
-        *("multiprocessing.connection", "multiprocessing.managers", "multiprocessing.shared_memory", "xmlrpc", "code"),
-        *("yaml", "ruamel", "runpy", "hickle", "klepto", "diskcache", "zodb", "copyreg", "codeop"),
-    }
+    [
+        "pickle",
+        "cPickle",
+        "_pickle",
+        "pickletools",
+        "dill",
+        "cloudpickle",
+        "joblib",
+        "shelve",
+        "marshal",
+        "jsonpickle",
+        "pandas.io.pickle",
+        "sklearn.externals",
+        "numcodecs.pickles",
+        "torch.package",
+        "torch.serialization",
+        "imp",
+        "multiprocessing.connection",
+        "multiprocessing.managers",
+        "multiprocessing.shared_memory",
+        "xmlrpc",
+        "code",
+        "yaml",
+        "ruamel",
+        "runpy",
+        "hickle",
+        "klepto",
+        "diskcache",
+        "zodb",
+        "copyreg",
+        "codeop",
+    ]
 )
 #: Calls that run code from a text, or load objects as pickles, by the end of their names.
 UNSAFE_CALLS = frozenset(
-    {
-        *(
-            "read_pickle",
-            "to_pickle",
-            "load_from_checkpoint",
-            "load_module",
-            "exec_module",
-            "read_hdf",
-            "SourceFileLoader",
-        ),
-        *("LoadFromCheckpoint", "PackageImporter", "hub.load", "jit.load", "load_state_dict_from_url", "unsafe_load"),
-        *("full_load", "add_safe_globals", "safe_globals", "load_workbook", "fromregex", "spec_from_file_location"),
-    }
+    [
+        "read_pickle",
+        "to_pickle",
+        "load_from_checkpoint",
+        "load_module",
+        "exec_module",
+        "read_hdf",
+        "SourceFileLoader",
+        "LoadFromCheckpoint",
+        "PackageImporter",
+        "hub.load",
+        "jit.load",
+        "load_state_dict_from_url",
+        "unsafe_load",
+        "full_load",
+        "add_safe_globals",
+        "safe_globals",
+        "load_workbook",
+        "fromregex",
+        "spec_from_file_location",
+    ]
 )
 #: Functions of Python itself that run a text.
 RUNNERS = frozenset({"eval", "exec", "compile", "__import__"})

@@ -60,7 +60,7 @@ def imported(*folders: str) -> set[str]:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [str(node.module)] if isinstance(node, ast.ImportFrom) else []
             modules |= {name.partition(".")[0] for name in names}
-    return modules - set(sys.stdlib_module_names) - {"snaps", "tests"}
+    return modules - set(sys.stdlib_module_names) - {"snaps", "tests", "fuzzing"}
 
 
 def test_environment_and_pyproject_list_the_same() -> None:

@@ -1,0 +1,1 @@
+"""Coverage-guided fuzzing of the corpus readers; it needs the package with its extra ``fuzz``."""
