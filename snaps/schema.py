@@ -90,12 +90,18 @@ def validate_dataset(dataset: xr.Dataset, where: str = "the profiles") -> None:
     """
     for name, dims in REQUIRED.items():
         if name not in dataset.data_vars:
-            raise InputError(f"{where} lack the variable {name!r}; they have {sorted(map(str, dataset.data_vars))}")
+            raise InputError(
+                f"{where} lack the variable {name!r}; they have {shortened(sorted(map(str, dataset.data_vars)))}"
+            )
         if dataset[name].dims != dims:
-            raise InputError(f"in {where} the variable {name!r} has the dimensions {dataset[name].dims}, not {dims}")
+            raise InputError(
+                f"in {where} the variable {name!r} has the dimensions {shortened(dataset[name].dims)}, not {dims}"
+            )
     for name, dims in OPTIONAL.items():
         if name in dataset.data_vars and dataset[name].dims != dims:
-            raise InputError(f"in {where} the variable {name!r} has the dimensions {dataset[name].dims}, not {dims}")
+            raise InputError(
+                f"in {where} the variable {name!r} has the dimensions {shortened(dataset[name].dims)}, not {dims}"
+            )
     for name in (GROUP, LAG):
         if name not in dataset.coords:
             raise InputError(f"{where} lack the coordinate {name!r}")
@@ -105,9 +111,13 @@ def validate_dataset(dataset: xr.Dataset, where: str = "the profiles") -> None:
             )
     for name in (*REQUIRED, *OPTIONAL, LAG, FREQUENCY):
         if name in dataset.variables and dataset[name].dtype.kind not in "iuf":
-            raise InputError(f"in {where} {name!r} is of the type {dataset[name].dtype}; accepted are numbers")
+            raise InputError(
+                f"in {where} {name!r} is of the type {shortened(dataset[name].dtype)}; accepted are numbers"
+            )
     if FREQUENCY in dataset.variables and dataset[FREQUENCY].dims != (UNIT,):
-        raise InputError(f"in {where} {FREQUENCY!r} has the dimensions {dataset[FREQUENCY].dims}, not {(UNIT,)}")
+        raise InputError(
+            f"in {where} {FREQUENCY!r} has the dimensions {shortened(dataset[FREQUENCY].dims)}, not {(UNIT,)}"
+        )
 
 
 def validate_tree(tree: xr.DataTree, where: str = "the file") -> None:
@@ -150,7 +160,9 @@ def _validate_attributes(attributes: Mapping[Any, Any], kinds: "Mapping[str, Kin
         if name not in attributes:
             continue
         value = attributes[name]
-        if name in (*JSON_ATTRIBUTES, LEFT_OUT) and (name != "aligner" or str(value)[:1] in ("{", "[")):
+        # A layer may say its aligner's name alone.
+        named = kinds is NODE_ATTRIBUTES and name == "aligner" and str(value)[:1] not in ("{", "[")
+        if name in (*JSON_ATTRIBUTES, LEFT_OUT) and not named:
             value = decode_attribute(attributes, name, where)
         if not accepts(value):
             raise InputError(f"the attribute {name!r} of {where} is {shortened(repr(value))}; accepted is {accepted}")
@@ -181,7 +193,7 @@ def decode_attribute(attributes: Mapping[Any, Any], name: str, where: str = "the
         If the attribute is missing or is no JSON text.
     """
     if name not in attributes:
-        raise InputError(f"{where} lacks the attribute {name!r}; it has {sorted(map(str, attributes))}")
+        raise InputError(f"{where} lacks the attribute {name!r}; it has {shortened(sorted(map(str, attributes)))}")
     value = attributes[name]
     if not isinstance(value, str):
         return value

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -97,7 +98,8 @@ def _write_unsealed_store(path: Path) -> object:
 
 
 def _write_store_3(path: Path) -> object:
-    return profiles().to_zarr(path, zarr_format=3, consolidated=False)
+    with warnings.catch_warnings(action="ignore"):
+        return profiles().to_zarr(path, zarr_format=3, consolidated=False)
 
 
 def _write_unsealed_netcdf(path: Path) -> object:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -48,14 +49,15 @@ def changed_attribute(ending: str, how: Any, folder: Path) -> None:
         tree = profiles()
         node = tree if at_root else tree["phoneme/conv1"]
         name = data.draw(st.sampled_from(ROOT_NAMES if at_root else list(NODE_ATTRIBUTES)))
-        value = data.draw(st.sampled_from(VALUES))
+        # netCDF holds no truth values.
+        value = data.draw(st.sampled_from(VALUES).filter(lambda value: ending == "zarr" or not isinstance(value, bool)))
         node.attrs = {**node.attrs, name: stored(value)}
         if data.draw(st.integers(0, 9)) == 0:
             del node.attrs[name]
         write(tree, path)
         answer = shared_reader().read(kind, path, whole_files()[kind])
         assert answer.outcome in ("same", "other", "sentence"), (name, value, answer)
-        if answer.outcome == "other":
+        if how is LONG and answer.outcome == "other":
             # What passes validation can be shown.
             write_report(open_profiles(path), folder / "report.html", overwrite=True)
 
@@ -94,15 +96,15 @@ def test_attributes_of_other_types_at_length(ending: str, tmp_path: Path) -> Non
         ("step", math.nan, "accepted is a number above 0"),
         ("step", 0, "accepted is a number above 0"),
         ("created", 3, "accepted is a text"),
+        ("aligner", "Unaligned", "is not JSON text"),
         ("schema", 3, "its attribute 'schema' is 3"),
         ("schema_version", 1.0, "accepted are whole numbers from 1"),
         ("schema_version", True, "accepted are whole numbers from 1"),
     ],
 )
 def test_sentences(name: str, value: Any, told: str, tmp_path: Path) -> None:
-    tree = profiles()
-    tree.attrs = {**tree.attrs, name: stored(value)}
-    write(tree, tmp_path / "p.zarr")
+    file = shutil.copytree(whole_files()["Zarr without digest"], tmp_path / "p.zarr") / ".zattrs"
+    file.write_text(json.dumps({**json.loads(file.read_text()), name: stored(value)}))
     with pytest.raises(InputError, match=r"p\.zarr") as raised:
         open_profiles(tmp_path / "p.zarr")
     assert told in str(raised.value)

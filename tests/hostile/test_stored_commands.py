@@ -41,14 +41,23 @@ def replaced_by(impostor: str) -> Callable[[Path], None]:
     return replace
 
 
+def long(*values: object) -> object:
+    return pytest.param(*values, marks=pytest.mark.campaign)
+
+
 @pytest.mark.parametrize(
     ("command", "kind", "damage", "told"),
     [
         (["report", "FILE", "--out", "OUT"], "netCDF", cut, "is not a profiles file"),
-        (["report", "FILE", "--out", "OUT"], "Zarr", nested_attribute, "'model'"),
+        long(["report", "FILE", "--out", "OUT"], "Zarr", nested_attribute, "'model'"),
         (["cluster", "FILE", "--group", "phoneme", "--out", "OUT"], "Zarr", missing_counts, "damaged"),
-        (["cluster", "FILE", "--group", "phoneme", "--out", "OUT"], "netCDF", replaced_by("pipe"), "is not a profiles"),
-        (
+        long(
+            ["cluster", "FILE", "--group", "phoneme", "--out", "OUT"],
+            "netCDF",
+            replaced_by("pipe"),
+            "is not a profiles",
+        ),
+        long(
             ["compare", "one=FILE", "other=FILE", "--out", "OUT"],
             "netCDF",
             replaced_by("picture"),

@@ -6,14 +6,18 @@ import shutil
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import h5py
 import numpy as np
+import psutil
 import pytest
 from numcodecs import Blosc, VLenUTF8, Zstd
 
+from snaps.errors import InputError
 from snaps.models.sealed import BEGIN
+from snaps.profiles import open_profiles
 from tests.hostile.stored_kinds import KINDS
 from tests.hostile.stored_reader import Answer, shared_reader, whole_files
 
@@ -156,16 +160,13 @@ def lying_blosc() -> bytes:
     ],
     ids=lambda value: "chunk" if callable(value) else str(value)[:60],
 )
-@pytest.mark.parametrize("kind", ["Zarr", "Zarr without digest"])
-def test_arrays_of_a_store(
-    kind: str, changed: dict[str, Any], chunk: Callable[[], bytes] | None, tmp_path: Path
-) -> None:
-    path = shutil.copytree(whole_files()[kind], tmp_path / KINDS[kind].ending)
+def test_arrays_of_a_store(changed: dict[str, Any], chunk: Callable[[], bytes] | None, tmp_path: Path) -> None:
+    path = shutil.copytree(whole_files()["Zarr without digest"], tmp_path / "u.zarr")
     array = path / "phoneme/conv1/saliency"
     (array / ".zarray").write_text(json.dumps({**json.loads((array / ".zarray").read_text()), **changed}))
     if chunk is not None:
         (array / "0.0.0").write_bytes(chunk())
-    sentence(kind, path)
+    sentence("Zarr without digest", path)
 
 
 @pytest.mark.parametrize("told", [2**31 - 1, 2**32 - 1, 4])
@@ -237,9 +238,17 @@ def complex_values(file: h5py.File) -> None:
         complex_values,
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("kind", ["netCDF", "netCDF without digest"])
-def test_netcdf_files(kind: str, change: Callable[[h5py.File], None], tmp_path: Path) -> None:
-    path = shutil.copy(whole_files()[kind], tmp_path / KINDS[kind].ending)
+def test_netcdf_files(change: Callable[[h5py.File], None], tmp_path: Path) -> None:
+    path = shutil.copy(whole_files()["netCDF without digest"], tmp_path / "u.nc")
     with h5py.File(path, "r+") as file:
         change(file)
-    sentence(kind, Path(path))
+    sentence("netCDF without digest", Path(path))
+
+
+@pytest.mark.parametrize("kind", ["Zarr", "netCDF"])
+def test_more_values_than_memory_is_free(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = whole_files()[kind]
+    assert open_profiles(path)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=100))
+    with pytest.raises(InputError, match=r"p\.(zarr|nc)' holds .* GiB of values, and 0\.0 GiB are free"):
+        open_profiles(path)
