@@ -21,6 +21,7 @@ from snaps.responses import (
     Target,
     UnitsError,
     arithmetic,
+    check_weights,
     evaluating,
     keeping_freed_memory,
     make_responder,
@@ -142,6 +143,7 @@ def open_session(
         if unknown:
             also = "'predicted', a callable, or one of " if option == "target" else ""
             raise InputError(f"{option} names {unknown[0]!r}; accepted are {also}the symbols {one_of(names)}")
+    check_weights(model)
     home = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     away = home if device is None else _device(device)
     with ExitStack() as settings:
