@@ -155,6 +155,8 @@ def compare_aligners(
             evaluation.add(recording)
         if evaluation.responder is None or evaluation.step is None:
             raise InputError("the corpus has no recording that can be read, so there is no alignment to evaluate")
+        if not any(sum(counts.frames) for counts in evaluation.counts.values()):
+            raise InputError("no frame is left to judge: all are ignored, too short or not finite")
         found = xr.concat(
             [
                 counts.result(step=evaluation.step, matched=matched, repeats=repeats, seed=seed)

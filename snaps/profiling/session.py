@@ -137,6 +137,9 @@ def open_session(
         raise InputError(
             f"the network {type(model).__name__} does not name its outputs: give symbols, one name an output"
         )
+    strange = [symbol for symbol in names if not isinstance(symbol, str) or not symbol or names.count(symbol) > 1]
+    if strange or isinstance(symbols, str):
+        raise InputError(f"symbols are {one_of(names)}; accepted is a sequence of texts that differ and are not empty")
     ignored = tuple(getattr(model, "ignored_symbols", ()) if ignore is None else ignore)
     for option, chosen in (("ignore", ignored), ("target", () if callable(target) else (target,))):
         unknown = [symbol for symbol in chosen if symbol not in names and (option, symbol) != ("target", "predicted")]

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from snaps.errors import InputError, one_of
 from snaps.responses.geometry import FrameGrid, LayerGeometry
-from snaps.responses.readiness import made_up_input, same_output
+from snaps.responses.readiness import made_up_input, same_output, type_of_weights
 from snaps.responses.responses import LayerResponse, Piece, SaliencyMethod, Target
 from snaps.responses.taps import RunError, Taps, tap
 
@@ -51,9 +51,8 @@ class GraphResponder:
 
     def play(self, features: Float[Tensor, "unit step"]) -> Iterator[Piece]:
         """Play a recording, in one piece."""
-        weights = next(self.model.parameters(), features)
         # (frame, unit, step), a view
-        frames = features.to(weights.dtype).unfold(-1, self.grid.steps, self.grid.hop).movedim(1, 0)
+        frames = self._fitting(features).unfold(-1, self.grid.steps, self.grid.hop).movedim(1, 0)
         run = frames[..., self.grid.offset : self.grid.offset + self.run_steps]
         yield GraphPiece(self, run, self.score(run))
 
@@ -61,7 +60,8 @@ class GraphResponder:
     def score(self, frames: Float[Tensor, "frame unit step"]) -> Float[Tensor, "frame symbol"]:
         """Logits of frames, from what is run of them."""
         with tap(self.model, ("logits",)) as taps:
-            runs = [middle_step(taps.run(batch)).float() for batch in frames.split(self.batch_size)]
+            batches = self._fitting(frames).split(self.batch_size)
+            runs = [middle_step(taps.run(batch)).float() for batch in batches]
         sizes = {run.shape[1] for run in runs}
         if len(sizes) > 1:
             raise InputError(
@@ -75,7 +75,11 @@ class GraphResponder:
     ) -> Iterator[LayerResponse]:
         """Responses of every tapped layer to frames, from what is run of them."""
         numbers = torch.arange(len(frames), device=frames.device)
-        return GraphPiece(self, frames, frames.new_empty(0, 0)).respond(numbers, target, methods)
+        return GraphPiece(self, self._fitting(frames), frames.new_empty(0, 0)).respond(numbers, target, methods)
+
+    def _fitting(self, features: Tensor) -> Tensor:
+        """Features in the type of the network's weights."""
+        return features.to(type_of_weights(self.model))
 
 
 @dataclass(frozen=True, eq=False)

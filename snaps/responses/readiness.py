@@ -105,7 +105,12 @@ def made_up_input(model: nn.Module, shape: Sequence[int]) -> Tensor:
     """Values between -1 and 1 that all differ, in the type and the place of a network's weights."""
     parameter = next(model.parameters(), torch.zeros(()))
     ramp = torch.linspace(-1, 1, math.prod(shape), device=parameter.device)
-    return ramp.view(*shape).to(parameter.dtype)
+    return ramp.view(*shape).to(type_of_weights(model))
+
+
+def type_of_weights(model: nn.Module) -> torch.dtype:
+    """The floating-point type of a network's first weights; single precision where there are none."""
+    return next((one.dtype for one in model.parameters() if one.is_floating_point()), torch.float32)
 
 
 def same_output(first: Any, second: Any) -> bool:
@@ -122,6 +127,18 @@ def largest(values: Tensor) -> Tensor:
     """Largest finite absolute value, or 0."""
     sizes = values.detach().abs().double().nan_to_num(0.0, 0.0, 0.0)
     return sizes.max() if sizes.numel() else sizes.new_zeros(())
+
+
+@contextmanager
+def unchanged_attributes(model: nn.Module) -> Iterator[None]:
+    """Put attributes of modules back that a network sets while it is traced."""
+    before = [(module, vars(module).copy()) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, attributes in before:
+            vars(module).clear()
+            vars(module).update(attributes)
 
 
 @contextmanager

@@ -95,6 +95,7 @@ def make_responder(
         measured = measure_layers(
             model, chosen, n_inputs=n_inputs, run_steps=frame_steps, frame_steps=frame_steps, strides=None
         )
+        _refuse_hooks(model, methods, n_inputs=n_inputs, steps=frame_steps)
         return GraphResponder(
             model, replace(grid, offset=0), measured, batch_size or _frames_at_once(measured, device), frame_steps
         )
@@ -112,6 +113,7 @@ def make_responder(
         measured = measure_layers(
             model, chosen, n_inputs=n_inputs, run_steps=run, frame_steps=grid.steps, strides=strides
         )
+        _refuse_hooks(model, methods, n_inputs=n_inputs, steps=run)
         return GraphResponder(
             model, replace(grid, offset=0) if pads else grid, measured, batch_size or _frames_at_once(measured, device),
             run,
@@ -123,6 +125,18 @@ def make_responder(
         raise InputError(f"responses of a stack of convolutions are computed from its weights, but {hook}; {other}")
     stack = _stack(model, chosen, n_inputs)  # once more, for hooks may have brought weights up to date
     return ConeResponder(stack.to(device), grid, tapped, batch_size or _frames_at_once(tapped, device), alone)
+
+
+def _refuse_hooks(model: nn.Module, methods: Sequence[SaliencyMethod], *, n_inputs: int, steps: int) -> None:
+    """Refuse hooks that a saliency method would pass over, because it takes the network apart."""
+    for method in methods:
+        if getattr(method, "passes_over_hooks", False):
+            hook = hook_in_the_way(model, n_inputs=n_inputs, steps=steps)
+            if hook is not None:
+                raise InputError(
+                    f"the saliency method {type(method).__name__} takes the network apart, but {hook}; accepted is a "
+                    "network without it"
+                )
 
 
 def _layers_of_methods(chosen: tuple[str, ...], methods: Sequence[SaliencyMethod], *, named: bool) -> tuple[str, ...]:

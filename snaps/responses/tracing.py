@@ -10,6 +10,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from snaps.errors import InputError
+from snaps.responses.readiness import unchanged_attributes, unchanged_buffers
 from snaps.responses.stack import Convolution, Elementwise, Operation, Rectifier, Scaling, Stack, fold
 from snaps.schema import LOGITS_LAYER
 
@@ -170,7 +171,8 @@ class LeafTracer(fx.Tracer):
 def _traced(model: nn.Module) -> Iterator[tuple[str | None, Link]]:
     kind = type(model).__name__
     try:
-        graph = LeafTracer().trace(model)
+        with unchanged_attributes(model), unchanged_buffers(model):
+            graph = LeafTracer().trace(model)
     except Exception as error:
         raise NotAStackError(f"{kind} cannot be traced as a sequence: {' '.join(str(error).split())}") from error
     modules = dict(model.named_modules())
