@@ -4,9 +4,37 @@ Every message is one sentence that names what was received, what is accepted, an
 the option that it is about. The command line turns these errors into exit status 2.
 """
 
+import re
+
+#: What is not seen, ends a line, turns the direction of what follows, or is no character at all.
+UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff]"
+)
+
+
+def legible(text: str, *, keep: str = "") -> str:
+    r"""Text of one line in which control characters and the like are written as Python writes them.
+
+    Parameters
+    ----------
+    text : str
+        Any text, such as a label or the name of a file.
+    keep : str
+        Characters that stay as they are.
+
+    Examples
+    --------
+    >>> print(legible("iy" + chr(10) + "<b>"))
+    iy\n<b>
+    """
+    return UNSEEN.sub(lambda found: found[0] if found[0] in keep else ascii(found[0])[1:-1], text)
+
 
 class InputError(ValueError):
     """The input or an option cannot be used as it is."""
+
+    def __init__(self, message: object = "") -> None:
+        super().__init__(legible(str(message)))
 
 
 class MissingFileError(InputError, FileNotFoundError):
@@ -35,7 +63,7 @@ class RecordingError(InputError):
     def __init__(self, recording: str, reason: str) -> None:
         super().__init__(reason)
         self.recording = recording
-        self.reason = reason
+        self.reason = str(self)
 
     def __reduce__(self) -> tuple[type["RecordingError"], tuple[str, str]]:
         """So that the error travels between processes."""

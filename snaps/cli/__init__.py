@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return run(list(sys.argv[1:] if arguments is None else arguments))
     except InputError as error:
-        sys.stderr.write(f"snaps: {' '.join(str(error).split())}\n")
+        sys.stderr.write(f"snaps: {error}\n")
         return 2
     except KeyboardInterrupt:
         sys.stderr.write("snaps: interrupted\n")
