@@ -15,6 +15,7 @@ from torch import nn
 
 from snaps.errors import InputError, MissingFileError, OutputExistsError
 from snaps.models.wav2letter import Wav2Letter
+from snaps.schema import json_text
 
 FORMAT = "neuron-snaps wav2letter"
 FORMAT_VERSION = 1
@@ -56,8 +57,8 @@ def save_model(
     described = {
         "format": FORMAT,
         "version": str(FORMAT_VERSION),
-        "config": json.dumps(model.config, ensure_ascii=False),
-        "metadata": json.dumps(dict(metadata or {}), ensure_ascii=False),
+        "config": json_text(model.config),
+        "metadata": json_text(dict(metadata or {})),
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,7 @@ from snaps.schema import (
     COVERAGE,
     GROUP,
     SALIENCY,
+    check_storable,
     decode_attribute,
     encode_attributes,
     validate_tree,
@@ -63,6 +64,7 @@ def save_profiles(profiles: xr.DataTree, path: str | os.PathLike[str], *, overwr
         raise InputError(f"save_profiles writes a whole profiles tree; received {type(profiles).__name__}")
     target = Path(path)
     tree = _ordered(profiles, "the tree to be saved")
+    check_storable(tree)
     refuse_existing(target, overwrite=overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")

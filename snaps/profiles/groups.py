@@ -21,6 +21,7 @@ from snaps.schema import (
     UNALIGNED,
     UNIT,
     dataset_of,
+    json_text,
 )
 
 #: Attribute of a dataset that lists, as JSON text, the groups that were left out of it.
@@ -126,7 +127,7 @@ def _filter_dataset(dataset: xr.Dataset, min_count: int) -> xr.Dataset:
 
 def _without(dataset: xr.Dataset, gone: list[str]) -> xr.Dataset:
     listed = sorted({*left_out(dataset), *gone})
-    return dataset.assign_attrs({LEFT_OUT: json.dumps(listed, ensure_ascii=False)}) if listed else dataset
+    return dataset.assign_attrs({LEFT_OUT: json_text(listed)}) if listed else dataset
 
 
 def _regroup_dataset(dataset: xr.Dataset, mapping: Mapping[str, str]) -> xr.Dataset:

@@ -26,7 +26,7 @@ from snaps.errors import InputError, one_of
 from snaps.profiling.parts import Part, Totals, blank, check_alike
 from snaps.profiling.session import Session
 from snaps.responses import LayerResponse, Piece, Responder, SaliencyMethod
-from snaps.schema import LOGITS_LAYER
+from snaps.schema import LOGITS_LAYER, check_name
 
 
 class Run:
@@ -83,6 +83,8 @@ class Run:
     def start(self, recording: Recording) -> None:
         """Decide about layers and shapes with the first recording, and estimate the profiles' size."""
         self.responder: Responder = self.session.responder(recording)
+        for geometry in self.responder.layers:
+            check_name(geometry.name, "the name of a layer")
         sizes = {geometry.name: geometry.units for geometry in self.responder.layers}
         self.kept_units = checked_units(self._units, sizes)
         self.shapes = {

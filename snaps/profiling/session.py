@@ -26,6 +26,7 @@ from snaps.responses import (
     keeping_freed_memory,
     make_responder,
 )
+from snaps.schema import check_text
 
 
 @dataclass
@@ -140,6 +141,8 @@ def open_session(
     strange = [symbol for symbol in names if not isinstance(symbol, str) or not symbol or names.count(symbol) > 1]
     if strange or isinstance(symbols, str):
         raise InputError(f"symbols are {one_of(names)}; accepted is a sequence of texts that differ and are not empty")
+    for symbol in names:
+        check_text(symbol, "one of the symbols")
     ignored = tuple(getattr(model, "ignored_symbols", ()) if ignore is None else ignore)
     for option, chosen in (("ignore", ignored), ("target", () if callable(target) else (target,))):
         unknown = [symbol for symbol in chosen if symbol not in names and (option, symbol) != ("target", "predicted")]
