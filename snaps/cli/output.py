@@ -127,8 +127,10 @@ def refuse_folder(out: Path, mark: str, *, command: str, overwrite: bool) -> Non
     OutputExistsError
         Naming the folder.
     """
-    if out.exists() and not overwrite:
+    if (out.exists() or out.is_symlink()) and not overwrite:
         raise OutputExistsError(f"{out} exists; give --overwrite to replace it")
+    if out.is_file():
+        raise OutputExistsError(f"{out} is a file, and `{command}` writes a folder; it is not replaced")
     if out.is_dir() and any(out.iterdir()) and not (out / mark).is_file():
         raise OutputExistsError(f"{out} is a folder that `{command}` did not write; it is not replaced")
 
@@ -136,13 +138,15 @@ def refuse_folder(out: Path, mark: str, *, command: str, overwrite: bool) -> Non
 @contextmanager
 def written_folder(out: Path) -> Iterator[Path]:
     """Give a folder to write to, which takes the place of `out` when all is written, and not before."""
+    # What is behind a link or two dots must not change while the folder that was there is taken away.
+    out = out.resolve() if out.name in ("", "..") else out.parent.resolve() / out.name
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as folder:
         unfinished = Path(folder) / "unfinished"
         unfinished.mkdir()
         yield unfinished
-        if out.is_dir():
-            shutil.rmtree(out)
-        elif out.exists():
+        if out.is_symlink():
             out.unlink()
+        elif out.is_dir():
+            shutil.rmtree(out)
         unfinished.rename(out)
