@@ -21,6 +21,7 @@ from snaps.experiments.page import draw
 from snaps.experiments.scales import SCALES, Recipe
 from snaps.models import Wav2Letter
 from snaps.profiles import open_profiles, save_profiles
+from snaps.profiles.files import in_its_place
 from snaps.profiling import compute_by_aligner, compute_profiles, evaluate_alignment
 
 #: Recordings of each of TIMIT's SA sentences that are kept, because everybody reads them (SNAP, section 4.1).
@@ -73,7 +74,7 @@ def run_reproduction(
     """
     if scale not in SCALES:
         raise InputError(f"scale is {scale!r}; accepted are {one_of(SCALES)}")
-    folder = Path(folder)
+    folder = in_its_place(Path(folder))
     _claim(folder, {"corpus": corpus, "scale": scale, "seed": seed}, overwrite=overwrite)
     made = Reproduction(folder, SCALES[scale], corpus)
     stages = Stages(made.seconds, total=3 + 3 * len(made.scale.recipes), progress=progress)

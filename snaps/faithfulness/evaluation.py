@@ -21,6 +21,7 @@ from snaps.faithfulness.flipping import PERCENTAGES, evaluate_flipping
 from snaps.faithfulness.nulls import evaluate_profiles
 from snaps.faithfulness.randomization import evaluate_randomization
 from snaps.faithfulness.sampling import FRAMES, Sample
+from snaps.profiles.files import in_its_place
 from snaps.profiling.reading import OnError, check_on_error
 from snaps.profiling.result import network_attributes
 from snaps.profiling.session import Session, open_session
@@ -194,13 +195,14 @@ def save_faithfulness(tree: xr.DataTree, path: str | os.PathLike[str], *, overwr
     if target.exists() and (not overwrite or target.is_dir()):
         raise OutputExistsError(f"{target} exists and is not replaced")
     target.parent.mkdir(parents=True, exist_ok=True)
+    target = in_its_place(target)
     partial_file = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         tree.to_netcdf(partial_file, engine="h5netcdf")
         partial_file.replace(target)
     finally:
         partial_file.unlink(missing_ok=True)
-    return target
+    return Path(path)
 
 
 def open_faithfulness(path: str | os.PathLike[str]) -> xr.DataTree:
@@ -222,7 +224,7 @@ def open_faithfulness(path: str | os.PathLike[str]) -> xr.DataTree:
     if not source.is_file():
         raise MissingFileError(f"there is no file {str(source)!r}")
     try:
-        with xr.open_datatree(source, engine="h5netcdf") as tree:
+        with xr.open_datatree(in_its_place(source), engine="h5netcdf") as tree:
             loaded = tree.load()
     except (OSError, ValueError, KeyError) as error:
         raise InputError(f"{source} cannot be read as a netCDF4 file: {error}") from None

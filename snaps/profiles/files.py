@@ -67,6 +67,7 @@ def save_profiles(profiles: xr.DataTree, path: str | os.PathLike[str], *, overwr
     check_storable(tree)
     refuse_existing(target, overwrite=overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
+    target = in_its_place(target)
     partial = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}.partial")
     try:
         _write(tree, partial, netcdf=_is_netcdf(target))
@@ -76,7 +77,7 @@ def save_profiles(profiles: xr.DataTree, path: str | os.PathLike[str], *, overwr
         _replace(partial, target)
     finally:
         _remove(partial)
-    return target
+    return Path(path)
 
 
 def open_profiles(path: str | os.PathLike[str]) -> xr.DataTree:
@@ -103,6 +104,7 @@ def open_profiles(path: str | os.PathLike[str]) -> xr.DataTree:
     if not source.exists():
         raise MissingFileError(f"there is no profiles file {str(source)!r}")
     where = f"the file {str(source)!r}"
+    source = in_its_place(source)
     if source.is_dir():
         _refuse_foreign_codecs(source)
         engine: dict[str, Any] = {"engine": "zarr", "chunks": None, "consolidated": False}
@@ -125,6 +127,11 @@ def open_profiles(path: str | os.PathLike[str]) -> xr.DataTree:
     for node in tree.leaves:
         _refuse_holes(node.to_dataset(), f"the profiles {node.path!r} of {where}")
     return tree
+
+
+def in_its_place(path: Path) -> Path:
+    """Absolute path of a file; Xarray would take ``~`` for a home, and Zarr two dots behind a link for a step back."""
+    return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
 
 
 def refuse_existing(path: Path, *, overwrite: bool) -> None:
