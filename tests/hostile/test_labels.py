@@ -32,7 +32,7 @@ from snaps.profiles import snap
 from snaps.report import Section, Table, write_comparison, write_report
 from tests.definitions.networks import randomised
 from tests.hostile.labels_evil import EVIL, UNSTORABLE, texts
-from tests.hostile.labels_pictures import PICTURED, pictures, tree_of
+from tests.hostile.labels_pictures import FEW, PICTURED, pictures, tree_of
 
 figures.draw_offscreen()
 SHORT = tuple(text for text in EVIL if len(text) < 1000)
@@ -144,23 +144,24 @@ def saved(picture: Axes | Figure, ending: str) -> bytes:
     return buffer.getvalue()
 
 
-def test_every_figure_draws_every_label(tmp_path: Path) -> None:
+@pytest.mark.parametrize("labels", [FEW, pytest.param(PICTURED, marks=pytest.mark.campaign)], ids=["few", "all"])
+def test_every_figure_draws_every_label(labels: tuple[str, ...]) -> None:
     """As SVG, which is XML, all of them; nothing is taken for a formula, left out of a legend, or ends a line."""
     known = {name for name in figures.__all__ if name.startswith("plot_")}
     seen = []
-    for name, picture in pictures(PICTURED):
+    for name, picture in pictures(labels):
         ET.fromstring(saved(picture, "svg"))
         shown = texts_of(picture)
         seen.append(name)
         if name in ("clustermap", "moved", "alignment", "aligners", "curves", "grid"):
-            missing = [label for label in map(drawn, PICTURED) if label not in shown]
+            missing = [label for label in map(drawn, labels) if label not in shown]
             assert not missing, (name, missing)
     assert len(seen) == 17
     # Those of frames and evidence name nothing but methods and titles; they have a test below.
     assert len(known) == len(seen) + 7
 
 
-@pytest.mark.parametrize("ending", ["png", "pdf"])
+@pytest.mark.parametrize("ending", [pytest.param("png", marks=pytest.mark.campaign), "pdf"])
 def test_pictures_of_dots_and_pages(ending: str) -> None:
     tree = tree_of(PICTURED)
     values = snap(tree["phoneme/input"])
@@ -195,7 +196,7 @@ def test_figures_of_evidence(method: str) -> None:
 
 
 @pytest.mark.campaign
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(text=texts)
 def test_any_text_is_drawn(text: str) -> None:
     with warnings.catch_warnings():
@@ -235,7 +236,7 @@ def test_json_has_the_same_text_on_any_terminal(encoding: str, monkeypatch: pyte
 
 def test_clusters_of_any_label_on_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     groups = tuple(text for text in EVIL if text != "nan")
-    snaps.save_profiles(tree_of(groups), tmp_path / "p.nc")
+    snaps.save_profiles(tree_of(groups, layers=("conv1",)), tmp_path / "p.nc")
     assert main(["cluster", str(tmp_path / "p.nc"), "--out", str(tmp_path / "out"), "--json", "--quiet"]) == 0
     json.loads(capsys.readouterr().out)
     table = pd.read_csv(tmp_path / "out/clusters.csv", keep_default_na=False, lineterminator="\n")
@@ -299,14 +300,15 @@ def on_page(text: str) -> str:
 
 
 def test_labels_are_text_on_the_page(tmp_path: Path) -> None:
-    plain = Parsed(write_report(tree_of(), tmp_path / "plain.html").read_text())
-    text = write_report(tree_of(EVIL), tmp_path / "evil.html", title=EVIL[0]).read_text(encoding="utf-8")
+    plain = Parsed(write_report(tree_of(layers=("conv1",)), tmp_path / "plain.html").read_text())
+    evil = tree_of(PICTURED, layers=("conv1",))
+    text = write_report(evil, tmp_path / "evil.html", title=EVIL[0]).read_text(encoding="utf-8")
     page = Parsed(text)
     assert page.elements - {"details", "summary"} <= plain.elements | {"span", "dl", "dt", "dd", "div"}
     assert page.attributes <= plain.attributes | {"style", "class"}
     assert "script" not in page.elements and not any(name.startswith("on") for name in page.attributes)
-    assert set(map(on_page, EVIL)) <= set(page.texts["label"])
-    assert set(map(on_page, EVIL)) <= set(page.texts["th"])
+    assert set(map(on_page, PICTURED)) <= set(page.texts["label"])
+    assert set(map(on_page, PICTURED)) <= set(page.texts["th"])
     assert page.texts["title"] == page.texts["h1"] == [EVIL[0]]
 
 
@@ -315,7 +317,7 @@ def test_names_are_text_on_the_page(tmp_path: Path) -> None:
     sections = [Section(text, [text, Table([text], [[text]], caption=text)]) for text in (*EVIL, *UNSTORABLE)]
     page = Parsed(
         write_report(
-            {name: tree_of(layers=("input", name), groupings=(name,)) for name in names[:1]},
+            {name: tree_of(layers=(name,), groupings=(name,)) for name in names[:1]},
             tmp_path / "names.html",
             sections=sections,
         ).read_text(encoding="utf-8")
@@ -326,6 +328,7 @@ def test_names_are_text_on_the_page(tmp_path: Path) -> None:
     assert set(map(on_page, names[:1])) <= set(page.texts["h2"])
 
 
+@pytest.mark.campaign
 def test_networks_are_text_on_the_page_of_a_comparison(tmp_path: Path) -> None:
     node = tree_of(EVIL[:6])["phoneme"]
     comparison = snaps.compare_models({EVIL[0]: node, EVIL[1]: node, EVIL[5]: node}, least=1, n_permutations=9)

@@ -199,7 +199,7 @@ def scaled_case(first: float, last: float) -> Any:
 
 
 @pytest.mark.parametrize("context", ["frame", "recording"])
-@pytest.mark.parametrize("rule", ["product", "signed-product", "mean"])
+@pytest.mark.parametrize("rule", ["product", pytest.param("signed-product", marks=pytest.mark.campaign), "mean"])
 @pytest.mark.parametrize(("first", "last"), [(1.0, 1e30), (1e19, 1e18), (1e30, 1.0), (5e36, 1.0)])
 def test_enormous_and_tiny_values(first: float, last: float, rule: str, context: str) -> None:
     """Importance is a product of values that float32 holds, and may itself be one that it does not."""
@@ -322,7 +322,9 @@ def test_symbols_are_texts_that_differ(symbols: Any) -> None:
 METHODS = {"epsilon": LRP("epsilon"), "gamma": LRP("gamma"), "product": GradientTimesActivation()}
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    "method", ["epsilon", *(pytest.param(name, marks=pytest.mark.campaign) for name in ("gamma", "product"))]
+)
 @pytest.mark.parametrize(
     "name", ["a ReLU in place", "training mode", "one ReLU used twice", "one convolution used twice", "counters"]
 )
@@ -338,7 +340,13 @@ def test_relevance_of_twins(name: str, method: str, context: str) -> None:
 
 
 @pytest.mark.parametrize("context", ["frame", "recording"])
-@pytest.mark.parametrize("name", ["a ReLU in place", "training mode", "one ReLU used twice", "double precision"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "double precision",
+        *(pytest.param(name, marks=pytest.mark.campaign) for name in ("a ReLU in place", "training mode")),
+    ],
+)
 def test_evaluations_of_twins(name: str, context: str) -> None:
     twin = TWINS[name]
     options = {"ignore": (), "progress": False, "repeats": 10, **CONTEXTS[context]}
