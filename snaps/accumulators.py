@@ -131,7 +131,7 @@ def sum_by_group(
     Returns
     -------
     Sums
-        Float32 for up to `MOST_FRAMES_IN_SINGLE` frames, else float64.
+        Float32 for up to `MOST_FRAMES_IN_SINGLE` frames, if the sums fit, else float64.
     """
     # How often each window counts for each group: frames that share a window add it once.
     times = members
@@ -145,6 +145,9 @@ def sum_by_group(
         values = torch.zeros(len(members), flat.shape[1], dtype=torch.float64, device=flat.device)
         for some, these in runs:
             values += some @ these
+    if not bool(torch.isfinite(values.sum())):
+        # Values that float32 holds may have sums that it does not.
+        values = times.double() @ flat.double()
     values = values.unflatten(1, windows.shape[1:])
     if covered is None:
         number = times.sum(1).round().long()[:, None].expand(-1, windows.shape[2])

@@ -4,20 +4,30 @@ Every message is one sentence that names what was received, what is accepted, an
 the option that it is about. The command line turns these errors into exit status 2.
 """
 
+import re
 
-def one_line(text: str) -> str:
-    r"""Write what would break a line, a terminal or a file in UTF-8 as escapes.
+#: What is not seen, ends a line, turns the direction of what follows, or is no character at all.
+UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff]"
+)
 
-    File names may hold line breaks and bytes that are no text; a sentence about them is one line all the same.
+
+def legible(text: str, *, keep: str = "") -> str:
+    r"""Text of one line in which control characters and the like are written as Python writes them.
+
+    Parameters
+    ----------
+    text : str
+        Any text, such as a label or the name of a file.
+    keep : str
+        Characters that stay as they are.
 
     Examples
     --------
-    >>> print(one_line("two\nlines.wav"))
-    two\nlines.wav
+    >>> print(legible("iy" + chr(10) + "<b>"))
+    iy\n<b>
     """
-    if text.isprintable():
-        return text
-    return "".join(sign if sign.isprintable() else sign.encode("unicode_escape").decode() for sign in text)
+    return UNSEEN.sub(lambda found: found[0] if found[0] in keep else ascii(found[0])[1:-1], text)
 
 
 def shown(text: str, *, limit: int = 60) -> str:
@@ -42,8 +52,8 @@ class InputError(ValueError):
         The sentence; what would break its line is written as an escape.
     """
 
-    def __init__(self, message: str = "") -> None:
-        super().__init__(one_line(message))
+    def __init__(self, message: object = "") -> None:
+        super().__init__(legible(str(message)))
 
 
 class MissingFileError(InputError, FileNotFoundError):
@@ -72,7 +82,7 @@ class RecordingError(InputError):
     def __init__(self, recording: str, reason: str) -> None:
         super().__init__(reason)
         self.recording = recording
-        self.reason = one_line(reason)
+        self.reason = str(self)
 
     def __reduce__(self) -> tuple[type["RecordingError"], tuple[str, str]]:
         """So that the error travels between processes."""
@@ -101,5 +111,4 @@ def shortened(found: object, *, limit: int = 200) -> str:
     ('two words', 'xxxxx…')
     """
     line = " ".join((str(found).strip() or type(found).__name__).split())
-    printable = "".join(character if character.isprintable() else "�" for character in line[: limit + 1])
-    return printable if len(printable) <= limit else f"{printable[:limit]}…"
+    return legible(line if len(line) <= limit else f"{line[:limit]}…")

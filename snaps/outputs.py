@@ -36,6 +36,7 @@ def replacing(target: Path, *, flushed: bool = True, alone: bool = False) -> Ite
     'whole'
     """
     target.parent.mkdir(parents=True, exist_ok=True)
+    target = in_its_place(target)
     partial = target.with_name(f".{target.name}.partial" if alone else _own_name(target, "partial"))
     try:
         yield partial
@@ -47,6 +48,14 @@ def replacing(target: Path, *, flushed: bool = True, alone: bool = False) -> Ite
             _flush(target.parent)
     finally:
         _remove(partial)
+
+
+def in_its_place(path: Path) -> Path:
+    """Absolute path of a file or folder. A link that is its last part is not followed.
+
+    Some libraries take ``~`` for a home, and two dots behind a link for a step back.
+    """
+    return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
 
 
 def _own_name(target: Path, ending: str) -> str:

@@ -6,6 +6,7 @@ dimensions ``group``, ``unit`` and ``lag``, and the whole provenance in the attr
 
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
 
@@ -50,6 +51,63 @@ LEFT_OUT = "left_out"
 
 #: Attributes of the root whose values are nested; they are stored as JSON text.
 JSON_ATTRIBUTES = ("layers", "groupings", "ignored", "drop_log", "features", "aligner", "model", "corpus")
+
+
+#: Characters that no store can hold: HDF5 ends a text at the first of them, and UTF-8 has no halves of pairs.
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+#: Longest name of a node in bytes: a folder of that name is made of it.
+LONGEST_NAME = 240
+
+
+def check_text(text: str, what: str) -> None:
+    """Refuse a text that stores cannot hold.
+
+    Raises
+    ------
+    InputError
+        Naming the text.
+    """
+    if UNSTORABLE.search(text):
+        raise InputError(
+            f"{what} is {text!r}; accepted are texts without the character NUL and without halves of surrogate pairs"
+        )
+
+
+def check_name(name: str, what: str) -> None:
+    """Refuse a name that cannot be that of a grouping or a layer in a profiles file.
+
+    Raises
+    ------
+    InputError
+        Naming the name.
+    """
+    check_text(name, what)
+    if not name or "/" in name or "\\" in name or name in (".", "..") or name.startswith((".z", "__")):
+        raise InputError(
+            f"{what} is {name!r}; accepted are texts that are not empty, without slashes, and that do not begin with "
+            "'.z' or '__', for each is the name of a node in a profiles file"
+        )
+    if len(name.encode()) > LONGEST_NAME:
+        raise InputError(f"{what} has {len(name.encode())} bytes: {name[:40]!r}…; accepted are {LONGEST_NAME} at most")
+
+
+def check_storable(tree: xr.DataTree) -> None:
+    """Refuse a tree with a name or a label that stores cannot hold.
+
+    Raises
+    ------
+    InputError
+        Naming it.
+    """
+    for node in tree.subtree:
+        if node.name is not None and node.parent is not None:
+            check_name(node.name, "the name of a grouping" if node.level == 1 else "the name of a layer")
+        for attribute, value in node.attrs.items():
+            if isinstance(value, str):
+                check_text(value, f"the attribute {attribute!r} of the node {node.path!r}")
+        if GROUP in node.coords:
+            for label in node.coords[GROUP].values:
+                check_text(str(label), f"a label of the grouping {node.parent.name if node.parent else ''!r}")
 
 
 def dataset_of(profiles: xr.Dataset | xr.DataTree) -> xr.Dataset:
@@ -177,11 +235,21 @@ def encode_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
     {'layers': '["input"]', 'context': 'recording'}
     """
     return {
-        name: json.dumps(value, ensure_ascii=False)
-        if isinstance(value, list | tuple | dict) or value is None
-        else value
+        name: json_text(value) if isinstance(value, list | tuple | dict) or value is None else value
         for name, value in attributes.items()
     }
+
+
+def json_text(value: Any, **options: Any) -> str:
+    """JSON text in which letters stand as they are, unless there is something that UTF-8 cannot hold.
+
+    Examples
+    --------
+    >>> json_text(["é"])
+    '["é"]'
+    """
+    text = json.dumps(value, ensure_ascii=False, **options)
+    return json.dumps(value, **options) if UNSTORABLE.search(text) else text
 
 
 def decode_attribute(attributes: Mapping[Any, Any], name: str, where: str = "the file") -> Any:

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import torch
 
-from snaps.alignment.peaks import PEAK_RULES, PeakRule, Peaks, find_peaks
+from snaps.alignment.peaks import PEAK_RULES, PeakRule, Peaks, peaks_by_rule
 from snaps.alignment.saliency import Sensitivity
 from snaps.errors import InputError, one_of
 from snaps.responses import LayerResponse, SaliencyMethod
@@ -77,7 +77,7 @@ class Aligner:
 
     def peaks(self, response: LayerResponse) -> Peaks:
         """Where importance is largest."""
-        return find_peaks(self.rule.importance(response.saliencies[0], response.cone))
+        return peaks_by_rule(self.rule, response.saliencies[0], response.cone)
 
     def describe(self) -> dict[str, Any]:
         """Names and parameters, for the provenance."""

@@ -106,6 +106,7 @@ class IntegratedGradients:
     default_peak: ClassVar[str] = "max"
     is_relevance: ClassVar[bool] = True
     input_alone: ClassVar[bool] = False
+    passes_over_hooks: ClassVar[bool] = True
     steps: int = 20
 
     def of_run(self, run: Run) -> dict[str, Tensor]:
@@ -139,6 +140,7 @@ class GradientShap:
     default_peak: ClassVar[str] = "max"
     is_relevance: ClassVar[bool] = True
     input_alone: ClassVar[bool] = False
+    passes_over_hooks: ClassVar[bool] = True
     samples: int = 8
     noise: float = 1.0
     seed: int = 0
@@ -167,6 +169,7 @@ class GradCam:
     default_peak: ClassVar[str] = "max"
     is_relevance: ClassVar[bool] = True
     input_alone: ClassVar[bool] = False
+    passes_over_hooks: ClassVar[bool] = True
 
     def of_run(self, run: Run) -> dict[str, Tensor]:
         """By captum's ``LayerGradCam``, layer by layer."""
@@ -197,6 +200,7 @@ class SmoothGrad:
     default_peak: ClassVar[str] = "product"
     is_relevance: ClassVar[bool] = False
     input_alone: ClassVar[bool] = True
+    passes_over_hooks: ClassVar[bool] = True
     samples: int = 8
     noise: float = 1.0
     seed: int = 0
@@ -228,6 +232,7 @@ class Occlusion:
     default_peak: ClassVar[str] = "max"
     is_relevance: ClassVar[bool] = True
     input_alone: ClassVar[bool] = True
+    passes_over_hooks: ClassVar[bool] = True
     units: int = 8
     steps: int = 8
 
@@ -253,6 +258,7 @@ class GuidedBackpropagation:
     default_peak: ClassVar[str] = "product"
     is_relevance: ClassVar[bool] = False
     input_alone: ClassVar[bool] = True
+    passes_over_hooks: ClassVar[bool] = True
 
     def of_run(self, run: Run) -> dict[str, Tensor]:
         """By captum's ``GuidedBackprop``."""
@@ -272,6 +278,7 @@ class Deconvolution:
     default_peak: ClassVar[str] = "product"
     is_relevance: ClassVar[bool] = False
     input_alone: ClassVar[bool] = True
+    passes_over_hooks: ClassVar[bool] = True
 
     def of_run(self, run: Run) -> dict[str, Tensor]:
         """By captum's ``Deconvolution``."""

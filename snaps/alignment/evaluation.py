@@ -244,4 +244,5 @@ def bootstrap_interval(
     with np.errstate(invalid="ignore"):
         drawn = (times @ hits) / (times @ frames)[:, None]
     tail = 100 * (1 - share) / 2
-    return np.nanpercentile(drawn, tail, axis=0), np.nanpercentile(drawn, 100 - tail, axis=0)
+    with np.errstate(invalid="ignore"):  # scores that are infinite have an interval that is not a number
+        return np.nanpercentile(drawn, tail, axis=0), np.nanpercentile(drawn, 100 - tail, axis=0)

@@ -102,10 +102,13 @@ class Peaks:
         Steps from the cone's beginning.
     unaligned : tensor of shape (frame,)
         Frames without a peak; they stay at the cone's middle.
+    height : tensor of shape (frame,), optional
+        Importance at the peak.
     """
 
     step: Int[Tensor, " frame"]
     unaligned: Bool[Tensor, " frame"]
+    height: Float[Tensor, " frame"] | None = None
 
 
 def find_peaks(importance: Float[Tensor, "frame unit step"]) -> Peaks:
@@ -119,4 +122,25 @@ def find_peaks(importance: Float[Tensor, "frame unit step"]) -> Peaks:
     unaligned = best == 0
     if bool(unaligned.any()):
         unaligned &= importance.amin(dim=(1, 2)) == 0
-    return Peaks(torch.where(unaligned, importance.shape[-1] // 2, step), unaligned)
+    return Peaks(torch.where(unaligned, importance.shape[-1] // 2, step), unaligned, best)
+
+
+def peaks_by_rule(rule: PeakRule, saliency: Map, activation: Map) -> Peaks:
+    """Peaks of the importance that a rule gives.
+
+    Products of very large or very small numbers do not fit into single precision; frames in which that may have
+    happened are looked at again in double precision.
+    """
+    found = find_peaks(rule.importance(saliency, activation))
+    assert found.height is not None
+    again = ~torch.isfinite(found.height)
+    if bool(found.unaligned.any()):
+        # Without saliency or without activation there is nothing to multiply: a dead layer has no peak.
+        heard = [(values != 0).any(dim=2).any(dim=1) for values in (saliency, activation)]
+        again |= found.unaligned & heard[0] & heard[1]
+    if not bool(again.any()):
+        return found
+    exact = find_peaks(rule.importance(saliency[again].double(), activation[again].double()))
+    step, unaligned = found.step.clone(), found.unaligned.clone()
+    step[again], unaligned[again] = exact.step, exact.unaligned
+    return Peaks(step, unaligned)

@@ -92,6 +92,7 @@ class LRP:
 
     default_peak: ClassVar[str] = "max"
     is_relevance: ClassVar[bool] = True
+    passes_over_hooks: ClassVar[bool] = True
     rule: Composite
 
     def __init__(self, rule: Any = "epsilon") -> None:

@@ -8,7 +8,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
-from snaps.errors import InputError
+from snaps.errors import InputError, legible
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         try:
             return run(list(sys.argv[1:] if arguments is None else arguments))
         except InputError as error:
-            sys.stderr.write(f"snaps: {_one_line(error)}\n")
+            sys.stderr.write(f"snaps: {error}\n")
             return 2
         except KeyboardInterrupt:
             sys.stderr.write("snaps: interrupted\n")
@@ -45,8 +45,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _tell_warning(message: Warning | str, category: type[Warning], *place: object, **_: object) -> None:
     """Tell a warning in one line, without the place in the code."""
-    sys.stderr.write(f"snaps: warning: {_one_line(message)}\n")
-
-
-def _one_line(message: object) -> str:
-    return " ".join(str(message).split())
+    sys.stderr.write(f"snaps: warning: {legible(str(message))}\n")

@@ -25,7 +25,7 @@ from snaps.cli.options import (
     SplitOption,
     ignored_symbols,
 )
-from snaps.cli.output import print_outcome, refuse_folder, written_folder
+from snaps.cli.output import print_outcome, refuse_folder, write_table, written_folder
 from snaps.errors import InputError
 
 if TYPE_CHECKING:
@@ -104,11 +104,11 @@ def _write(found: "xr.Dataset", folder: Path, *, title: str) -> None:
     from snaps.report import write_alignment
 
     found.to_netcdf(folder / EVALUATION_FILE, engine="h5netcdf")
-    found["table"].to_dataframe().reset_index().query("table > 0").to_csv(folder / "table.csv", index=False)
+    write_table(found["table"].to_dataframe().reset_index().query("table > 0"), folder / "table.csv")
     if "accuracy" in found:
         accuracies = found[["accuracy", "accuracy_low", "accuracy_high"]].to_dataframe().reset_index()
-        accuracies.to_csv(folder / "accuracy.csv", index=False)
-        found["offsets"].to_dataframe().reset_index().query("offsets > 0").to_csv(folder / "offsets.csv", index=False)
+        write_table(accuracies, folder / "accuracy.csv")
+        write_table(found["offsets"].to_dataframe().reset_index().query("offsets > 0"), folder / "offsets.csv")
         if found.sizes["aligner"] > 1:
             save_figure(plot_aligners(found), folder / "aligners.png")
     for name in found["aligner"].values:

@@ -13,7 +13,7 @@ from snaps.cli.options import (
     WeightingChoice,
     WeightingOption,
 )
-from snaps.cli.output import print_outcome, refuse_folder, written_folder
+from snaps.cli.output import print_outcome, refuse_folder, write_table, written_folder
 from snaps.errors import InputError, one_of
 
 #: Table of the silhouettes, by which an output of `snaps cluster` is known.
@@ -65,7 +65,7 @@ def cluster(
     draw_offscreen()
     tables, silhouettes = [], {}
     with written_folder(out) as folder:
-        sweep.to_series().rename("silhouette").to_csv(folder / SWEEP_FILE)
+        write_table(sweep.to_series().rename("silhouette"), folder / SWEEP_FILE, index=True)
         save_figure(plot_silhouettes(sweep), folder / "silhouettes.png")
         for name in tqdm(layer or layers, desc="clustering", unit="layer", disable=quiet, dynamic_ncols=True):
             result = cluster_layer(node[name], percentile=percentile, metric=metric, weighting=weighting.value)
@@ -81,7 +81,7 @@ def cluster(
                 )
             )
             save_figure(plot_clustermap(result), folder / f"clustermap_{name}.png")
-        pd.concat(tables).to_csv(folder / "clusters.csv", index=False)
+        write_table(pd.concat(tables), folder / "clusters.csv")
     print_outcome(
         f"clusters of {group}",
         {

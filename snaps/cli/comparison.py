@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from snaps.cli.options import JsonOption, MetricOption, OverwriteOption, WeightingChoice, WeightingOption
-from snaps.cli.output import print_outcome, refuse_folder, written_folder
+from snaps.cli.output import print_outcome, refuse_folder, write_table, written_folder
 from snaps.errors import InputError, one_of
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def compare(
     draw_offscreen()
     with written_folder(out) as folder:
         for file, table in _tables(comparison).items():
-            table.to_csv(folder / file, index=False)
+            write_table(table, folder / file)
         _draw(comparison, folder, transferred)
         write_comparison(comparison, folder / "report.html", profiles=trees, transferred=transferred, title=title)
     print_outcome(f"comparison by {group}", _outcome(comparison, out), as_json=as_json)

@@ -1,15 +1,20 @@
 """What commands leave behind: the closing table, for people or as JSON, and folders that appear whole."""
 
+import csv
 import json
 import math
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from snaps.errors import OutputExistsError
+from snaps.errors import OutputExistsError, legible
 from snaps.outputs import replacing
+from snaps.schema import json_text
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 #: Entries of a long list or dictionary that are shown to people; JSON has them all.
 SHOWN = 12
@@ -29,19 +34,28 @@ def print_outcome(title: str, outcome: Mapping[str, Any], *, as_json: bool) -> N
     """
     if as_json:
         named = {name.replace(" ", "_"): _json_value(value) for name, value in outcome.items()}
-        sys.stdout.write(json.dumps(named, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
+        text = json_text(named, allow_nan=False, indent=2)
+        if _sayable(text) != text:
+            text = json.dumps(named, allow_nan=False, indent=2)
+        sys.stdout.write(text + "\n")
         return
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title), box=box.SIMPLE, show_header=False, title_justify="left")
-    table.add_column(style="bold")
+    table = Table(title=Text(_sayable(legible(title))), box=box.SIMPLE, show_header=False, title_justify="left")
+    table.add_column(style="bold", overflow="fold")
     table.add_column(overflow="fold")
     for name, value in outcome.items():
-        table.add_row(Text(name), Text(_words(value)))
-    Console(file=sys.stdout, highlight=False).print(table)
+        table.add_row(Text(_sayable(legible(name))), Text(_sayable(_words(value))))
+    Console(file=sys.stdout, highlight=False, emoji=False, markup=False).print(table)
+
+
+def _sayable(text: str) -> str:
+    """Text with escapes for what standard output cannot encode."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def _json_value(value: Any) -> Any:
@@ -57,7 +71,7 @@ def _json_value(value: Any) -> Any:
 
 def _words(value: Any) -> str:
     if isinstance(value, Mapping):
-        shown = [f"{name}: {_words(inner)}" for name, inner in list(value.items())[:SHOWN]]
+        shown = [f"{legible(str(name))}: {_words(inner)}" for name, inner in list(value.items())[:SHOWN]]
         more = [f"… and {len(value) - SHOWN} more"] if len(value) > SHOWN else []
         text = any(isinstance(inner, str | Mapping) for inner in value.values())
         return ("\n" if text else ", ").join(shown + more) if value else "none"
@@ -71,7 +85,26 @@ def _words(value: Any) -> str:
         return f"{value:.4g}"
     if isinstance(value, int):
         return f"{value:,}"
-    return str(value)
+    return legible(str(value))
+
+
+def write_table(table: "pd.DataFrame | pd.Series[Any]", path: Path, *, index: bool = False) -> None:
+    """Write a table as CSV that every reader takes apart alike.
+
+    Parameters
+    ----------
+    table : DataFrame or Series
+        What to write.
+    path : Path
+        File to write.
+    index : bool
+        Whether the index is written too.
+    """
+    text = table.to_csv(index=index, lineterminator="\n")
+    if "\r" in text:
+        # Pandas leaves carriage returns bare, where readers take them for the end of a line.
+        text = table.to_csv(index=index, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+    path.write_text(text, encoding="utf-8", newline="")
 
 
 def refuse_folder(out: Path, mark: str, *, command: str, overwrite: bool) -> None:
@@ -93,8 +126,10 @@ def refuse_folder(out: Path, mark: str, *, command: str, overwrite: bool) -> Non
     OutputExistsError
         Naming the folder.
     """
-    if out.exists() and not overwrite:
+    if (out.exists() or out.is_symlink()) and not overwrite:
         raise OutputExistsError(f"{out} exists; give --overwrite to replace it")
+    if out.is_file():
+        raise OutputExistsError(f"{out} is a file, and `{command}` writes a folder; it is not replaced")
     if out.is_dir() and any(out.iterdir()) and not (out / mark).is_file():
         raise OutputExistsError(f"{out} is a folder that `{command}` did not write; it is not replaced")
 

@@ -162,7 +162,8 @@ def resolve_distance(metric: str | Distance) -> Distance:
 def _vectors(values: xr.DataArray) -> np.ndarray:
     """Rows of flattened values, or a sentence about those that are NaN."""
     ordered = values.transpose(GROUP, ...)
-    vectors = ordered.values.reshape(ordered.sizes[GROUP], -1).astype(np.float64)
+    size = ordered.size // max(1, ordered.sizes[GROUP])
+    vectors = ordered.values.reshape(ordered.sizes[GROUP], size).astype(np.float64)
     broken = ~np.isfinite(vectors).all(axis=1)
     if broken.any():
         labels = [str(label) for label in ordered[GROUP].values[broken]]
@@ -177,6 +178,8 @@ def _pairwise(vectors: np.ndarray, metric: str) -> np.ndarray:
     from scipy.spatial.distance import pdist
 
     # Cosine and correlation divide by a length that may be 0; they are then undefined, which is NaN.
+    if len(vectors) < 2:
+        return np.zeros(0)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(pdist(vectors, metric))
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from snaps.errors import InputError, one_of
+from snaps.schema import check_name, check_text
 
 #: One grouping as a caller writes it: a column, several, or a column and the mapping of its labels.
 GroupingSpec = str | Sequence[str] | tuple[str | Sequence[str], Mapping[str, str | None]]
@@ -41,11 +42,9 @@ class Grouping:
     mapping: Mapping[str, str | None] | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str) or not self.name or "/" in self.name or self.name in (".", ".."):
-            raise InputError(
-                f"the grouping's name is {self.name!r}; accepted are texts that are not empty, without '/' "
-                "(a dictionary gives a grouping a name of its own)"
-            )
+        if not isinstance(self.name, str):
+            raise InputError(f"the grouping's name is {self.name!r}; accepted are texts")
+        check_name(self.name, "the grouping's name")
         if not self.columns or not all(isinstance(column, str) and column for column in self.columns):
             raise InputError(f"the grouping {self.name!r} has the columns {self.columns!r}; {_ACCEPTED}")
         wrong = [
@@ -95,6 +94,8 @@ class Grouping:
             joined = [
                 _join(joined[pair // len(texts)], texts[pair % len(texts)], first=place == 0) for pair in pairs.tolist()
             ]
+        for label in joined:
+            check_text(label or "", f"a label of the grouping {self.name!r}")
         labels = np.empty(len(joined), dtype=object)
         labels[:] = [self.map_label(label) for label in joined]
         return labels[codes]

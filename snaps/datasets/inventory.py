@@ -8,6 +8,7 @@ from snaps.datasets.corpus import CorpusLike, iterate_annotations
 from snaps.datasets.frames import FRAME_COLUMNS, check_column_names
 from snaps.datasets.groupings import Grouping
 from snaps.datasets.recording import Recording
+from snaps.schema import check_text
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,7 @@ def _possible(recording: Recording, grouping: Grouping, symbols: Sequence[str]) 
     for combination in itertools.product(*choices):
         label = grouping.map_label("+".join(combination))
         if label is not None:
+            check_text(label, f"a label of the grouping {grouping.name!r} in the recording {recording.id!r}")
             yield label
 
 

@@ -16,7 +16,7 @@ from snaps.datasets.files import Entry, FileCorpus, read_text
 from snaps.datasets.paths import exists, expand, walk_files
 from snaps.datasets.recording import Interval
 from snaps.datasets.textgrid_format import TextGrid, TextGridError, parse_textgrid
-from snaps.errors import InputError, MissingFileError, RecordingError, one_line, one_of
+from snaps.errors import InputError, MissingFileError, RecordingError, legible, one_of
 
 Relabel = Mapping[str, str | None]
 
@@ -96,7 +96,7 @@ def load_textgrids(
     matched = _match(_below(audio_root, audio), _below(grid_root, grids))
     entries = [_entry(path, key, matched[key], relative=grid_root) for key, path in _below(audio_root, audio).items()]
     return FileCorpus(
-        name=f"textgrids-{one_line(audio_root.resolve().name)}",
+        name=f"textgrids-{legible(audio_root.resolve().name)}",
         entries=tuple(sorted(entries, key=lambda entry: entry.id)),
         reader=TextGridReader(tiers=dict(tiers), relabel=_relabel_by_tier(relabel, names)),
     )
@@ -243,7 +243,7 @@ def _entry(path: Path, key: str, match: _Match, *, relative: Path) -> Entry:
             if exists(transcript):
                 annotations["transcript"] = transcript
     elif folders:
-        attributes["speaker"] = one_line(folders[-1])
+        attributes["speaker"] = legible(folders[-1])
     if len(match.grids) > 1:
         problem = f"'{path}' has several TextGrids that fit: {one_of(map(str, match.grids))}"
     elif match.rivals:
@@ -253,7 +253,7 @@ def _entry(path: Path, key: str, match: _Match, *, relative: Path) -> Entry:
     else:
         problem = f"'{path}' has no TextGrid in '{relative}'"
     # Names that are not in UTF-8 could be written into no file.
-    return Entry(id=one_line(key), audio=path, annotations=annotations, attributes=attributes, problem=problem)
+    return Entry(id=legible(key), audio=path, annotations=annotations, attributes=attributes, problem=problem)
 
 
 def _relabel_by_tier(relabel: Relabel | Mapping[str, Relabel] | None, names: Sequence[str]) -> dict[str, Relabel]:

@@ -14,7 +14,7 @@ from snaps.datasets.paths import exists, expand, list_folder
 from snaps.datasets.recording import Interval
 from snaps.datasets.resampling import RATE
 from snaps.datasets.timit_symbols import FOLD_39, PHONES_61
-from snaps.errors import InputError, MissingFileError, RecordingError, one_line, one_of, shown
+from snaps.errors import InputError, MissingFileError, RecordingError, legible, one_of, shown
 
 SPLITS = ("test", "train")
 
@@ -219,7 +219,7 @@ def _list_speaker(folder: Path, split: str, dialect: str) -> Iterator[Entry]:
         match = _FILE.fullmatch(path.name.lower())
         if match:
             files.setdefault(match["stem"], {}).setdefault(match["kind"], []).append(path)
-    speaker = one_line(folder.name.lower())
+    speaker = legible(folder.name.lower())
     attributes = {"speaker": speaker, "dialect": dialect, "split": split}
     if speaker[0] in "fm":
         attributes["sex"] = speaker[0]
@@ -227,7 +227,7 @@ def _list_speaker(folder: Path, split: str, dialect: str) -> Iterator[Entry]:
         # A lone text is no recording: speakers' folders may hold notes.
         if found.keys() != {"txt"}:
             kinds = {kind: paths[0] for kind, paths in found.items()}
-            sentence = one_line(stem)
+            sentence = legible(stem)
             yield Entry(
                 id=f"{split}/{dialect}/{speaker}/{sentence}",
                 audio=kinds.pop("wav", None),

@@ -20,7 +20,7 @@ from snaps.experiments.page import draw
 from snaps.experiments.scales import SCALES, Recipe
 from snaps.experiments.stored import stored_alignment, stored_settings, stored_text
 from snaps.models import Wav2Letter
-from snaps.outputs import replacing
+from snaps.outputs import in_its_place, replacing
 from snaps.profiles import open_profiles, save_profiles
 from snaps.profiles.digests import with_digest
 from snaps.profiling import compute_by_aligner, compute_profiles, evaluate_alignment
@@ -75,7 +75,7 @@ def run_reproduction(
     """
     if scale not in SCALES:
         raise InputError(f"scale is {scale!r}; accepted are {one_of(SCALES)}")
-    folder = Path(folder)
+    folder = in_its_place(Path(folder))
     _claim(folder, {"corpus": corpus, "scale": scale, "seed": seed}, overwrite=overwrite)
     made = Reproduction(folder, SCALES[scale], corpus)
     stages = Stages(made.seconds, total=3 + 3 * len(made.scale.recipes), progress=progress)

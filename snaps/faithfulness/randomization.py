@@ -9,6 +9,7 @@ import torch
 import xarray as xr
 from scipy.stats import rankdata
 from torch import nn
+from torch.nn.utils.parametrize import remove_parametrizations
 
 from snaps.datasets.drops import DropLog
 from snaps.errors import InputError
@@ -50,12 +51,22 @@ def randomised(model: nn.Module, layers: Sequence[str], *, seed: int) -> nn.Modu
     seed : int
         Of the weights; each module has the same new weights whatever else is randomised.
     """
-    other = copy.deepcopy(model)
+    try:
+        other = copy.deepcopy(model)
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"the network {type(model).__name__} cannot be copied, so its weights cannot be drawn anew: {reason}"
+        ) from error
     names = [name for name, _ in model.named_modules()]
     with torch.random.fork_rng():
         for layer in layers:
+            module = other.get_submodule(layer)
+            # Weights that are computed from others are made plain ones first, or they would stay what they were.
+            for name in list(getattr(module, "parametrizations", ())):
+                remove_parametrizations(module, name, leave_parametrized=True)
             torch.manual_seed(seed * 10_007 + names.index(layer))
-            other.get_submodule(layer).reset_parameters()  # type: ignore[operator]
+            module.reset_parameters()  # type: ignore[operator]
     return other
 
 

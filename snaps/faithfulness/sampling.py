@@ -15,6 +15,7 @@ from snaps.errors import InputError
 from snaps.profiling.reading import OnError, read_ahead
 from snaps.profiling.session import Session
 from snaps.responses import Responder, SaliencyMethod, SymbolTarget, Target
+from snaps.schema import INPUT_LAYER, LOGITS_LAYER
 
 #: What frames that are left out are counted under.
 FRAMES = "frames"
@@ -156,6 +157,8 @@ def listen(
         ignored = np.isin(whole, session.ignored)
         drops.add("ignored", FRAMES, int(ignored.sum()))
         drops.add("non-finite", FRAMES, int((~foreseen & ~ignored).sum()))
+        if not foreseen.all():
+            drops.break_in(LOGITS_LAYER, int((~foreseen).sum()))
         chosen = sample.choose(np.flatnonzero(foreseen & ~ignored), recording=number, taken=taken)
         for piece in pieces:
             own = chosen[(chosen >= piece.first) & (chosen < piece.first + len(piece.logits))] - piece.first
@@ -165,7 +168,9 @@ def listen(
                 frames = torch.from_numpy(batch).to(session.device)
                 (response,) = piece.respond(frames, session.scores(), methods)
                 finite = response.finite(torch.full_like(response.start, response.geometry.middle))
-                drops.add("non-finite", FRAMES, int((~finite).sum()))
+                if not bool(finite.all()):
+                    drops.add("non-finite", FRAMES, int((~finite).sum()))
+                    drops.break_in(INPUT_LAYER, int((~finite).sum()))
                 if bool(finite.any()):
                     yield Heard(
                         recording,

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from snaps.errors import InputError, one_of
-from snaps.figures.scales import verbatim
+from snaps.figures.scales import drawn, verbatim
 
 #: What accuracies are called in figures and tables.
 CRITERION_NAMES = {
@@ -80,8 +80,8 @@ def plot_contingency(
             figsize=(2.4 + 0.16 * len(columns), 1.6 + 0.16 * len(rows)), layout="constrained"
         )  # fmt: skip
     image = ax.imshow(shares.values, cmap="Greys", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
-    ax.set_xticks(range(len(columns)), [label or "(none)" for label in columns], rotation=90, fontsize=7)
-    ax.set_yticks(range(len(rows)), rows, fontsize=7)
+    ax.set_xticks(range(len(columns)), [drawn(label) or "(none)" for label in columns], rotation=90, fontsize=7)
+    ax.set_yticks(range(len(rows)), list(map(drawn, rows)), fontsize=7)
     verbatim(*ax.get_xticklabels(), *ax.get_yticklabels())
     ax.set_xlabel("annotated")
     ax.set_ylabel("predicted")
@@ -127,7 +127,7 @@ def plot_offsets(evaluation: xr.Dataset, ax: Axes | None = None, *, title: str |
     image = ax.imshow(scaled, cmap=colormaps["viridis"], vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     _mark_offsets(ax, evaluation, shown)
     symbols = [str(evaluation["symbol"].values[row]) for row in order]
-    ax.set_yticks(range(len(symbols)), symbols, fontsize=7)
+    ax.set_yticks(range(len(symbols)), list(map(drawn, symbols)), fontsize=7)
     verbatim(*ax.get_yticklabels())
     ax.set_ylabel("predicted")
     ax.figure.colorbar(image, ax=ax, label="frames, scaled by row", pad=0.02)
@@ -254,7 +254,7 @@ def plot_aligners(comparison: xr.Dataset, ax: Axes | None = None, *, title: str 
     centre = float(comparison["accuracy"].sel(criterion="centre").max())
     ax.axvline(centre, color="0.5", linestyle=":", label="at the centre, unaligned")
     ax.axvline(ceiling, color="0.3", linestyle="--", label="in the frame (ceiling)")
-    ax.set_yticks(places, order)
+    ax.set_yticks(places, list(map(drawn, order)))
     verbatim(*ax.get_yticklabels())
     ax.invert_yaxis()
     ax.set_xlim(0, 1)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from snaps.clustering import Clustering
-from snaps.figures.scales import verbatim
+from snaps.figures.scales import drawn, verbatim
 from snaps.schema import GROUP
 
 #: Colours of clusters (Okabe and Ito, with two of Tol's): told apart by readers with any colour vision.
@@ -90,7 +90,7 @@ def plot_clustermap(clustering: Clustering, *, title: str | None = None, size: f
     """
     import seaborn as sns
 
-    labels = [str(label) for label in clustering.distances[GROUP].values]
+    labels = [drawn(label) for label in clustering.distances[GROUP].values]
     layout = _Layout.of(labels, size)
     colors = cluster_colors(clustering)
     of_groups = [colors[int(number)] for number in clustering.labels.values]
@@ -98,7 +98,7 @@ def plot_clustermap(clustering: Clustering, *, title: str | None = None, size: f
         # Dendrograms of a dead layer have no height, which is no news.
         warnings.filterwarnings("ignore", message="Attempting to set identical low and high")
         grid = sns.clustermap(
-            pd.DataFrame(clustering.distances.values, index=labels, columns=labels),
+            pd.DataFrame(clustering.distances.values),
             row_linkage=clustering.linkage,
             col_linkage=clustering.linkage,
             row_colors=of_groups,
@@ -119,7 +119,10 @@ def plot_clustermap(clustering: Clustering, *, title: str | None = None, size: f
         bottom=layout.labels / layout.height,
         top=1 - TOP / layout.height,
     )
+    # Seaborn would take labels for formulas, so that they come when it is done.
+    ordered = [labels[leaf] for leaf in grid.dendrogram_row.reordered_ind]
     for axis, rotation in ((grid.ax_heatmap.xaxis, 90), (grid.ax_heatmap.yaxis, 0)):
+        axis.set_ticklabels(ordered)
         axis.set_tick_params(labelsize=layout.font, length=0, pad=2, labelrotation=rotation)
         verbatim(*axis.get_ticklabels())
     grid.ax_heatmap.set(xlabel="", ylabel="")
@@ -135,7 +138,7 @@ def plot_clustermap(clustering: Clustering, *, title: str | None = None, size: f
             tall / layout.height,
         )
     )
-    grid.ax_cbar.set_ylabel(f"{metric} distance".strip(), fontsize=8)
+    grid.ax_cbar.set_ylabel(f"{drawn(metric)} distance".strip(), fontsize=8)
     grid.ax_cbar.tick_params(labelsize=7, length=2)
     grid.ax_col_dendrogram.axhline(clustering.threshold, color=CUT, linewidth=1, linestyle="--")
     grid.ax_row_dendrogram.axvline(clustering.threshold, color=CUT, linewidth=1, linestyle="--")
@@ -186,4 +189,6 @@ def _heading(clustering: Clustering) -> str:
     number = f"{len(sizes)} cluster" + ("" if len(sizes) == 1 else "s")
     alone = f" ({singletons} singleton{'' if singletons == 1 else 's'})" if singletons else ""
     layer = clustering.distances.attrs.get("layer")
-    return ", ".join([*([str(layer)] if layer else []), f"percentile {clustering.percentile:g}", number + alone, score])
+    return ", ".join(
+        [*([drawn(layer)] if layer else []), f"percentile {clustering.percentile:g}", number + alone, score]
+    )

@@ -9,7 +9,7 @@ from matplotlib.image import AxesImage
 
 from snaps.errors import InputError
 from snaps.figures.layers import draw_percentiles, finish_axes, labelled_layers, mark_undefined, new_axes
-from snaps.figures.scales import verbatim
+from snaps.figures.scales import drawn, verbatim
 from snaps.schema import GROUP
 
 #: Correlations around zero, and shares from 0 to 1.
@@ -130,7 +130,8 @@ def plot_layer_matrix(
             )
     if "first" in matrix.coords and "second" in matrix.coords:
         verbatim(
-            ax.set_ylabel(f"layer of {matrix['first'].item()}"), ax.set_xlabel(f"layer of {matrix['second'].item()}")
+            ax.set_ylabel(f"layer of {drawn(matrix['first'].item())}"),
+            ax.set_xlabel(f"layer of {drawn(matrix['second'].item())}"),
         )
     if title is not None:
         verbatim(ax.set_title(title, fontsize=11))
@@ -196,6 +197,7 @@ def _heat(ax: Axes, values: np.ndarray, *, vmin: float, vmax: float, cmap: str) 
 
 
 def _name_cells(ax: Axes, rows: list[str], columns: list[str]) -> None:
+    rows, columns = list(map(drawn, rows)), list(map(drawn, columns))
     ax.set_xticks(np.arange(len(columns)), columns, rotation=90 if max(map(len, columns)) > 2 else 0, fontsize=8)
     ax.set_yticks(np.arange(len(rows)), rows, fontsize=8)
     verbatim(*ax.get_xticklabels(), *ax.get_yticklabels())

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 
 from snaps.errors import InputError
 from snaps.figures.layers import MARKERS
-from snaps.figures.scales import verbatim
+from snaps.figures.scales import in_legend, verbatim
 
 
 def plot_learning_curves(
@@ -41,7 +41,7 @@ def plot_learning_curves(
         _, ax = plt.subplots(figsize=(7.0, 3.4), layout="constrained")
     for place, (name, curve) in enumerate(curves.items()):
         marker = MARKERS[place % len(MARKERS)]
-        ax.plot(curve["epoch"], 100 * curve["error_rate"], marker=marker, markersize=3.5, label=name)
+        ax.plot(curve["epoch"], 100 * curve["error_rate"], marker=marker, markersize=3.5, label=in_legend(name))
     ax.set_xlabel("epoch")
     ax.set_ylabel("symbol error rate (%)")
     ax.set_ylim(bottom=0)

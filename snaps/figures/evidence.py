@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 
 from snaps.errors import InputError, one_of
 from snaps.figures.layers import MARKERS, finish_axes
-from snaps.figures.scales import verbatim
+from snaps.figures.scales import drawn, in_legend, verbatim
 
 #: Lines of the orders of pixel flipping.
 ORDER_STYLES = {"most": ("-", "most relevant first"), "least": ("--", "least relevant first")}
@@ -49,7 +49,7 @@ def plot_flipping(
         for order, (style, _) in ORDER_STYLES.items():
             one = flipping.sel(saliency=method, order=order)
             color = f"C{place}"
-            ax.plot(across, one[measure], style, color=color, label=str(method) if order == "most" else None)
+            ax.plot(across, one[measure], style, color=color, label=in_legend(method) if order == "most" else None)
             ax.fill_between(across, one[f"{measure}_low"], one[f"{measure}_high"], color=color, alpha=0.12, linewidth=0)
     random = flipping.isel(saliency=0).sel(order="random")
     ax.plot(across, random[measure], ":", color="0.3", label="at random")
@@ -100,7 +100,9 @@ def plot_randomization(randomization: xr.Dataset, ax: Axes | None = None, *, tit
     for place, method in enumerate(randomization["saliency"].values):
         one = randomization.sel(saliency=method)
         marker = MARKERS[place % len(MARKERS)]
-        ax.plot([1, *one["correlation"].values], color=f"C{place}", marker=marker, markersize=4, label=str(method))
+        ax.plot(
+            [1, *one["correlation"].values], color=f"C{place}", marker=marker, markersize=4, label=in_legend(method)
+        )
         ax.plot([1, *one["correlation_absolute"].values], ":", color=f"C{place}", linewidth=1)
     ax.plot([], [], ":", color="0.5", label="of the absolute value")
     finish_axes(ax, layers, "rank correlation", title=title)
@@ -157,7 +159,7 @@ def plot_profile_null(
         values = one[measure].sel(alignment=alignment).values / scale
         ax.plot(places, values, color=color, marker=marker, markersize=4.5, label=alignment)
     label = "contrast energy, shuffled = 1" if measure == "energy" else "mean silhouette"
-    finish_axes(ax, layers, label, title=title or method or methods[0])
+    finish_axes(ax, layers, label, title=title or drawn(method or methods[0]))
     return ax
 
 

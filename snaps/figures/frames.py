@@ -14,6 +14,7 @@ from snaps.errors import InputError
 from snaps.figures.scales import (
     draw_map,
     horizontal_of,
+    label_bar,
     label_columns,
     label_units,
     largest,
@@ -120,7 +121,7 @@ def plot_frame(
     )
     if colorbar:
         bar = ax.figure.colorbar(image, ax=ax, pad=0.02, fraction=0.05)
-        bar.set_label(with_units("activation", units_of(activation) if units is None else units))
+        label_bar(bar, with_units("activation", units_of(activation) if units is None else units))
         bar.outline.set_visible(False)
     return ax
 

@@ -8,7 +8,7 @@ from matplotlib import colormaps
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from snaps.figures.scales import horizontal_of, label_columns, verbatim
+from snaps.figures.scales import drawn, horizontal_of, label_columns, verbatim
 from snaps.profiles import used_lags
 from snaps.schema import LAG, UNIT
 
@@ -74,7 +74,7 @@ def plot_saliency_by_lag(
         reach = f"{first:.0f} … {last:.0f} ms" if len(lags) > 1 else "a single lag"
         _note(ax, base, reach.replace("-", "−"))
     ax.axvline(0, color="0.2", linewidth=0.6, linestyle=(0, (4, 3)), alpha=0.55, zorder=0)
-    verbatim(*(ax.set_yticks(-np.arange(len(curves)), list(curves)) and ax.get_yticklabels()))
+    verbatim(*(ax.set_yticks(-np.arange(len(curves)), list(map(drawn, curves))) and ax.get_yticklabels()))
     ax.set_ylim(-len(curves) + 0.7, 1.0)
     horizontal = horizontal_of(widest.expand_dims(UNIT))
     label_columns(ax, horizontal)

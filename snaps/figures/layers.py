@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from snaps.errors import InputError, one_of
-from snaps.figures.scales import verbatim
+from snaps.figures.scales import drawn, verbatim
 
 MARKERS = "osD^vP*X"
 
@@ -78,6 +78,7 @@ def mark_undefined(ax: Axes, undefined: np.ndarray, label: str) -> None:
 def finish_axes(ax: Axes, layers: Sequence[str], label: str, *, title: str | None = None, legend: bool = True) -> None:
     """Name the layers below and the values at the left, with a line at 0."""
     ax.axhline(0, color="0.8", linewidth=0.8, zorder=0)
+    layers = [drawn(layer) for layer in layers]
     crowded = max(map(len, layers)) * len(layers) > 40
     verbatim(
         *ax.set_xticks(
@@ -100,8 +101,8 @@ def finish_axes(ax: Axes, layers: Sequence[str], label: str, *, title: str | Non
 
 def place_legend(ax: Axes) -> None:
     """Explain lines and marks to the right of the axes."""
-    drawn = ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    verbatim(*drawn.get_texts())
+    legend = ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    verbatim(*legend.get_texts())
 
 
 def labelled_layers(values: xr.DataArray, dims: set[str]) -> list[str]:

@@ -15,8 +15,10 @@ from snaps.figures.panels import bar_beside, columns_for, label_sides, name_pane
 from snaps.figures.scales import (
     Horizontal,
     draw_map,
+    drawn,
     group_index,
     horizontal_of,
+    label_bar,
     label_columns,
     label_units,
     largest,
@@ -88,11 +90,11 @@ def plot_snap(
     label_units(ax, values)
     label_columns(ax, horizontal)
     layer = str(snap.attrs.get("layer", ""))
-    heading = title if title is not None else (f"{group} · {layer}" if layer else group)
+    heading = title if title is not None else (f"{drawn(group)} · {drawn(layer)}" if layer else drawn(group))
     verbatim(ax.set_title(heading))
     if colorbar:
         bar = ax.figure.colorbar(image, ax=ax, pad=0.02, fraction=0.06)
-        bar.set_label(value_label(snap, units))
+        label_bar(bar, value_label(snap, units))
         bar.outline.set_visible(False)
     return ax
 

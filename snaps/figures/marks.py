@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
 from snaps.errors import InputError, one_of
-from snaps.figures.scales import frequency_place
+from snaps.figures.scales import drawn, frequency_place
 from snaps.schema import FREQUENCY
 
 Speakers = Literal["men", "women", "children"]
@@ -175,7 +175,7 @@ def draw_marks(ax: Axes, values: xr.DataArray, *, marks: Marks | None, group: st
         ax.text(
             0.985 if mark.upto is None else 0.945,
             high if mark.upto is None else (low + high) / 2,
-            mark.label or f"{mark.frequency:g}",
+            drawn(mark.label or f"{mark.frequency:g}"),
             transform=across,
             ha="right",
             va="bottom" if mark.upto is None else "center",

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from snaps.figures.scales import Horizontal, label_columns, label_units, verbatim
+from snaps.figures.scales import Horizontal, drawn, label_bar, label_columns, label_units, verbatim
 
 
 def columns_for(number: int) -> int:
@@ -83,9 +83,9 @@ def label_sides(figure: Figure, horizontal: str, vertical: str) -> None:
 def name_panel(ax: Axes, group: str, scale: str = "") -> None:
     """Write the name of a panel into its left corner, and what its colours mean into the right one."""
     box = {"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.2}
-    verbatim(ax.text(0.03, 0.95, group, transform=ax.transAxes, va="top", fontsize=8.5, weight="bold", bbox=box))
+    verbatim(ax.text(0.03, 0.95, drawn(group), transform=ax.transAxes, va="top", fontsize=8.5, weight="bold", bbox=box))
     if scale:
-        ax.text(0.97, 0.95, scale, transform=ax.transAxes, va="top", ha="right", fontsize=6, bbox=box)
+        verbatim(ax.text(0.97, 0.95, drawn(scale), transform=ax.transAxes, va="top", ha="right", fontsize=6, bbox=box))
 
 
 def bar_beside(figure: Figure, image: AxesImage, label: str, *, row: Axes | None = None) -> None:
@@ -97,7 +97,7 @@ def bar_beside(figure: Figure, image: AxesImage, label: str, *, row: Axes | None
         middle, tall = (box.y0 + box.y1) / 2, 0.86 * box.height
     place = figure.add_axes((1 - inches(figure, 0.72), middle - tall / 2, inches(figure, 0.12), tall))
     bar = figure.colorbar(image, cax=place)
-    bar.set_label(label, fontsize=8 if row is None else 7)
+    label_bar(bar, label, fontsize=8 if row is None else 7)
     bar.ax.tick_params(labelsize=7 if row is None else 6, length=2)
     bar.outline.set_visible(False)
 

@@ -12,7 +12,7 @@ from snaps.errors import InputError, one_of
 from snaps.figures.maps import between, draw_panel, value_label, vertical_label
 from snaps.figures.marks import Marks, draw_marks
 from snaps.figures.panels import bar_beside, inches, label_sides, name_panel, panel_axes, trim_ticks
-from snaps.figures.scales import group_index, horizontal_of, largest, units_of, verbatim, with_units
+from snaps.figures.scales import drawn, group_index, horizontal_of, largest, units_of, verbatim, with_units
 
 Shared = Literal["row", "column", "panel", "all"]
 
@@ -146,8 +146,8 @@ def plot_panels(
         size=(1.9, 1.3),
         gaps=(0.06, 0.1),
     )
-    for row, (panels, drawn) in enumerate(zip(rows, shown, strict=True)):
-        for column, (panel, values) in enumerate(zip(panels, drawn, strict=True)):
+    for row, (panels, cut) in enumerate(zip(rows, shown, strict=True)):
+        for column, (panel, values) in enumerate(zip(panels, cut, strict=True)):
             ax, horizontal = axes[row, column], horizontal_of(values)
             image = draw_panel(ax, values, limits[row, column], horizontal=horizontal)
             draw_marks(ax, values, marks=marks, group=panel.group)
@@ -161,10 +161,10 @@ def plot_panels(
     if shared == "all":
         bar_beside(figure, image, _bar_label([panel.values for row in rows for panel in row], units))
     for ax, heading in zip(axes[0], headings, strict=False):
-        verbatim(ax.set_title(heading, fontsize=9, pad=7))
+        verbatim(ax.set_title(drawn(heading), fontsize=9, pad=7))
     for ax, name in zip(axes[:, 0], names, strict=False):
         at = (ax.get_position().y0 + ax.get_position().y1) / 2
-        written = figure.text(inches(figure, 0.46), at, name, rotation=90, ha="center", va="center", fontsize=8)
+        written = figure.text(inches(figure, 0.46), at, drawn(name), rotation=90, ha="center", va="center", fontsize=8)
         verbatim(written)
     label_sides(figure, horizontal_of(shown[-1][0]).label, vertical_label(rows[0][0].values))
     return figure

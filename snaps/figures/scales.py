@@ -1,21 +1,27 @@
 """Axes in Hz and milliseconds, colours around zero, and text that is shown as it is."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Colormap
 from matplotlib.image import AxesImage
 from matplotlib.text import Text
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from snaps.errors import InputError, one_of
+from snaps.errors import InputError, legible, one_of
 from snaps.schema import FREQUENCY, GROUP, LAG, RANK, UNIT
 
 #: Frequencies that are marked on a mel axis, in Hz.
 FREQUENCY_TICKS = (100, 500, 1000, 2000, 4000, 8000)
+#: Characters of a label that are drawn at most.
+LONGEST_LABEL = 60
+#: Stands before what would otherwise be no name to a legend; it is not drawn.
+NAMED = "\u2060"
 
 
 @dataclass(frozen=True)
@@ -162,10 +168,34 @@ def with_units(name: str, units: str) -> str:
     return f"{name} ({units})" if units else name
 
 
+def drawn(label: object) -> str:
+    """Label as it is drawn: control characters are written as Python does, and what is very long has a gap.
+
+    Examples
+    --------
+    >>> drawn("x" * 100)
+    'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…xxxxxxxxxxxxxxx'
+    """
+    text = legible(str(label))
+    return text if len(text) <= LONGEST_LABEL else f"{text[:40]}…{text[-15:]}"
+
+
+def in_legend(label: object) -> str:
+    """Label for a legend: matplotlib leaves out those that begin with an underscore, unless something is before it."""
+    text = drawn(label)
+    return NAMED + text if text.startswith("_") or not text else text
+
+
 def verbatim(*texts: Text) -> None:
-    """Show labels as they are: a dollar sign is a dollar sign, not the beginning of a formula."""
+    """Show texts as they are: a dollar sign is a dollar sign, not the beginning of a formula."""
     for text in texts:
         text.set_parse_math(False)
+        text.set_text(legible(text.get_text().removeprefix(NAMED), keep="\n"))
+
+
+def label_bar(bar: Colorbar, label: str, **options: Any) -> None:
+    """Write the label of a colour bar as it is."""
+    bar.set_label(drawn(label), parse_math=False, **options)
 
 
 def group_index(values: xr.DataArray, group: str) -> xr.DataArray:

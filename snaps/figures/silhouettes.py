@@ -19,7 +19,7 @@ from snaps.figures.layers import (
     mark_undefined,
     new_axes,
 )
-from snaps.figures.scales import verbatim
+from snaps.figures.scales import in_legend, verbatim
 
 
 def plot_silhouettes(
@@ -134,7 +134,7 @@ def plot_model_silhouettes(
             marker=MARKERS[place % len(MARKERS)],
             markersize=4.5,
             linewidth=1.6,
-            label=str(name),
+            label=in_legend(name),
         )
     mark_depth(ax, layers, transferred)
     mark_undefined(ax, undefined, "undefined in some network")

@@ -12,7 +12,7 @@ from snaps.errors import InputError, one_of
 from snaps.figures.clustermaps import CLUSTER_COLORS
 from snaps.figures.layers import place_legend
 from snaps.figures.maps import between, value_label
-from snaps.figures.scales import group_index, horizontal_of, label_columns, verbatim
+from snaps.figures.scales import drawn, group_index, horizontal_of, in_legend, label_columns, verbatim
 from snaps.profiles import distinctive_units
 from snaps.schema import GROUP, UNIT
 
@@ -75,11 +75,13 @@ def plot_unit(
         _, ax = plt.subplots(figsize=(6.0, 3.4), layout="constrained")
     _draw(ax, shown, chosen, others=others)
     layer = str(values.attrs.get("layer", ""))
-    verbatim(ax.set_title(title if title is not None else (f"unit {unit} · {layer}" if layer else f"unit {unit}")))
+    verbatim(
+        ax.set_title(title if title is not None else (f"unit {unit} · {drawn(layer)}" if layer else f"unit {unit}"))
+    )
     horizontal = horizontal_of(shown.isel({GROUP: 0}))
     label_columns(ax, horizontal)
+    ax.set_ylabel(drawn(value_label(values, units)))
     verbatim(ax.yaxis.label)
-    ax.set_ylabel(value_label(values, units))
     if legend:
         place_legend(ax)
     return ax
@@ -148,8 +150,8 @@ def plot_units(
         ax.remove()
     verbatim(*figure.legend(*handles, loc="outside right center", frameon=False, fontsize=8).get_texts())
     figure.supxlabel(horizontal.label, fontsize=9)
-    verbatim(figure.supylabel(value_label(values, units), fontsize=9))
-    heading = str(values.attrs.get("layer", "")) if title is None else title
+    verbatim(figure.supylabel(drawn(value_label(values, units)), fontsize=9))
+    heading = drawn(values.attrs.get("layer", "")) if title is None else title
     if heading:
         verbatim(figure.suptitle(heading, fontsize=11))
     return figure
@@ -173,13 +175,13 @@ def _draw(ax: Axes, values: xr.DataArray, named: Sequence[str], *, others: bool)
             marker=marker,
             markersize=4,
             zorder=3,
-            label=group,
+            label=in_legend(group),
         )
     rest = [str(label) for label in lines[GROUP].values if str(label) not in named] if others else []
     for place, group in enumerate(rest):
         label = f"{len(rest)} other" + ("" if len(rest) == 1 else "s") if place == 0 else None
-        drawn = group_index(lines, group).values
-        ax.plot(positions, drawn, color=OTHERS, linewidth=0.6, marker=marker, markersize=3, zorder=1, label=label)
+        values_of = group_index(lines, group).values
+        ax.plot(positions, values_of, color=OTHERS, linewidth=0.6, marker=marker, markersize=3, zorder=1, label=label)
     ax.spines[["top", "right"]].set_visible(False)
 
 

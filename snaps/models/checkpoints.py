@@ -1,7 +1,6 @@
 """Checkpoints: ``safetensors`` with the configuration, the symbol table and a SHA-256 of the file inside."""
 
 import hashlib
-import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from snaps.errors import InputError, MissingFileError, OutputExistsError, one_of
 from snaps.models.sealed import BrokenSealError, checked_header, is_sealed, parsed_json, write_sealed
 from snaps.models.wav2letter import Wav2Letter
 from snaps.outputs import replacing
+from snaps.schema import json_text
 
 FORMAT = "neuron-snaps wav2letter"
 #: From version 2 on, the file holds a SHA-256 of itself.
@@ -58,8 +58,8 @@ def save_model(
     described = {
         "format": FORMAT,
         "version": str(FORMAT_VERSION),
-        "config": json.dumps(model.config, ensure_ascii=False),
-        "metadata": json.dumps(dict(metadata or {}), ensure_ascii=False),
+        "config": json_text(model.config),
+        "metadata": json_text(dict(metadata or {})),
     }
     # Long numbers first, so that all lie at multiples of their length.
     tensors = dict(sorted(model.state_dict().items(), key=lambda item: -item[1].element_size()))

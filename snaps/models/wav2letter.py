@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from snaps.errors import InputError, one_of
 from snaps.responses import Padding, Stack, stack_of
+from snaps.schema import check_text
 
 
 class LayerShape(NamedTuple):
@@ -243,6 +244,8 @@ def _checked_symbols(symbols: Sequence[str], blank: str | None, repetitions: Seq
     strange = [symbol for symbol in table if not isinstance(symbol, str) or not symbol]
     if not table or strange:
         raise InputError(f"symbols are {list(table)!r}; accepted is a sequence of non-empty texts")
+    for symbol in table:
+        check_text(symbol, "one of the symbols")
     twice = sorted(symbol for symbol, number in Counter(table).items() if number > 1)
     if twice:
         raise InputError(f"symbols name {one_of(twice)} more than once; accepted is a sequence of different texts")

@@ -22,6 +22,7 @@ from snaps.schema import (
     LAG,
     SALIENCY,
     UNALIGNED,
+    check_storable,
     decode_attribute,
     encode_attributes,
     validate_tree,
@@ -64,6 +65,7 @@ def save_profiles(profiles: xr.DataTree, path: str | os.PathLike[str], *, overwr
         raise InputError(f"save_profiles writes a whole profiles tree; received {type(profiles).__name__}")
     target = Path(path)
     tree = _ordered(profiles, "the tree to be saved")
+    check_storable(tree)
     refuse_existing(target, overwrite=overwrite)
     with replacing(target) as partial:
         _write(with_digest(tree), partial, netcdf=_is_netcdf(target))

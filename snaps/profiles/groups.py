@@ -22,6 +22,7 @@ from snaps.schema import (
     UNALIGNED,
     UNIT,
     dataset_of,
+    json_text,
 )
 
 
@@ -124,7 +125,7 @@ def _filter_dataset(dataset: xr.Dataset, min_count: int) -> xr.Dataset:
 
 def _without(dataset: xr.Dataset, gone: list[str]) -> xr.Dataset:
     listed = sorted({*left_out(dataset), *gone})
-    return dataset.assign_attrs({LEFT_OUT: json.dumps(listed, ensure_ascii=False)}) if listed else dataset
+    return dataset.assign_attrs({LEFT_OUT: json_text(listed)}) if listed else dataset
 
 
 def _regroup_dataset(dataset: xr.Dataset, mapping: Mapping[str, str]) -> xr.Dataset:

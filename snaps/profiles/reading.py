@@ -8,6 +8,7 @@ from typing import Any
 import xarray as xr
 
 from snaps.errors import InputError, MissingFileError, shortened
+from snaps.outputs import in_its_place
 from snaps.profiles.inspection import inspect_netcdf
 from snaps.profiles.stores import inspect_store
 
@@ -38,6 +39,7 @@ def opened_tree(path: Path, where: str, *, kind: str, stores: bool = True) -> It
     try:
         if not path.exists():
             raise MissingFileError(f"there is no {kind.partition(' ')[2]} {str(path)!r}")
+        path = in_its_place(path)
         if stores and path.is_dir():
             inspect_store(path, where)
             engine = {"engine": "zarr", "chunks": None, "consolidated": False}

@@ -24,7 +24,7 @@ from snaps.profiling.result import network_attributes
 from snaps.profiling.run import methods_of
 from snaps.profiling.session import Session, open_session
 from snaps.responses import Context, Piece, Responder, Target
-from snaps.schema import INPUT_LAYER, encode_attributes
+from snaps.schema import INPUT_LAYER, LOGITS_LAYER, encode_attributes
 
 
 def evaluate_alignment(
@@ -155,6 +155,8 @@ def compare_aligners(
             evaluation.add(recording)
         if evaluation.responder is None or evaluation.step is None:
             raise InputError("the corpus has no recording that can be read, so there is no alignment to evaluate")
+        if not any(sum(counts.frames) for counts in evaluation.counts.values()):
+            raise InputError("no frame is left to judge: all are ignored, too short or not finite")
         found = xr.concat(
             [
                 counts.result(step=evaluation.step, matched=matched, repeats=repeats, seed=seed)
@@ -248,6 +250,10 @@ class Evaluation:
         frames = np.flatnonzero(~ignored & foreseen)
         peaks, unaligned, finite = self._peaks(piece, frames)
         self.drops.add("non-finite", self.tier, int((~foreseen & ~ignored).sum()) + int((~finite).sum()))
+        if not foreseen.all():
+            self.drops.break_in(LOGITS_LAYER, int((~foreseen).sum()))
+        if not finite.all():
+            self.drops.break_in(INPUT_LAYER, int((~finite).sum()))
         frames = frames[finite]
         assert self.responder is not None
         grid = self.responder.grid

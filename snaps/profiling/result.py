@@ -87,7 +87,8 @@ def _dataset(
         coordinates[schema.FREQUENCY] = (
             schema.UNIT, provenance.frequency[units], {"units": "Hz", "long_name": "frequency"},
         )  # fmt: skip
-    variables = {name: (dims[name], array[order].astype(schema.DTYPES[name])) for name, array in values.items()}
+    with np.errstate(over="ignore"):  # a variance that float32 does not hold is infinite
+        variables = {name: (dims[name], array[order].astype(schema.DTYPES[name])) for name, array in values.items()}
     return xr.Dataset(variables, coordinates)
 
 

@@ -26,6 +26,7 @@ from snaps.errors import InputError, one_of
 from snaps.profiling.parts import Part, Totals, blank, check_alike
 from snaps.profiling.session import Session
 from snaps.responses import LayerResponse, Piece, Responder, SaliencyMethod
+from snaps.schema import LOGITS_LAYER, check_name
 
 
 class Run:
@@ -81,6 +82,8 @@ class Run:
     def start(self, recording: Recording) -> None:
         """Decide about layers and shapes with the first recording, and estimate the profiles' size."""
         self.responder: Responder = self.session.responder(recording)
+        for geometry in self.responder.layers:
+            check_name(geometry.name, "the name of a layer")
         sizes = {geometry.name: geometry.units for geometry in self.responder.layers}
         self.kept_units = checked_units(self._units, sizes)
         self.shapes = {
@@ -152,6 +155,7 @@ class Run:
             heeded &= np.any([_labelled(of_frames) for of_frames in labels.values()], axis=0)
         broken = ~foreseen
         size = self.responder.batch_size
+        self._name_broken(piece, np.flatnonzero(broken))
         for batch in np.split(np.flatnonzero(heeded), range(size, int(heeded.sum()), size)):
             broken[batch] = ~self._add_batch(piece, batch, labels)
         left = ~ignored & ~broken
@@ -160,6 +164,17 @@ class Run:
             self.drops.add("ignored", name, int(ignored.sum()))
             self.drops.add("non-finite", name, int(broken.sum()))
             self.drops.add("unlabelled", name, int((left & ~_labelled(of_frames)).sum()))
+
+    def _name_broken(self, piece: Piece, frames: np.ndarray) -> None:
+        """Count frames that have no prediction by the layers whose activations are not finite in their cones."""
+        if not len(frames):
+            return
+        self.drops.break_in(LOGITS_LAYER, len(frames))
+        for batch in np.split(frames, range(self.responder.batch_size, len(frames), self.responder.batch_size)):
+            for response in piece.respond(torch.from_numpy(batch).to(self.session.device), self.session.scores(), []):
+                whole = torch.isfinite(response.cone).all(dim=2).all(dim=1)
+                if response.geometry.name != LOGITS_LAYER and not bool(whole.all()):
+                    self.drops.break_in(response.geometry.name, int((~whole).sum()))
 
     def _add_batch(self, piece: Piece, frames: np.ndarray, labels: Mapping[str, np.ndarray]) -> np.ndarray:
         """Add the epochs of some frames of a piece; say which of them are finite."""

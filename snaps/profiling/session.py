@@ -21,11 +21,13 @@ from snaps.responses import (
     Target,
     UnitsError,
     arithmetic,
+    check_weights,
     device_of,
     evaluating,
     keeping_freed_memory,
     make_responder,
 )
+from snaps.schema import check_text
 
 
 @dataclass
@@ -137,12 +139,18 @@ def open_session(
         raise InputError(
             f"the network {type(model).__name__} does not name its outputs: give symbols, one name an output"
         )
+    strange = [symbol for symbol in names if not isinstance(symbol, str) or not symbol or names.count(symbol) > 1]
+    if strange or isinstance(symbols, str):
+        raise InputError(f"symbols are {one_of(names)}; accepted is a sequence of texts that differ and are not empty")
+    for symbol in names:
+        check_text(symbol, "one of the symbols")
     ignored = tuple(getattr(model, "ignored_symbols", ()) if ignore is None else ignore)
     for option, chosen in (("ignore", ignored), ("target", () if callable(target) else (target,))):
         unknown = [symbol for symbol in chosen if symbol not in names and (option, symbol) != ("target", "predicted")]
         if unknown:
             also = "'predicted', a callable, or one of " if option == "target" else ""
             raise InputError(f"{option} names {unknown[0]!r}; accepted are {also}the symbols {one_of(names)}")
+    check_weights(model)
     home = next((parameter.device for parameter in model.parameters()), torch.device("cpu"))
     away = home if device is None else device_of(device)
     with ExitStack() as settings:

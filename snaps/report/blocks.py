@@ -186,4 +186,4 @@ def _text(value: object) -> str:
 
 
 def _numeric(text: str) -> bool:
-    return text in ("", "undefined") or re.fullmatch(r"[−\d.,]+( %)?", text) is not None
+    return text in ("", "undefined") or re.fullmatch(r"[−\d.,]*\d[.,]?( %)?", text) is not None

@@ -8,7 +8,7 @@ import xarray as xr
 
 from snaps.clustering import PERCENTILES, Distance
 from snaps.clustering.clusters import check_percentile
-from snaps.errors import InputError, OutputExistsError
+from snaps.errors import InputError, OutputExistsError, legible
 from snaps.outputs import replacing
 from snaps.profiles.contrasts import Weighting
 from snaps.report.blocks import Section
@@ -135,10 +135,17 @@ def render_page(title: str, sections: Sequence[Section], *, lead: str = "") -> s
         loader=PackageLoader("snaps.report", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_legible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     return environment.get_template("page.html.j2").render(title=title, sections=sections, lead=lead)
+
+
+def _legible(value: object) -> object:
+    """Texts without what HTML cannot hold, or what would turn the direction of the text behind."""
+    # What was rendered before, by a macro, is marked as HTML and goes on as it is.
+    return legible(value, keep="\t\n") if type(value) is str else value
 
 
 def _named_trees(profiles: xr.DataTree | Mapping[str, xr.DataTree]) -> dict[str, xr.DataTree]:

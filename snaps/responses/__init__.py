@@ -5,6 +5,7 @@ from snaps.responses.geometry import FrameGrid, LayerGeometry, Window, cone_widt
 from snaps.responses.graph import UnitsError
 from snaps.responses.memory import keeping_freed_memory
 from snaps.responses.precision import PRECISIONS, Precision, arithmetic
+from snaps.responses.readiness import check_weights
 from snaps.responses.responder import CONTEXTS, Context, make_responder
 from snaps.responses.responses import (
     CarriedMethod,
@@ -51,6 +52,7 @@ __all__ = [
     "UnitsError",
     "Window",
     "arithmetic",
+    "check_weights",
     "cone_widths",
     "cut_windows",
     "device_of",

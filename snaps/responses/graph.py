@@ -1,6 +1,6 @@
 """Frames run one by one through any network, with autograd: the frame context where a network pads, or is not ours."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -11,10 +11,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from snaps.errors import InputError
+from snaps.errors import InputError, one_of
 from snaps.responses.geometry import FrameGrid, LayerGeometry
+from snaps.responses.readiness import made_up_input, same_output, type_of_weights
 from snaps.responses.responses import LayerResponse, Piece, SaliencyMethod, Target
-from snaps.responses.taps import Taps, tap
+from snaps.responses.taps import RunError, Taps, tap
 
 
 class UnitsError(InputError):
@@ -50,9 +51,8 @@ class GraphResponder:
 
     def play(self, features: Float[Tensor, "unit step"]) -> Iterator[Piece]:
         """Play a recording, in one piece."""
-        weights = next(self.model.parameters(), features)
         # (frame, unit, step), a view
-        frames = features.to(weights.dtype).unfold(-1, self.grid.steps, self.grid.hop).movedim(1, 0)
+        frames = self._fitting(features).unfold(-1, self.grid.steps, self.grid.hop).movedim(1, 0)
         run = frames[..., self.grid.offset : self.grid.offset + self.run_steps]
         yield GraphPiece(self, run, self.score(run))
 
@@ -60,14 +60,26 @@ class GraphResponder:
     def score(self, frames: Float[Tensor, "frame unit step"]) -> Float[Tensor, "frame symbol"]:
         """Logits of frames, from what is run of them."""
         with tap(self.model, ("logits",)) as taps:
-            return torch.cat([middle_step(taps.run(batch)) for batch in frames.split(self.batch_size)])
+            batches = self._fitting(frames).split(self.batch_size)
+            runs = [middle_step(taps.run(batch)).float() for batch in batches]
+        sizes = {run.shape[1] for run in runs}
+        if len(sizes) > 1:
+            raise InputError(
+                f"the network {type(self.model).__name__} gives {one_of(sorted(sizes))} scores for frames of the "
+                "same length; accepted is one number"
+            )
+        return torch.cat(runs)
 
     def explain(
         self, frames: Float[Tensor, "frame unit step"], target: Target, methods: Sequence[SaliencyMethod]
     ) -> Iterator[LayerResponse]:
         """Responses of every tapped layer to frames, from what is run of them."""
         numbers = torch.arange(len(frames), device=frames.device)
-        return GraphPiece(self, frames, frames.new_empty(0, 0)).respond(numbers, target, methods)
+        return GraphPiece(self, self._fitting(frames), frames.new_empty(0, 0)).respond(numbers, target, methods)
+
+    def _fitting(self, features: Tensor) -> Tensor:
+        """Features in the type of the network's weights."""
+        return features.to(type_of_weights(self.model))
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,21 +99,44 @@ class GraphPiece:
         geometries = self.responder.layers
         with tap(self.responder.model, [geometry.name for geometry in geometries]) as taps:
             run = GraphRun(taps, self.frames[frames], target)
-            saliencies = [method.of_run(run) for method in methods]
+            _ = run.logits  # so that the network has run, also where no saliency is asked for
+            saliencies = [self._saliency(method, run) for method in methods]
             yield from self._responses(taps, geometries, saliencies)
+
+    def _saliency(self, method: SaliencyMethod, run: "GraphRun") -> dict[str, Tensor]:
+        network = type(self.responder.model).__name__
+        try:
+            return method.of_run(run)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            if not run.logits.requires_grad:
+                raise InputError(
+                    f"no gradient leads back from what the network {network} gives; accepted is one that computes it "
+                    "from its input with torch, without no_grad or detach"
+                ) from error
+            reason = " ".join(str(error).split())
+            raise InputError(
+                f"the saliency method {type(method).__name__} fails on the network {network}: {reason}"
+            ) from error
 
     def _responses(
         self, taps: Taps, geometries: Iterable[LayerGeometry], saliencies: Sequence[dict[str, Tensor]]
     ) -> Iterator[LayerResponse]:
         for geometry in geometries:
-            activation = taps.activations[geometry.name].detach()
+            activation = taps.activations[geometry.name].detach().float()
+            if activation.shape[1:] != (geometry.units, geometry.width):
+                raise InputError(
+                    f"the layer {geometry.name!r} gave {geometry.units} units and {geometry.width} steps at first, and "
+                    f"now gives {activation.shape[1]} and {activation.shape[2]}; accepted is the same for every frame"
+                )
             source = torch.arange(len(activation), device=activation.device)
             yield LayerResponse(
                 geometry,
                 activation,
                 source,
                 torch.zeros_like(source),
-                tuple(saliency[geometry.name].detach() for saliency in saliencies),
+                tuple(saliency[geometry.name].detach().float() for saliency in saliencies),
                 cut_cone=partial(_itself, activation),
             )
 
@@ -177,20 +212,23 @@ def measure_layers(
     Raises
     ------
     InputError
-        If a layer does not give (batch, unit, step) or (batch, unit), or the network refuses such frames.
+        If a layer does not give (batch, unit, step) or (batch, unit), the network refuses such frames, gives
+        something else the second time, or changes its weights.
     """
-    parameter = next(model.parameters(), torch.zeros(()))
+    weights = {name: (parameter, parameter.detach().clone()) for name, parameter in model.named_parameters()}
+    frames = made_up_input(model, (2, n_inputs, run_steps))
     with tap(model, layers) as taps:
         try:
-            taps.run(torch.zeros(2, n_inputs, run_steps, device=parameter.device, dtype=parameter.dtype))
-        except InputError:
-            raise
-        except Exception as error:
-            reason = " ".join(str(error).split())
-            raise UnitsError(
-                f"the network {type(model).__name__} cannot run on frames of {n_inputs} units and {run_steps} "
-                f"steps: {reason}"
-            ) from error
+            first = taps.run(frames)
+            again = taps.run(frames)
+        except RunError as error:
+            raise UnitsError(str(error)) from error
+        _refuse_changed_weights(weights)
+        if not same_output(first, again):
+            raise InputError(
+                f"the network {type(model).__name__} gives something else when it hears the same frames again; "
+                "accepted is one that neither remembers nor draws at random in evaluation mode"
+            )
         geometries = []
         for name, activation in taps.activations.items():
             batch, units, width = activation.shape
@@ -203,3 +241,17 @@ def measure_layers(
             frame_width = width if strides is None else frame_steps // strides[name]
             geometries.append(LayerGeometry(name, units, width, stride, frame_width))
     return tuple(geometries)
+
+
+def _refuse_changed_weights(weights: Mapping[str, tuple[nn.Parameter, Tensor]]) -> None:
+    """Put weights back that the network has changed by running, and refuse it."""
+    changed = [
+        name for name, (now, before) in weights.items() if not torch.equal(now.nan_to_num(), before.nan_to_num())
+    ]
+    for name in changed:
+        now, before = weights[name]
+        now.copy_(before)
+    if changed:
+        raise InputError(
+            f"the network changes its weights {one_of(changed)} when it runs; accepted is one that does not"
+        )

@@ -13,6 +13,7 @@ from snaps.errors import InputError, one_of
 from snaps.responses.cones import ConeResponder
 from snaps.responses.geometry import LayerGeometry, frame_grid, select_layers
 from snaps.responses.graph import GraphResponder, UnitsError, measure_layers
+from snaps.responses.readiness import check_gradients, check_weights, hook_in_the_way
 from snaps.responses.responses import CarriedMethod, Responder, SaliencyMethod
 from snaps.responses.stack import Stack
 from snaps.responses.taps import Tappable, layer_names
@@ -67,6 +68,7 @@ def make_responder(
         If an option does not fit the network; the sentence says what does.
     """
     device = device or torch.device("cpu")
+    check_weights(model)
     if context not in CONTEXTS:
         raise InputError(f"context is {context!r}; accepted are {one_of(CONTEXTS)}")
     for option, value in (("frame_steps", frame_steps), ("frame_hop", frame_hop), ("batch_size", batch_size)):
@@ -81,8 +83,9 @@ def make_responder(
         raise InputError(
             f"the saliency method {type(whole).__name__} explains whole frames alone; accepted is context='frame'"
         )
-    alone = context == "frame" or whole is not None or (context == "auto" and not _is_stack(model))
+    alone = context == "frame" or whole is not None or (context == "auto" and not _is_stack(model, n_inputs))
     if alone and not ours:
+        check_gradients(model)
         if frame_steps is None or frame_hop is None:
             raise InputError(
                 f"the network {type(model).__name__} does not tell its frames: give frame_steps and frame_hop, in "
@@ -92,6 +95,7 @@ def make_responder(
         measured = measure_layers(
             model, chosen, n_inputs=n_inputs, run_steps=frame_steps, frame_steps=frame_steps, strides=None
         )
+        _refuse_hooks(model, methods, n_inputs=n_inputs, steps=frame_steps)
         return GraphResponder(
             model, replace(grid, offset=0), measured, batch_size or _frames_at_once(measured, device), frame_steps
         )
@@ -102,18 +106,37 @@ def make_responder(
     geometry = stack.layer_geometry(frame_steps=grid.steps)
     pads = getattr(model, "pads", True)
     if alone and (pads or whole is not None):
+        check_gradients(model)
         strides = {name: int(layer.stride) for name, layer in geometry.items()}
         # Whole frames as they are where the network pads, else their cones.
         run = grid.steps if pads else stack.receptive_field
         measured = measure_layers(
             model, chosen, n_inputs=n_inputs, run_steps=run, frame_steps=grid.steps, strides=strides
         )
+        _refuse_hooks(model, methods, n_inputs=n_inputs, steps=run)
         return GraphResponder(
             model, replace(grid, offset=0) if pads else grid, measured, batch_size or _frames_at_once(measured, device),
             run,
         )  # fmt: skip
     tapped = tuple(geometry[name] for name in chosen)
+    hook = hook_in_the_way(model, n_inputs=n_inputs, steps=stack.receptive_field)
+    if hook is not None:
+        other = "accepted is a network without it" if ours else "context='frame' heeds it"
+        raise InputError(f"responses of a stack of convolutions are computed from its weights, but {hook}; {other}")
+    stack = _stack(model, chosen, n_inputs)  # once more, for hooks may have brought weights up to date
     return ConeResponder(stack.to(device), grid, tapped, batch_size or _frames_at_once(tapped, device), alone)
+
+
+def _refuse_hooks(model: nn.Module, methods: Sequence[SaliencyMethod], *, n_inputs: int, steps: int) -> None:
+    """Refuse hooks that a saliency method would pass over, because it takes the network apart."""
+    for method in methods:
+        if getattr(method, "passes_over_hooks", False):
+            hook = hook_in_the_way(model, n_inputs=n_inputs, steps=steps)
+            if hook is not None:
+                raise InputError(
+                    f"the saliency method {type(method).__name__} takes the network apart, but {hook}; accepted is a "
+                    "network without it"
+                )
 
 
 def _layers_of_methods(chosen: tuple[str, ...], methods: Sequence[SaliencyMethod], *, named: bool) -> tuple[str, ...]:
@@ -130,12 +153,12 @@ def _layers_of_methods(chosen: tuple[str, ...], methods: Sequence[SaliencyMethod
     return (INPUT_LAYER,)
 
 
-def _is_stack(model: nn.Module) -> bool:
+def _is_stack(model: nn.Module, n_inputs: int) -> bool:
     try:
-        stack_of(model)
+        stack = stack_of(model)
     except NotAStackError:
         return False
-    return True
+    return isinstance(model, Tappable) or hook_in_the_way(model, n_inputs=n_inputs, steps=stack.receptive_field) is None
 
 
 def _stack(model: nn.Module, layers: Sequence[str], n_inputs: int) -> Stack:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from snaps.errors import InputError
+from snaps.responses.readiness import unchanged_attributes, unchanged_buffers
 from snaps.responses.tracing import LeafTracer, Sequenced
 from snaps.schema import INPUT_LAYER, LOGITS_LAYER
 
@@ -136,7 +137,8 @@ def _traced(model: nn.Module) -> Iterator[Step]:
     kind = type(model).__name__
     tracer = _NamingTracer()
     try:
-        graph = tracer.trace(model)
+        with unchanged_attributes(model), unchanged_buffers(model):
+            graph = tracer.trace(model)
     except Exception as error:
         reason = " ".join(str(error).split())
         raise InputError(

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from snaps.errors import InputError
 from snaps.responses.geometry import select_layers
+from snaps.responses.readiness import unchanged_buffers
 from snaps.schema import INPUT_LAYER, LOGITS_LAYER
 
 
@@ -24,6 +25,10 @@ class Tappable(Protocol):
 
     def __call__(self, x: Tensor, tap: Callable[[str, Tensor], Tensor] | None = None) -> Tensor:
         """Run the network."""
+
+
+class RunError(InputError):
+    """The network cannot be run on what it is given."""
 
 
 class Taps:
@@ -42,6 +47,7 @@ class Taps:
         self.activations: dict[str, Tensor] = {}
         self._wanted = frozenset(layers)
         self._paused = False
+        self._batch = 0
 
     def run(self, x: Float[Tensor, "batch unit step"]) -> Float[Tensor, "batch symbol out"]:
         """Run the network on a batch and keep what the tapped layers give.
@@ -49,21 +55,36 @@ class Taps:
         Raises
         ------
         InputError
-            If a layer gives something other than (batch, unit, step) or (batch, unit), runs more than once,
-            or does not run.
+            If a layer gives something other than (batch, unit, step) or (batch, unit) in floating-point numbers,
+            runs more than once, or does not run.
+        RunError
+            If the network fails; what it raised is the error's cause.
         """
         self.activations = {}
+        self._batch = len(x)
         # A leaf of its own: the network may change what it is given, but not what the caller has.
         x = x.detach().clone().requires_grad_(torch.is_grad_enabled())
-        if isinstance(self.model, Tappable):
-            self.model(x, tap=self._keep)
-        else:
-            self._keep(LOGITS_LAYER, self.model(self._keep(INPUT_LAYER, x)))
+        try:
+            self._run(x)
+        except (InputError, MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            reason = " ".join(str(error).split()) or type(error).__name__
+            raise RunError(
+                f"the network {type(self.model).__name__} cannot run on frames of {x.shape[1]} units and "
+                f"{x.shape[2]} steps: {reason}"
+            ) from error
         missing = [name for name in self.layers if name not in self.activations]
         if missing:
             raise InputError(f"the layer {missing[0]!r} does not run when the network does, so it cannot be tapped")
         self.activations = {name: self.activations[name] for name in self.layers}
         return self._logits
+
+    def _run(self, x: Tensor) -> None:
+        if isinstance(self.model, Tappable):
+            self.model(x, tap=self._keep)
+        else:
+            self._keep(LOGITS_LAYER, self.model(self._keep(INPUT_LAYER, x)))
 
     def _keep(self, name: str, output: Any) -> Any:
         if self._paused or (name not in self._wanted and name != LOGITS_LAYER):
@@ -73,6 +94,14 @@ class Taps:
         if not isinstance(output, Tensor) or output.dim() not in (2, 3):
             received = f"shape {tuple(output.shape)}" if isinstance(output, Tensor) else type(output).__name__
             raise InputError(f"the layer {name!r} gives {received}; accepted are (batch, unit, step) and (batch, unit)")
+        if len(output) != self._batch:
+            raise InputError(
+                f"the layer {name!r} gives the shape {tuple(output.shape)} for {self._batch} frames; accepted are "
+                "(batch, unit, step) and (batch, unit)"
+            )
+        if not output.is_floating_point():
+            received = str(output.dtype).removeprefix("torch.")
+            raise InputError(f"the layer {name!r} gives values of type {received}; accepted are floating-point numbers")
         seen = output if output.dim() == 3 else output[..., None]
         if name == LOGITS_LAYER:
             self._logits = seen
@@ -111,8 +140,8 @@ def layer_names(model: nn.Module) -> tuple[str, ...]:
 def tap(model: nn.Module, layers: Iterable[str] | None = None) -> Iterator[Taps]:
     """Tap named layers of a network.
 
-    The network is put into evaluation mode. On leaving, after success or an exception, every hook is gone and
-    the mode of every module is what it was; gradients of parameters are never touched.
+    The network is put into evaluation mode. On leaving, after success or an exception, every hook is gone, the
+    mode of every module is what it was, and so are buffers; gradients of parameters are never touched.
 
     Parameters
     ----------
@@ -146,7 +175,7 @@ def tap(model: nn.Module, layers: Iterable[str] | None = None) -> Iterator[Taps]
     taps = Taps(model, select_layers(layers, available, default))
     hooks = []
     try:
-        with evaluating(model):
+        with evaluating(model), unchanged_buffers(model):
             if not isinstance(model, Tappable):
                 modules = dict(model.named_modules())
                 for name in taps.layers:

@@ -10,6 +10,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from snaps.errors import InputError
+from snaps.responses.readiness import unchanged_attributes, unchanged_buffers
 from snaps.responses.stack import Convolution, Elementwise, Operation, Rectifier, Scaling, Stack, fold
 from snaps.schema import LOGITS_LAYER
 
@@ -116,6 +117,9 @@ def _single_scaling(scaling: Scaling) -> Scaling:
 
 def _operation(name: str | None, link: Link) -> Operation | None:
     if isinstance(link, nn.Conv1d):
+        if not link.weight.is_floating_point():
+            kind = str(link.weight.dtype).removeprefix("torch.")
+            raise NotAStackError(f"the network's {name or 'convolution'} has weights of type {kind}")
         weight = link.weight.detach().double()
         bias = weight.new_zeros(weight.shape[0]) if link.bias is None else link.bias.detach().double()
         return Convolution(weight, bias, link.stride[0], link.dilation[0], link.groups, name)
@@ -167,9 +171,10 @@ class LeafTracer(fx.Tracer):
 def _traced(model: nn.Module) -> Iterator[tuple[str | None, Link]]:
     kind = type(model).__name__
     try:
-        graph = LeafTracer().trace(model)
+        with unchanged_attributes(model), unchanged_buffers(model):
+            graph = LeafTracer().trace(model)
     except Exception as error:
-        raise NotAStackError(f"{kind} cannot be traced as a sequence: {error}") from error
+        raise NotAStackError(f"{kind} cannot be traced as a sequence: {' '.join(str(error).split())}") from error
     modules = dict(model.named_modules())
     previous: fx.Node | None = None
     for node in graph.nodes:
@@ -182,18 +187,25 @@ def _traced(model: nn.Module) -> Iterator[tuple[str | None, Link]]:
         if inputs != [previous]:
             raise NotAStackError(f"{kind} is no sequence: {node.name!r} does not take the result just before it")
         if node.op == "output":
+            if node.args[0] is not previous:
+                received = type(node.args[0]).__name__.removeprefix("immutable_")
+                raise NotAStackError(f"{kind} gives a {received}; accepted is one tensor")
             return
-        yield _link(node, modules, kind)
+        yield _link(node, modules, kind, training=model.training)
         previous = node
 
 
-def _link(node: fx.Node, modules: dict[str, nn.Module], kind: str) -> tuple[str | None, Link]:
+def _link(node: fx.Node, modules: dict[str, nn.Module], kind: str, *, training: bool) -> tuple[str | None, Link]:
     options = dict(node.kwargs)
     options.pop("inplace", None)
     options.pop("training", None)
     if node.op == "call_module":
         return str(node.target), modules[str(node.target)]
     if node.op == "call_function" and node.target in TRANSPARENT_FUNCTIONS:
+        share, drops = [*node.args[1:3], *[None] * 2][:2]
+        drops = node.kwargs.get("training", True if drops is None else drops)
+        if drops and not training and node.kwargs.get("p", share) != 0:
+            raise NotAStackError(f"{kind} drops values at random in evaluation mode too, in its step {node.name!r}")
         return None, nn.Identity()
     if node.op == "call_function" and node.target in RECTIFIERS:
         return None, F.relu

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from snaps.datasets import FOLD_39, PHONES_61, load_timit
-from snaps.errors import InputError, MissingFileError, RecordingError, one_line
+from snaps.errors import InputError, MissingFileError, RecordingError, legible
 
 
 def test_one_recording(timit_tree) -> None:
@@ -156,7 +156,7 @@ def test_names_of_any_kind(timit_tree, name: str) -> None:
     timit_tree.add(f"TRAIN/DR1/{name}/{name}")
     (recording,) = list(load_timit(timit_tree.root)) if "\udce9" not in name else [load_timit(timit_tree.root)]
     named = recording.ids[0] if "\udce9" in name else recording.id
-    expected = one_line(name.lower())
+    expected = legible(name.lower())
     assert named == f"train/dr1/{expected}/{expected}" and named.isprintable()
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from snaps.cli import main
 from snaps.datasets import DropLog
-from snaps.errors import one_line
+from snaps.errors import legible
 from snaps.models import Wav2Letter, save_model
 from snaps.profiles import open_profiles
 from tests.cli.commands import process, sentence
@@ -77,7 +77,7 @@ def test_names_of_every_kind(
         tree.assert_reason(recording, reason)
     speakers = open_profiles(out)["speaker/conv1"]["group"].values.tolist()
     spoken = [name.lower() if layout == "timit" else name for name in NAMES]
-    assert sorted(speakers) == sorted({"f0", *map(one_line, spoken)})
+    assert sorted(speakers) == sorted({"f0", *map(legible, spoken)})
 
 
 def test_a_root_that_is_no_text(model: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

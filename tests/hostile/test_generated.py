@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import snaps
 from snaps.datasets import DropLog
-from snaps.errors import RecordingError, one_line
+from snaps.errors import RecordingError, legible
 from snaps.models import Wav2Letter
 from tests.hostile.place_damages import NAMES
 from tests.hostile.speech import Utterance
@@ -162,7 +162,7 @@ def check_splice(made: tuple[str, str, str, list[tuple[float, int, bytes]]], net
         if log["skipped"]:
             (skipped,) = log["skipped"]
             assert skipped["recording"] == name and skipped["reason"].isprintable()
-            assert one_line(str(path)) in skipped["reason"] or one_line(str(files.paths["audio"])) in skipped["reason"]
+            assert legible(str(path)) in skipped["reason"] or legible(str(files.paths["audio"])) in skipped["reason"]
             del tree.read[name]
         elif kind != "audio":
             recording = tree.load()[list(tree.load().ids).index(name)]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from snaps.errors import InputError, one_line
+from snaps.errors import InputError, legible
 from tests.hostile.place_damages import HIDDEN, NAMES
 from tests.hostile.test_catalogue import assert_truth
 from tests.hostile.trees import LOADERS, Planned, Tree
@@ -37,7 +37,7 @@ def test_names_of_every_kind_are_told_in_one_line(tree: Tree, name: str) -> None
     corpus = tree.load()
     with pytest.raises(InputError, match="holds no intervals|is no TextGrid") as caught:
         list(corpus)
-    assert str(caught.value).isprintable() and one_line(name) in str(caught.value)
+    assert str(caught.value).isprintable() and legible(name) in str(caught.value)
 
 
 def test_a_root_of_any_name(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from snaps.datasets import FileCorpus, load_textgrids, load_timit
-from snaps.errors import one_line
+from snaps.errors import legible
 from tests.hostile.audio_damages import AUDIO_DAMAGES
 from tests.hostile.damages import Damage
 from tests.hostile.grid_damages import GRID_DAMAGES
@@ -63,7 +63,7 @@ class Tree:
         folder = self.root / "TRAIN" / "DR1" / speaker if self.layout == "timit" else self.root / speaker
         if self.layout == "timit":
             spoken = ["train", "dr1", speaker.lower(), name.lower()]
-        files = Files(self.layout, folder, name, one_line("/".join(spoken)), planned.container)
+        files = Files(self.layout, folder, name, legible("/".join(spoken)), planned.container)
         utterance = planned.damage.alter(planned.utterance) if planned.damage else planned.utterance
         files.write(utterance)
         if planned.damage:
@@ -79,7 +79,7 @@ class Tree:
         """One line that names the file, and says what is wrong with it."""
         pattern, path = self.refused[recording]
         assert reason.isprintable(), reason
-        assert one_line(path) in reason, (path, reason)
+        assert legible(path) in reason, (path, reason)
         assert re.search(pattern, reason), (pattern, reason)
         assert len(reason) < len(path) + 1000
 
