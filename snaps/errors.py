@@ -11,6 +11,11 @@ UNSEEN = re.compile(
     "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff\ufeff\ufff9-\ufffb\ufffe\uffff]"
 )
 
+#: Characters that no store can hold: HDF5 ends a text at the first of them, and UTF-8 has no halves of pairs.
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+#: Longest name of a node in bytes: a folder of that name is made of it.
+LONGEST_NAME = 240
+
 
 def legible(text: str, *, keep: str = "") -> str:
     r"""Text of one line in which control characters and the like are written as Python writes them.
@@ -112,3 +117,35 @@ def shortened(found: object, *, limit: int = 200) -> str:
     """
     line = " ".join((str(found).strip() or type(found).__name__).split())
     return legible(line if len(line) <= limit else f"{line[:limit]}…")
+
+
+def check_text(text: str, what: str) -> None:
+    """Refuse a text that stores cannot hold.
+
+    Raises
+    ------
+    InputError
+        Naming the text.
+    """
+    if UNSTORABLE.search(text):
+        raise InputError(
+            f"{what} is {text!r}; accepted are texts without the character NUL and without halves of surrogate pairs"
+        )
+
+
+def check_name(name: str, what: str) -> None:
+    """Refuse a name that cannot be that of a grouping or a layer in a profiles file.
+
+    Raises
+    ------
+    InputError
+        Naming the name.
+    """
+    check_text(name, what)
+    if not name or "/" in name or "\\" in name or name in (".", "..") or name.startswith((".z", "__")):
+        raise InputError(
+            f"{what} is {name!r}; accepted are texts that are not empty, without slashes, and that do not begin with "
+            "'.z' or '__', for each is the name of a node in a profiles file"
+        )
+    if len(name.encode()) > LONGEST_NAME:
+        raise InputError(f"{what} has {len(name.encode())} bytes: {name[:40]!r}…; accepted are {LONGEST_NAME} at most")

@@ -6,14 +6,13 @@ dimensions ``group``, ``unit`` and ``lag``, and the whole provenance in the attr
 
 import json
 import math
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, TypeGuard
 
 import numpy as np
 import xarray as xr
 
-from snaps.errors import InputError, shortened
+from snaps.errors import UNSTORABLE, InputError, check_name, check_text, shortened
 
 SCHEMA_NAME = "neuron-snaps profiles"
 SCHEMA_VERSION = 1
@@ -51,44 +50,6 @@ LEFT_OUT = "left_out"
 
 #: Attributes of the root whose values are nested; they are stored as JSON text.
 JSON_ATTRIBUTES = ("layers", "groupings", "ignored", "drop_log", "features", "aligner", "model", "corpus")
-
-
-#: Characters that no store can hold: HDF5 ends a text at the first of them, and UTF-8 has no halves of pairs.
-UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-#: Longest name of a node in bytes: a folder of that name is made of it.
-LONGEST_NAME = 240
-
-
-def check_text(text: str, what: str) -> None:
-    """Refuse a text that stores cannot hold.
-
-    Raises
-    ------
-    InputError
-        Naming the text.
-    """
-    if UNSTORABLE.search(text):
-        raise InputError(
-            f"{what} is {text!r}; accepted are texts without the character NUL and without halves of surrogate pairs"
-        )
-
-
-def check_name(name: str, what: str) -> None:
-    """Refuse a name that cannot be that of a grouping or a layer in a profiles file.
-
-    Raises
-    ------
-    InputError
-        Naming the name.
-    """
-    check_text(name, what)
-    if not name or "/" in name or "\\" in name or name in (".", "..") or name.startswith((".z", "__")):
-        raise InputError(
-            f"{what} is {name!r}; accepted are texts that are not empty, without slashes, and that do not begin with "
-            "'.z' or '__', for each is the name of a node in a profiles file"
-        )
-    if len(name.encode()) > LONGEST_NAME:
-        raise InputError(f"{what} has {len(name.encode())} bytes: {name[:40]!r}…; accepted are {LONGEST_NAME} at most")
 
 
 def check_storable(tree: xr.DataTree) -> None:

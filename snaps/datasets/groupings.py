@@ -6,8 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from snaps.errors import InputError, one_of
-from snaps.schema import check_name, check_text
+from snaps.errors import InputError, check_name, check_text, one_of
 
 #: One grouping as a caller writes it: a column, several, or a column and the mapping of its labels.
 GroupingSpec = str | Sequence[str] | tuple[str | Sequence[str], Mapping[str, str | None]]

@@ -8,7 +8,7 @@ from snaps.datasets.corpus import CorpusLike, iterate_annotations
 from snaps.datasets.frames import FRAME_COLUMNS, check_column_names
 from snaps.datasets.groupings import Grouping
 from snaps.datasets.recording import Recording
-from snaps.schema import check_text
+from snaps.errors import check_text
 
 
 @dataclass(frozen=True)

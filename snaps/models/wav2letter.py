@@ -9,9 +9,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from snaps.errors import InputError, one_of
+from snaps.errors import InputError, check_text, one_of
 from snaps.responses import Padding, Stack, stack_of
-from snaps.schema import check_text
 
 
 class LayerShape(NamedTuple):

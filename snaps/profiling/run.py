@@ -22,11 +22,11 @@ from snaps.datasets.frames import frame_rows
 from snaps.datasets.groupings import Grouping
 from snaps.datasets.inventory import Inventory
 from snaps.datasets.recording import Recording
-from snaps.errors import InputError, one_of
+from snaps.errors import InputError, check_name, one_of
 from snaps.profiling.parts import Part, Totals, blank, check_alike
 from snaps.profiling.session import Session
 from snaps.responses import LayerResponse, Piece, Responder, SaliencyMethod
-from snaps.schema import LOGITS_LAYER, check_name
+from snaps.schema import LOGITS_LAYER
 
 
 class Run:

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from snaps.datasets.recording import Recording
-from snaps.errors import InputError, one_of
+from snaps.errors import InputError, check_text, one_of
 from snaps.responses import (
     Context,
     Precision,
@@ -27,7 +27,6 @@ from snaps.responses import (
     keeping_freed_memory,
     make_responder,
 )
-from snaps.schema import check_text
 
 
 @dataclass
