@@ -149,7 +149,7 @@ def synthesize_corpus(
         }
         (folder / "DOC").mkdir()
         (folder / "DOC" / "SYNTHESIS.JSON").write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
-    return load_timit(root)
+    return load_timit(root.absolute())
 
 
 def _each(tasks: list[_Task], make: Callable[[_Task], None], workers: int | None, progress: bool) -> Iterator[None]:
