@@ -273,23 +273,23 @@ def _is_object(value: Any) -> bool:
 
 
 def _is_network(value: Any) -> bool:
-    return _is_object(value) and (not value or value.get("symbols") is None or _are_texts(value["symbols"]))
+    return isinstance(value, dict) and (value.get("symbols") is None or _are_texts(value["symbols"]))
 
 
 def _is_corpus(value: Any) -> bool:
-    return _is_object(value) and (not value or _is_count(value.get("n_recordings", 0)))
+    return isinstance(value, dict) and _is_count(value.get("n_recordings", 0))
 
 
 def _is_drop_log(value: Any) -> bool:
-    if not _is_object(value):
+    if not isinstance(value, dict):
         return False
-    counts, skipped = (value or {}).get("counts") or {}, (value or {}).get("skipped") or []
+    counts, skipped = value.get("counts") or {}, value.get("skipped") or []
     return (
         isinstance(counts, dict)
         and all(isinstance(of, dict) and all(map(_is_count, of.values())) for of in counts.values())
         and isinstance(skipped, list)
         and all(isinstance(entry, dict) for entry in skipped)
-        and _is_count((value or {}).get("clipped") or 0)
+        and _is_count(value.get("clipped") or 0)
     )
 
 

@@ -191,7 +191,7 @@ def aligner_name(dataset: xr.Dataset) -> str | None:
     if isinstance(described, str):
         try:
             described = json.loads(described)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             return described
     if isinstance(described, dict):
         return str(described["name"]) if "name" in described else None

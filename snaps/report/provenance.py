@@ -22,6 +22,8 @@ TOLD = frozenset(
         *("n_recordings", "n_frames"),
     }
 )
+#: Levels of nested attributes that are shown.
+DEEPEST = 20
 
 
 def provenance_section(profiles: xr.DataTree) -> Section:
@@ -116,7 +118,7 @@ def _decoded(value: Any) -> Any:
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:
             return json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             return value
     return value
 
@@ -125,14 +127,16 @@ def _number(value: Any) -> str | None:
     return None if value is None else f"{value:,}"
 
 
-def _text(value: Any) -> str:
-    """Nested values as one line."""
+def _text(value: Any, levels: int = DEEPEST) -> str:
+    """Nested values as one line, down to so many levels."""
     if value is None:
         return ""
+    if not levels:
+        return "…"
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, dict):
-        return ", ".join(f"{name} {_text(inner)}" for name, inner in value.items())
+        return ", ".join(f"{name} {_text(inner, levels - 1)}" for name, inner in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(map(_text, value))
+        return ", ".join(_text(inner, levels - 1) for inner in value)
     return str(value)

@@ -86,6 +86,8 @@ def test_attributes_of_other_types_at_length(ending: str, tmp_path: Path) -> Non
         ("groupings", "[" * 10**5, "is nested too deeply"),
         ("groupings", "9" * 5000, "is not JSON text"),
         ("model", ["w2p"], "accepted is a JSON object"),
+        ("model", None, "is None; accepted is a JSON object"),
+        ("drop_log", None, "is None; accepted is a JSON object"),
         ("model", {"symbols": 5}, "with a list of texts as its symbols"),
         ("corpus", {"n_recordings": "many"}, "with a number of recordings"),
         ("features", 3, "accepted is a JSON object"),
@@ -198,3 +200,13 @@ def test_digests_survive_a_round_trip_at_length(tmp_path: Path) -> None:
 
 def test_every_nested_attribute_has_its_kind() -> None:
     assert set(JSON_ATTRIBUTES) <= set(ATTRIBUTES)
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 10**5, "[" * 400 + "]" * 400, '{"a":' * 300 + "3" + "}" * 300, "[" + "9" * 5000]
+)
+def test_a_page_shows_attributes_that_it_does_not_know(text: str, tmp_path: Path) -> None:
+    tree = profiles()
+    tree.attrs = {**tree.attrs, "frame": text, "features": json.dumps({"deep": [[1]]})}
+    path = save_profiles(tree, tmp_path / "p.zarr")
+    assert write_report(open_profiles(path), tmp_path / "report.html").is_file()
