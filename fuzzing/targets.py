@@ -17,7 +17,7 @@ from snaps.datasets import Annotation, Entry, read_audio
 from snaps.datasets.annotation import check_tiers
 from snaps.datasets.textgrids import ALIGNER_TIERS, TextGridReader
 from snaps.datasets.timit import TimitReader
-from snaps.errors import RecordingError, one_line
+from snaps.errors import RecordingError, legible
 from tests.hostile.speech import Files, Utterance
 from tests.hostile.trees import CATALOGUE
 
@@ -49,7 +49,7 @@ def told(read: Callable[[], object], path: Path) -> object | None:
     except RecordingError as error:
         if not error.reason.isprintable() or len(error.reason) > 2000:
             raise FindingError(f"the reason is no single line: {error.reason!r}") from error
-        if one_line(str(path)) not in error.reason:
+        if legible(str(path)) not in error.reason:
             raise FindingError(f"the reason does not name {path}: {error.reason}") from error
         return None
 

@@ -60,6 +60,10 @@ class InputError(ValueError):
     def __init__(self, message: object = "") -> None:
         super().__init__(legible(str(message)))
 
+    def __reduce__(self) -> tuple[type["InputError"], tuple[str, ...]]:
+        """So that the error travels between processes."""
+        return type(self), (str(self),)
+
 
 class MissingFileError(InputError, FileNotFoundError):
     """A file or folder that was named does not exist."""

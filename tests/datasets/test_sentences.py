@@ -1,6 +1,8 @@
 """Sentences stay one line, whatever stands in a file's name, and travel between processes as they are."""
 
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,14 @@ def test_message_is_one_line(name: str, kind: type[InputError]) -> None:
     assert str(error).isprintable() and str(error).encode("utf-8")
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again)) == (kind, str(error))
+
+
+@pytest.mark.parametrize("made", ["MissingFileError('a')", "OutputExistsError('a')", "RecordingError('id', 'a')"])
+def test_errors_travel_from_workers_of_a_cluster(made: str) -> None:
+    # dask has exceptions pickled in a way of its own.
+    code = f"import distributed, pickle; from snaps.errors import *; print(pickle.loads(pickle.dumps({made})))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "a\n"
 
 
 @pytest.mark.parametrize("name", NAMES)
