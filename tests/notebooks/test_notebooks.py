@@ -10,6 +10,10 @@ from nbclient import NotebookClient
 from tests.package.sources import ROOT
 
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+#: They train networks of their own, which `make test` has no time for.
+LONG = frozenset(
+    {"30_profiles_of_letters_and_phonemes.ipynb", "40_layers_and_transfer.ipynb", "50_comparing_networks.ipynb"}
+)
 #: Seconds that one notebook may take; a reader would not wait much longer.
 PATIENCE = 300
 
@@ -37,7 +41,11 @@ def test_it_is_stored_without_results(path: Path) -> None:
         assert cell.execution_count is None
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=named)
+@pytest.mark.parametrize(
+    "path",
+    [pytest.param(path, marks=[pytest.mark.campaign] if path.name in LONG else []) for path in NOTEBOOKS],
+    ids=named,
+)
 def test_it_runs(path: Path, tmp_path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     begun = time.monotonic()

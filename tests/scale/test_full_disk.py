@@ -64,6 +64,7 @@ def test_room_for_one_state_and_not_for_two(work: Work, tmp_path: Path) -> None:
     assert "shards is kept, and the same command goes on from there" in assert_survives(work, tmp_path, free=SIZE)
 
 
+@pytest.mark.campaign
 def test_no_room_at_all(work: Work, tmp_path: Path) -> None:
     assert "there is none before it" in assert_survives(work, tmp_path, free=0.1)
 
