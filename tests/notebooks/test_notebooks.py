@@ -12,7 +12,12 @@ from tests.package.sources import ROOT
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 #: They train networks of their own, which `make test` has no time for.
 LONG = frozenset(
-    {"30_profiles_of_letters_and_phonemes.ipynb", "40_layers_and_transfer.ipynb", "50_comparing_networks.ipynb"}
+    {
+        "20_alignment.ipynb",
+        "30_profiles_of_letters_and_phonemes.ipynb",
+        "40_layers_and_transfer.ipynb",
+        "50_comparing_networks.ipynb",
+    }
 )
 #: Seconds that one notebook may take; a reader would not wait much longer.
 PATIENCE = 300
