@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from snaps.cli import main
+from snaps.profiles import open_profiles
 from tests.cli.commands import process, sentence
 from tests.scale.eager import Work, command
+from tests.scale.work import assert_identical
 
 
 @pytest.fixture(scope="module")
@@ -71,15 +73,18 @@ def test_twenty_kills_at_random_moments(work: Work, tmp_path: Path) -> None:
     while kills < 20:
         out = tmp_path / str(runs) / "p.zarr"
         out.parent.mkdir(exist_ok=True)
-        if kill(work, out, rng.uniform(0.2, 1.1) * seconds):
-            kills += 1
-        else:
+        killed = kill(work, out, rng.uniform(0.2, 1.1) * seconds)
+        kills += killed
+        if killed and out.exists():
+            # It was about to end: the profiles are there, and whole.
+            assert_identical(open_profiles(out), open_profiles(work.whole))
+        elif not killed:
             work.assert_finished(out)
-            runs += 1
+        runs += out.exists()
     if not out.exists():
         assert process(*work.arguments(out)).status == 0
-    work.assert_finished(out)
-    (tmp_path / "told").write_text(f"{kills} kills, {runs} runs that ended by themselves, {seconds:.1f} s undisturbed")
+        work.assert_finished(out)
+    (tmp_path / "told").write_text(f"{kills} kills, {runs} runs that came to their end, {seconds:.1f} s undisturbed")
 
 
 def test_overwrite_begins_anew(work: Work, tmp_path: Path) -> None:
