@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from snaps.errors import InputError
@@ -50,8 +50,9 @@ def _lock(lock: Path) -> int:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Whoever had it may have removed it between our opening and our locking.
             if lock.exists() and os.path.samestat(os.fstat(descriptor), lock.stat()):
-                os.ftruncate(descriptor, 0)
-                os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
+                with suppress(OSError):  # a full disk has no room for the name
+                    os.ftruncate(descriptor, 0)
+                    os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
                 return descriptor
         except BaseException:
             os.close(descriptor)
