@@ -4,7 +4,9 @@ Exit status 0: done; 2: the input or the options are wrong, said in one sentence
 """
 
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 
@@ -27,20 +29,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Threads that wait for each other by spinning take fifty times as long where something else runs beside them;
     # threads that sleep at once lose a sixth where nothing does. OpenMP reads this once, when torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "3000")
-    from snaps.cli.app import run
+    ignored = sys.unraisablehook
+    sys.unraisablehook = _interrupt_again
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _tell_warning
+            return _run(list(sys.argv[1:] if arguments is None else arguments))
+    finally:
+        sys.unraisablehook = ignored
 
-    with warnings.catch_warnings():
-        warnings.showwarning = _tell_warning
-        try:
-            return run(list(sys.argv[1:] if arguments is None else arguments))
-        except InputError as error:
-            sys.stderr.write(f"snaps: {error}\n")
-            return 2
-        except KeyboardInterrupt:
-            sys.stderr.write("snaps: interrupted\n")
-            return 1
-        except BrokenPipeError:
-            return 1
+
+def _run(arguments: list[str]) -> int:
+    try:
+        from snaps.cli.app import run
+
+        return run(arguments)
+    except InputError as error:
+        sys.stderr.write(f"snaps: {error}\n")
+        return 2
+    except KeyboardInterrupt:
+        sys.stderr.write("snaps: interrupted\n")
+        return 1
+    except BrokenPipeError:
+        return 1
+
+
+def _interrupt_again(ignored: "sys.UnraisableHookArgs") -> None:
+    """Interrupt once more where Python could not raise it, as while an object is taken away, and would go on."""
+    if not issubclass(ignored.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(ignored)
+    elif (main_thread := threading.main_thread().ident) is not None:
+        # A moment later, when the place that cannot raise is left.
+        again = threading.Timer(0.05, signal.pthread_kill, (main_thread, signal.SIGINT))
+        again.daemon = True
+        again.start()
 
 
 def _tell_warning(message: Warning | str, category: type[Warning], *place: object, **_: object) -> None:

@@ -117,3 +117,23 @@ def test_an_interrupted_command_leaves_nothing_half_written(tmp_path: Path) -> N
     assert out == ""
     assert err.rstrip().endswith("snaps: interrupted")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_interruption_that_python_cannot_raise_is_not_lost(tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys, time, weakref, snaps.cli.app as app\n"
+        "class Thing: pass\n"
+        "def taken_away(_): os.kill(os.getpid(), signal.SIGINT); time.sleep(1)\n"
+        "def run(arguments):\n"
+        "    thing = Thing()\n"
+        "    reference = weakref.ref(thing, taken_away)\n"
+        "    del thing\n"
+        "    time.sleep(60)\n"
+        "    return 0\n"
+        "app.run = run\n"
+        "from snaps.cli import main\n"
+        "sys.exit(main(['report']))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "snaps: interrupted\n"
