@@ -17,9 +17,9 @@ from snaps.datasets.files import FileCorpus
 from snaps.errors import InputError, RecordingError
 from snaps.models import Wav2Letter, save_model, weights_hash
 from snaps.profiling.parts import FAN_IN, SHARD, Block, Counter, Part, blocks, count_shards
-from snaps.profiling.reading import OnError
+from snaps.profiling.reading import OnError, progress_bar
 from snaps.profiling.run import Run
-from snaps.profiling.shards import keeping, progress_bar
+from snaps.profiling.shards import keeping
 from snaps.profiling.state import StateFile
 from snaps.profiling.workers import Packed, Plan, Shipped, compute_block, names_of
 
@@ -171,7 +171,7 @@ def run_on_cluster(
     except TimeoutError:
         warnings.warn("the cluster has no workers yet; the run begins when there is one", stacklevel=2)
         client.wait_for_workers(1)
-    bar = progress_bar(corpus, min(counter.done * SHARD, len(corpus)), progress=progress)
+    bar = progress_bar(corpus, "profiles", progress=progress, done=min(counter.done * SHARD, len(corpus)))
     with bar, keeping(state, counter):
         for block, part in _Driver(client, plan, shipped, counter.done).parts():
             if shipped is not corpus:

@@ -1,11 +1,11 @@
 """Recordings of a corpus, read ahead of the network."""
 
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from itertools import islice
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from tqdm.auto import tqdm
 
@@ -41,12 +41,16 @@ class Loadable(Protocol):
         """Load one."""
 
 
+def progress_bar(corpus: Sized, what: str, *, progress: bool, done: int = 0) -> "tqdm[Any]":
+    """Bar of a corpus' recordings, of which `done` are behind."""
+    return tqdm(total=len(corpus), initial=done, desc=what, unit="recording", disable=not progress, dynamic_ncols=True)
+
+
 def read_ahead(
     corpus: Loadable, drops: DropLog, *, on_error: OnError, progress: bool, what: str = "profiles"
 ) -> Iterator[Recording]:
     """Load recording after recording, a few ahead of the network, with a progress bar."""
-    bar = tqdm(total=len(corpus), desc=what, unit="recording", disable=not progress, dynamic_ncols=True)
-    with bar, closing(read_each(corpus, range(len(corpus)))) as each:
+    with progress_bar(corpus, what, progress=progress) as bar, closing(read_each(corpus, range(len(corpus)))) as each:
         for _, read in each:
             if not isinstance(read, RecordingError):
                 yield read

@@ -3,14 +3,11 @@
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from typing import Any
-
-from tqdm.auto import tqdm
 
 from snaps.datasets.corpus import CorpusLike
 from snaps.errors import InputError, RecordingError
 from snaps.profiling.parts import SHARD, Counter, Part, count_shards
-from snaps.profiling.reading import READ_AHEAD, OnError, read_each
+from snaps.profiling.reading import READ_AHEAD, OnError, progress_bar, read_each
 from snaps.profiling.run import Run
 from snaps.profiling.state import StateFile
 
@@ -59,13 +56,6 @@ def play_shards(
                 yield run.take()
 
 
-def progress_bar(corpus: CorpusLike, done: int, *, progress: bool) -> "tqdm[Any]":
-    """Bar of recordings, of which `done` are behind."""
-    return tqdm(
-        total=len(corpus), initial=done, desc="profiles", unit="recording", disable=not progress, dynamic_ncols=True
-    )
-
-
 @contextmanager
 def keeping(state: StateFile | None, counter: Counter) -> Iterator[None]:
     """Write the state when a run ends, also by an error; that error is the one that is told.
@@ -108,7 +98,7 @@ def run_shards(
         Where to keep the state; it is written as the run goes and however it ends.
     """
     done = min(counter.done * SHARD, len(corpus))
-    bar = progress_bar(corpus, done, progress=progress)
+    bar = progress_bar(corpus, "profiles", progress=progress, done=done)
     with bar, keeping(state, counter):
         for part in play_shards(
             run, corpus, on_error=on_error, first=counter.done, told=lambda index: bar.update(index - bar.n)
