@@ -123,6 +123,17 @@ def shortened(found: object, *, limit: int = 200) -> str:
     return legible(line if len(line) <= limit else f"{line[:limit]}…")
 
 
+def reason_of(error: BaseException) -> str:
+    r"""What a library's error says, as one line of an error's sentence; its kind where it says nothing.
+
+    Examples
+    --------
+    >>> reason_of(ValueError("sizes do not match:\n 3 and 4")), reason_of(KeyError())
+    ('sizes do not match: 3 and 4', 'KeyError')
+    """
+    return shortened(error, limit=1000)
+
+
 def check_text(text: str, what: str) -> None:
     """Refuse a text that stores cannot hold.
 

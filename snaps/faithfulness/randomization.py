@@ -12,7 +12,7 @@ from torch import nn
 from torch.nn.utils.parametrize import remove_parametrizations
 
 from snaps.datasets.drops import DropLog
-from snaps.errors import InputError
+from snaps.errors import InputError, reason_of
 from snaps.faithfulness.sampling import Sample, fixed, listen
 from snaps.profiling.reading import OnError
 from snaps.profiling.session import Session
@@ -54,9 +54,9 @@ def randomised(model: nn.Module, layers: Sequence[str], *, seed: int) -> nn.Modu
     try:
         other = copy.deepcopy(model)
     except Exception as error:
-        reason = " ".join(str(error).split())
         raise InputError(
-            f"the network {type(model).__name__} cannot be copied, so its weights cannot be drawn anew: {reason}"
+            f"the network {type(model).__name__} cannot be copied, so its weights cannot be drawn anew: "
+            f"{reason_of(error)}"
         ) from error
     names = [name for name, _ in model.named_modules()]
     with torch.random.fork_rng():

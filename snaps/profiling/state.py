@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 import torch
 from torch import Tensor
 
-from snaps.errors import InputError
+from snaps.errors import InputError, shortened
 from snaps.models.sealed import (
     BrokenSealError,
     SealedTensors,
@@ -162,7 +162,7 @@ def read_state(path: Path, about: Mapping[str, Any], *, device: torch.device, n_
     except OSError as error:
         raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}") from None
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError, MemoryError) as error:
-        raise InputError(f"{str(path)!r} is no state of a run: {_first_line(error)}; delete it to begin anew") from None
+        raise InputError(f"{str(path)!r} is no state of a run: {shortened(error)}; delete it to begin anew") from None
     return Counter(done, levels)
 
 
@@ -190,7 +190,3 @@ def _refuse_another(path: Path, earlier: Mapping[str, Any], about: Mapping[str, 
 def _short(value: Any, *, limit: int = 160) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= limit else f"{text[:limit]}…"
-
-
-def _first_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]

@@ -20,7 +20,7 @@ from snaps.datasets.files import FileCorpus
 from snaps.datasets.groupings import Grouping
 from snaps.datasets.inventory import Inventory
 from snaps.datasets.recording import Recording
-from snaps.errors import InputError, RecordingError
+from snaps.errors import InputError, RecordingError, reason_of
 from snaps.models import Wav2Letter, load_model, weights_hash
 from snaps.profiling.parts import Counter, Part, pack, unpack
 from snaps.profiling.reading import READ_AHEAD, OnError
@@ -157,10 +157,8 @@ def compute_block(
         except InputError:
             raise
         except Exception as error:
-            reason = " ".join(str(error).split())
-            raise RecordingError(
-                names[at], f"recording {names[at]!r} cannot be played on {here()}: {type(error).__name__}: {reason}"
-            ) from error
+            reason = f"cannot be played on {here()}: {type(error).__name__}: {reason_of(error)}"
+            raise RecordingError(names[at], f"recording {names[at]!r} {reason}") from error
         return Packed(described, {name: tensor.cpu().numpy() for name, tensor in tensors.items()})
 
 

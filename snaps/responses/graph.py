@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from snaps.errors import InputError, one_of
+from snaps.errors import InputError, one_of, reason_of
 from snaps.responses.geometry import FrameGrid, LayerGeometry
 from snaps.responses.readiness import made_up_input, same_output, type_of_weights
 from snaps.responses.responses import LayerResponse, Piece, SaliencyMethod, Target
@@ -115,9 +115,8 @@ class GraphPiece:
                     f"no gradient leads back from what the network {network} gives; accepted is one that computes it "
                     "from its input with torch, without no_grad or detach"
                 ) from error
-            reason = " ".join(str(error).split())
             raise InputError(
-                f"the saliency method {type(method).__name__} fails on the network {network}: {reason}"
+                f"the saliency method {type(method).__name__} fails on the network {network}: {reason_of(error)}"
             ) from error
 
     def _responses(

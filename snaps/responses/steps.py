@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, fx, nn
 
-from snaps.errors import InputError
+from snaps.errors import InputError, reason_of
 from snaps.responses.readiness import unchanged_attributes, unchanged_buffers
 from snaps.responses.tracing import LeafTracer, Sequenced
 from snaps.schema import INPUT_LAYER, LOGITS_LAYER
@@ -140,9 +140,8 @@ def _traced(model: nn.Module) -> Iterator[Step]:
         with unchanged_attributes(model), unchanged_buffers(model):
             graph = tracer.trace(model)
     except Exception as error:
-        reason = " ".join(str(error).split())
         raise InputError(
-            f"{kind} cannot be traced step by step, which relevance propagation needs: {reason}"
+            f"{kind} cannot be traced step by step, which relevance propagation needs: {reason_of(error)}"
         ) from error
     numbers: dict[fx.Node, int] = {}
     for node in graph.nodes:

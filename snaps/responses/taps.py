@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from snaps.errors import InputError
+from snaps.errors import InputError, reason_of
 from snaps.responses.geometry import select_layers
 from snaps.responses.readiness import unchanged_buffers
 from snaps.schema import INPUT_LAYER, LOGITS_LAYER
@@ -69,10 +69,9 @@ class Taps:
         except (InputError, MemoryError, torch.OutOfMemoryError):
             raise
         except Exception as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
             raise RunError(
                 f"the network {type(self.model).__name__} cannot run on frames of {x.shape[1]} units and "
-                f"{x.shape[2]} steps: {reason}"
+                f"{x.shape[2]} steps: {reason_of(error)}"
             ) from error
         missing = [name for name in self.layers if name not in self.activations]
         if missing:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
-from snaps.errors import InputError
+from snaps.errors import InputError, reason_of
 from snaps.responses.readiness import unchanged_attributes, unchanged_buffers
 from snaps.responses.stack import Convolution, Elementwise, Operation, Rectifier, Scaling, Stack, fold
 from snaps.schema import LOGITS_LAYER
@@ -174,7 +174,7 @@ def _traced(model: nn.Module) -> Iterator[tuple[str | None, Link]]:
         with unchanged_attributes(model), unchanged_buffers(model):
             graph = LeafTracer().trace(model)
     except Exception as error:
-        raise NotAStackError(f"{kind} cannot be traced as a sequence: {' '.join(str(error).split())}") from error
+        raise NotAStackError(f"{kind} cannot be traced as a sequence: {reason_of(error)}") from error
     modules = dict(model.named_modules())
     previous: fx.Node | None = None
     for node in graph.nodes:
