@@ -1,11 +1,14 @@
 """What a run is about: everything that another run has to share to go on where it stopped."""
 
+import hashlib
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 import snaps
 from snaps.datasets.corpus import CorpusLike, corpus_fingerprint, corpus_name, corpus_settings
@@ -35,6 +38,7 @@ def describe_run(run: Run, corpus: CorpusLike, options: Mapping[str, Any]) -> di
         "network": {
             "name": type(session.model).__name__,
             "hash": weights_hash(session.model),
+            "modules": _digest_of_modules(session.model),
             **{name: config[name] for name in ("norm", "padding") if name in config},
         },
         "corpus": {
@@ -61,6 +65,11 @@ def describe_run(run: Run, corpus: CorpusLike, options: Mapping[str, Any]) -> di
         **{name: options.get(name) for name in ("context", "frame_steps", "frame_hop", "batch_size", "precision")},
         "shards": [SHARD, FAN_IN],
     }
+
+
+def _digest_of_modules(model: nn.Module) -> str:
+    """Digest of what a network says of its modules, without addresses in memory."""
+    return hashlib.sha256(re.sub(r"\b0x[0-9a-f]+", "", str(model)).encode()).hexdigest()[:16]
 
 
 def _target(target: Any) -> str:
@@ -94,6 +103,7 @@ def go_on(run: Run, counter: Counter, *, path: Path, on_error: str) -> None:
             # How many frames are responded to at once may depend on the memory that was free.
             run.session.responder_options["batch_size"] = part.batch_size
             run.start(part.like)
+            run.check_memory([held for held in counter.levels if held is not None])
         found = {
             (aligner, grouping): moments.shapes
             for aligner, groupings in part.totals.items()

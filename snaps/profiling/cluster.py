@@ -1,27 +1,25 @@
 """Runs over a dask cluster: workers compute blocks of shards, this process merges them in their order."""
 
-import os
+import time
 import uuid
 import warnings
 from collections import Counter as Tally
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
-import snaps
 from snaps.datasets.corpus import CorpusLike
 from snaps.datasets.files import FileCorpus
 from snaps.errors import InputError, RecordingError
-from snaps.models import Wav2Letter, save_model, weights_hash
 from snaps.profiling.parts import FAN_IN, SHARD, Block, Counter, Part, blocks, count_shards
-from snaps.profiling.reading import OnError, progress_bar
+from snaps.profiling.planning import absolute, name_as_given
+from snaps.profiling.reading import progress_bar
 from snaps.profiling.run import Run
 from snaps.profiling.shards import keeping
 from snaps.profiling.state import StateFile
-from snaps.profiling.workers import Packed, Plan, Shipped, compute_block, names_of
+from snaps.profiling.workers import BlockError, Packed, Plan, Shipped, compute_block, names_of
 
 #: How often a block of shards is tried.
 ATTEMPTS = 3
@@ -30,8 +28,12 @@ BLOCKS_EACH = 3
 HIGHEST_LEVEL = 3
 #: Blocks a thread that may be computed and not yet merged, because one before them is late.
 UNMERGED_EACH = 3
-#: How long a cluster may be without workers before that is told.
-PATIENCE = "10s"
+#: Seconds that a cluster may be without workers before that is told.
+PATIENCE = 10.0
+#: Seconds between two looks whether a block is computed.
+GLANCE = 0.01
+#: Seconds that a worker has before a block that may kill it: dask may not start one again that dies while it starts.
+SETTLING = 0.5
 GONE = "the cluster's scheduler is gone; the same call goes on where the run stopped"
 
 
@@ -75,64 +77,15 @@ def open_cluster(address: str) -> Iterator[Any]:
         yield client
 
 
-def plan_run(
-    run: Run,
-    corpus: CorpusLike,
-    options: Mapping[str, Any],
-    *,
-    units: Mapping[str, Sequence[int]] | None,
-    on_error: OnError,
-    checkpoint: str | os.PathLike[str] | None,
-) -> Plan:
-    """Write down what workers need, with paths that do not depend on where they run.
-
-    Raises
-    ------
-    InputError
-        If the network or the corpus cannot be named to them.
-    """
-    model = run.session.model
-    if not isinstance(model, Wav2Letter):
-        raise InputError(
-            f"the network is a {type(model).__name__}; on a cluster accepted is a Wav2Letter, which workers can load"
-        )
-    if not isinstance(corpus, FileCorpus | list | tuple):
-        raise InputError(
-            f"the corpus is a {type(corpus).__name__}; on a cluster accepted are corpora of load_* functions and lists "
-            "of recordings"
-        )
-    return Plan(
-        version=snaps.__version__,
-        network=_file_of(model, checkpoint),
-        folders=_folders(corpus),
-        weights=weights_hash(model),
-        padding=model.padding,
-        groupings=tuple(run.groupings),
-        inventory=run.inventory,
-        aligners=run.aligners,
-        units=dict(units or {}),
-        variance=run.variance,
-        on_error=on_error,
-        # What a state has decided holds for the workers too.
-        options={**options, "batch_size": run.session.responder_options["batch_size"]},
-    )
-
-
-def _file_of(model: Wav2Letter, checkpoint: str | os.PathLike[str] | None) -> str:
-    source = getattr(model, "source", None)
-    if source is not None and Path(source).is_file():
-        return str(Path(source).absolute())
-    if checkpoint is None:
-        raise InputError(
-            "the network comes from no file that workers could load; save it with save_model and load it from there, "
-            "or give checkpoint=, beside which it is written"
-        )
-    path = Path(checkpoint).absolute()
-    return str(save_model(model, path.with_name(f"{path.name}.network.safetensors"), overwrite=True))
-
-
 def run_on_cluster(
-    client: Any, plan: Plan, corpus: CorpusLike, *, counter: Counter, progress: bool, state: StateFile | None
+    client: Any,
+    plan: Plan,
+    corpus: CorpusLike,
+    *,
+    run: Run,
+    counter: Counter,
+    progress: bool,
+    state: StateFile | None,
 ) -> Part:
     """Compute and merge all shards that are still to come, on the workers of a cluster.
 
@@ -144,6 +97,8 @@ def run_on_cluster(
         What to compute.
     corpus : FileCorpus or list of Recording
         What is played.
+    run : Run
+        What the plan was made of; it starts here with the first part that comes.
     counter : Counter
         What an earlier run came to.
     progress : bool
@@ -156,7 +111,8 @@ def run_on_cluster(
     RecordingError
         If a block fails three times, naming the recording, and such are not skipped; all before it is merged and kept.
     InputError
-        If a worker does not see network or corpus, or the cluster is gone.
+        If a worker does not see network or corpus, a block fails three times for another reason than a recording, the
+        sums do not fit into this process's memory, or the cluster is gone.
     """
     distributed = _distributed()
     if not isinstance(client, distributed.Client) or client.asynchronous:
@@ -165,7 +121,7 @@ def run_on_cluster(
         )
     if count_shards(len(corpus)) <= counter.done:
         return counter.close()
-    shipped = _absolute(corpus)
+    shipped = absolute(corpus)
     try:
         client.wait_for_workers(1, timeout=PATIENCE)
     except TimeoutError:
@@ -174,8 +130,11 @@ def run_on_cluster(
     bar = progress_bar(corpus, "profiles", progress=progress, done=min(counter.done * SHARD, len(corpus)))
     with bar, keeping(state, counter):
         for block, part in _Driver(client, plan, shipped, counter.done).parts():
-            if shipped is not corpus:
-                _name_as_given(part)
+            if shipped is not corpus and isinstance(corpus, FileCorpus):
+                name_as_given(part)
+            if part.like is not None and not run.started:
+                run.start(part.like)
+                run.check_memory([part])
             counter.push(part, shards=block.shards, level=block.level)
             bar.update(min(counter.done * SHARD, len(corpus)) - bar.n)
             if state is not None and counter.done < count_shards(len(corpus)):
@@ -198,18 +157,20 @@ class _Driver:
     running: dict[Any, Block] = field(default_factory=dict)
     finished: dict[int, tuple[Block, Any]] = field(default_factory=dict)
     failure: InputError | None = None
+    end: int = 0
 
     def parts(self) -> Iterator[tuple[Block, Part]]:
         """Blocks with what they came to; the error of one that failed comes after all before it."""
         n_shards = count_shards(len(self.corpus))
         level = block_level(n_shards - self.done, threads=self._threads())
         waiting = deque(blocks(self.done, n_shards, level=level))
-        completed = _distributed().as_completed()
+        completed = _distributed().as_completed(loop=self.client.loop)
         self.end = n_shards
         try:
             while self.done < self.end:
                 self._hand_out(waiting, completed)
                 if self.done not in self.finished:
+                    self._wait(completed)
                     future = next(completed)
                     block = self.running.pop(future)
                     if future.status == "finished":
@@ -236,6 +197,20 @@ class _Driver:
         if self.failure is not None:
             raise self.failure
 
+    def _wait(self, completed: Any) -> None:
+        """Wait until a block is computed, or failed; tell if there are no workers left who could."""
+        looked, told = time.monotonic(), False
+        while not completed.has_ready():
+            time.sleep(GLANCE)
+            if not told and time.monotonic() - looked > PATIENCE:
+                looked, told = time.monotonic(), not self.client.nthreads()
+                if told:
+                    warnings.warn(
+                        "the cluster has no workers left; the run goes on when there is one, and the same call goes on "
+                        "where it stopped",
+                        stacklevel=2,
+                    )
+
     def _threads(self) -> int:
         return max(1, sum(self.client.nthreads().values()))
 
@@ -253,6 +228,7 @@ class _Driver:
                 _on_worker, self.plan, self._recordings(block), level=block.level,
                 without=self.without.get(block.first, {}),
                 topic=self._topic(block) if self.attempts[block.first] >= ATTEMPTS else None,
+                settling=SETTLING if self.attempts[block.first] > 1 or block.first in self.without else 0.0,
                 key=f"{self.name}-{block.first}-{self.submitted}", priority=-block.first, pure=False,
             )  # fmt: skip
             self.running[future] = block
@@ -274,7 +250,7 @@ class _Driver:
         if self.client.status != "running":
             raise InputError(GONE) from error
         final = self.attempts[block.first] >= ATTEMPTS or (
-            isinstance(error, InputError) and not isinstance(error, RecordingError)
+            isinstance(error, InputError) and not isinstance(error, RecordingError | BlockError)
         )
         if not final:
             # What its scheduler has tried several times already is tried once more, to learn the recording's name.
@@ -283,8 +259,13 @@ class _Driver:
             self._put_back(block, waiting)
             return
         failure = self._sentence(block, error)
-        if self.plan.on_error == "skip" and isinstance(failure, RecordingError):
-            self.without.setdefault(block.first, {})[failure.recording] = failure.reason
+        without = self.without.setdefault(block.first, {})
+        if (
+            self.plan.on_error == "skip"
+            and isinstance(failure, RecordingError)
+            and failure.recording not in without  # else leaving it out does not help
+        ):
+            without[failure.recording] = failure.reason
             self.attempts[block.first] = 0
             self._put_back(block, waiting)
             return
@@ -306,8 +287,11 @@ class _Driver:
         return InputError(f"one of the recordings {names[0]!r} to {names[-1]!r} {ended}")
 
 
-def _on_worker(plan: Plan, recordings: Shipped, *, level: int, without: Mapping[str, str], topic: str | None) -> Packed:
+def _on_worker(
+    plan: Plan, recordings: Shipped, *, level: int, without: Mapping[str, str], topic: str | None, settling: float
+) -> Packed:
     """Compute a block; on its last attempt every recording's name is told to the scheduler."""
+    time.sleep(settling)
     if topic is None:
         return compute_block(plan, recordings, level=level, without=without)
     worker = _distributed().get_worker()
@@ -328,38 +312,6 @@ def block_level(n_shards: int, *, threads: int) -> int:
     while level < HIGHEST_LEVEL and n_shards >= BLOCKS_EACH * threads * FAN_IN ** (level + 1):
         level += 1
     return level
-
-
-def _absolute(corpus: CorpusLike) -> Shipped:
-    """Corpus whose files are named from the root of the file system; itself if they are already."""
-    if not isinstance(corpus, FileCorpus):
-        return [corpus[index] for index in range(len(corpus))]
-    if all(entry.audio is None or entry.audio.is_absolute() for entry in corpus.entries):
-        return corpus
-    entries = tuple(
-        replace(
-            entry,
-            audio=None if entry.audio is None else entry.audio.absolute(),
-            annotations={kind: path.absolute() for kind, path in entry.annotations.items()},
-        )
-        for entry in corpus.entries
-    )
-    return replace(corpus, entries=entries)
-
-
-def _name_as_given(part: Part) -> None:
-    """Name files from this folder again, as a run in this process names those of a corpus that was opened so."""
-    folder = f"{Path.cwd()}{os.sep}"
-    part.drops.skipped = {name: reason.replace(folder, "") for name, reason in part.drops.skipped.items()}
-
-
-def _folders(corpus: CorpusLike) -> tuple[str, ...]:
-    """Folders in which a corpus lies, as far as they are there."""
-    if not isinstance(corpus, FileCorpus):
-        return ()
-    audio = [entry.audio.absolute().parent for entry in corpus.entries if entry.audio is not None]
-    there = [str(folder) for folder in dict.fromkeys(audio) if folder.exists()]
-    return (os.path.commonpath(there),) if there else ()
 
 
 @contextmanager

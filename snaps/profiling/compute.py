@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -197,8 +198,11 @@ def compute_by_aligner(
         "precision": precision, **frames,
     }  # fmt: skip
     options = {name: tuple(option) if isinstance(option, Iterator) else option for name, option in options.items()}
-    # On a cluster the device is the workers'; here sums are merged.
-    here = options if client is None else {**options, "device": None}
+    for name in ("ignore", "layers"):
+        if isinstance(options.get(name), AbstractSet):  # its order is another in every process
+            options[name] = sorted(options[name], key=str)
+    # On a cluster the device and its arithmetic are the workers'; here sums are merged.
+    here = options if client is None else {**options, "device": None, "precision": "float32"}
     with ExitStack() as stack:
         session = stack.enter_context(open_session(model, methods=methods_of(aligners.values()), **here))
         inventory = take_inventory(corpus, parsed, symbols=session.symbols)
@@ -217,14 +221,13 @@ def compute_by_aligner(
         if client is None:
             part = run_shards(run, corpus, counter, on_error=on_error, progress=progress, state=state)
         else:
-            from snaps.profiling.cluster import plan_run, run_on_cluster
+            from snaps.profiling.cluster import run_on_cluster
+            from snaps.profiling.planning import plan_run
 
             plan = plan_run(run, corpus, options, units=units, on_error=on_error, checkpoint=checkpoint)
-            part = run_on_cluster(client, plan, corpus, counter=counter, progress=progress, state=state)
+            part = run_on_cluster(client, plan, corpus, run=run, counter=counter, progress=progress, state=state)
         if part.like is None:
             raise InputError("the corpus has no recording that can be read, so there is nothing to average")
-        if not run.started:
-            run.start(part.like)
         return {
             name: build_tree(
                 part.totals[name],

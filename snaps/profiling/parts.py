@@ -153,7 +153,15 @@ class Counter:
             How many shards it is: ``FAN_IN ** level``, or fewer at the corpus's end.
         level : int
             Its level; `done` is a multiple of ``FAN_IN ** level``.
+
+        Raises
+        ------
+        InputError
+            If its recordings do not fit to those before them; nothing is merged then.
         """
+        for before in self.levels:
+            if before is not None and before.like is not None and part.like is not None:
+                check_alike(before.like, part.like)
         self.whole = False
         number = self.done // FAN_IN**level
         while True:

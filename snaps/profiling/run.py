@@ -81,7 +81,13 @@ class Run:
         return part
 
     def start(self, recording: Recording) -> None:
-        """Decide about layers and shapes with the first recording, and estimate the profiles' size."""
+        """Decide about layers and shapes with the first recording.
+
+        Raises
+        ------
+        InputError
+            If a layer or a unit cannot be kept, or the recording does not fit the network.
+        """
         self.responder: Responder = self.session.responder(recording)
         for geometry in self.responder.layers:
             check_name(geometry.name, "the name of a layer")
@@ -96,7 +102,6 @@ class Run:
             for name, kept in self.kept_units.items()
             if len(kept) < sizes[name]
         }
-        self._refuse_too_large()
         self.like = blank(recording)
         self.totals = self._no_totals()
 
@@ -109,12 +114,26 @@ class Run:
 
         return {name: {grouping.name: moments(grouping) for grouping in self.groupings} for name in self.aligners}
 
-    def _refuse_too_large(self) -> None:
+    def check_memory(self, held: Iterable[Part] = ()) -> None:
+        """Refuse profiles that are too large, before their sums are computed.
+
+        Parameters
+        ----------
+        held : iterable of Part
+            Sums that are in memory already: they are not free, and need not be.
+
+        Raises
+        ------
+        InputError
+            If the sums would take over half of the free memory.
+        """
+        of_group = bytes_per_group(self.shapes, variance=self.variance)
         n_groups = sum(len(labels or ()) for labels in self.inventory.labels.values())
         # Totals once, and the result that is made from them; or all sums that wait for being merged.
-        times = max(1.5, self._sums_held)
-        needed = int(times * len(self.aligners) * n_groups * bytes_per_group(self.shapes, variance=self.variance))
-        free = psutil.virtual_memory().available
+        needed = int(max(1.5, self._sums_held) * len(self.aligners) * n_groups * of_group)
+        free = psutil.virtual_memory().available + of_group * sum(
+            len(moments.counts) for part in held for totals in part.totals.values() for moments in totals.values()
+        )
         if needed > free // 2:
             raise InputError(
                 f"profiles of {n_groups} groups in {len(self.shapes)} layers would take {needed / 2**30:.1f} GiB, "

@@ -1,6 +1,7 @@
 """A network made ready to be played to, and left as it was found."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -139,7 +140,7 @@ def open_session(
             f"the network {type(model).__name__} does not name its outputs: give symbols, one name an output"
         )
     strange = [symbol for symbol in names if not isinstance(symbol, str) or not symbol or names.count(symbol) > 1]
-    if strange or isinstance(symbols, str):
+    if strange or isinstance(symbols, str | AbstractSet):
         raise InputError(f"symbols are {one_of(names)}; accepted is a sequence of texts that differ and are not empty")
     for symbol in names:
         check_text(symbol, "one of the symbols")

@@ -19,7 +19,7 @@ def play_shards(
     on_error: OnError,
     first: int = 0,
     ahead: int = READ_AHEAD,
-    told: Callable[[int], object] | None = None,
+    told: Callable[[int], object] = lambda _: None,
 ) -> Iterator[Part]:
     """Compute the shards of a corpus from the one with number `first` on, each with sums of its own.
 
@@ -35,11 +35,10 @@ def play_shards(
         Number of the first shard.
     ahead : int
         Recordings that are loaded while others are played.
-    told : callable, optional
+    told : callable
         Called with the number of each recording before it is played, and once more with their number at the end.
     """
     size = len(corpus)
-    told = told or (lambda _: None)
     with closing(read_each(corpus, range(first * SHARD, size), ahead=ahead)) as each:
         for index, read in each:
             told(index)
@@ -50,6 +49,7 @@ def play_shards(
             else:
                 if not run.started:
                     run.start(read)
+                    run.check_memory()
                 run.add(read)
             if (index + 1) % SHARD == 0 or index + 1 == size:
                 told(index + 1)

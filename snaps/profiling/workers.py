@@ -4,7 +4,8 @@ import functools
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -48,8 +49,8 @@ class Plan:
         Version of this package.
     network : str
         File of the network.
-    folders : tuple of str
-        Folders in which the corpus lies.
+    witnesses : tuple of str
+        Some of the corpus's files, that a worker sees if it sees the corpus.
     weights : str
         Hash of its weights.
     padding : str
@@ -72,7 +73,7 @@ class Plan:
 
     version: str
     network: str
-    folders: tuple[str, ...]
+    witnesses: tuple[str, ...]
     weights: str
     padding: str
     groupings: tuple[Grouping, ...]
@@ -95,6 +96,10 @@ class Packed:
         """Put the part together, on the CPU."""
         tensors = {name: torch.from_numpy(_writable(array)) for name, array in self.arrays.items()}
         return unpack(self.described, tensors, device=torch.device("cpu"))
+
+
+class BlockError(InputError):
+    """A block of shards could not be computed, and no recording is to blame: it may be in another attempt."""
 
 
 def compute_block(
@@ -124,41 +129,42 @@ def compute_block(
     Raises
     ------
     RecordingError
-        If a recording cannot be read, or anything goes wrong while it is played.
+        If a recording cannot be read, or anything goes wrong while it is loaded or played.
+    BlockError
+        If anything goes wrong that is no recording's doing.
     InputError
         If the network or the corpus is not here, or is another, or the sums do not fit into this worker's memory.
     """
     look_around(plan)
     names = names_of(recordings)
-    corpus: CorpusLike = recordings
-    at = 0
-
-    def told(index: int) -> None:
-        nonlocal at
-        at = min(index, len(names) - 1)
-
+    corpus = _Watched(recordings, names, without or {}, tell)
     with _PLAYING:
         network = load_network(plan.network, plan.weights)
         network.padding = plan.padding  # type: ignore[assignment]
-        if without or tell is not None:
-            corpus = _Watched(recordings, names, without or {}, tell)
         try:
             with open_session(network, methods=methods_of(plan.aligners.values()), **plan.options) as session:
-                run = Run(
+                run = _BlamingRun(
                     session, plan.groupings, plan.inventory, aligners=plan.aligners, units=plan.units,
                     variance=plan.variance, sums_held=1 + level,
                 )  # fmt: skip
                 counter = Counter()
                 ahead = READ_AHEAD if tell is None else 1
-                for part in play_shards(run, corpus, on_error=plan.on_error, ahead=ahead, told=told):
+                for part in play_shards(run, corpus, on_error=plan.on_error, ahead=ahead):
                     counter.push(part)
                 assert len(counter.levels) <= level + 1
                 described, tensors = pack(counter.close())
         except InputError:
             raise
+        except _Blamed as blamed:
+            error, name = blamed.error, blamed.recording
+            sentence = f"recording {name!r} cannot be played on {here()}: {_what(error)}"
+            if isinstance(error, MemoryError | torch.OutOfMemoryError):
+                raise BlockError(sentence) from error
+            raise RecordingError(name, sentence) from error
         except Exception as error:
-            reason = f"cannot be played on {here()}: {type(error).__name__}: {reason_of(error)}"
-            raise RecordingError(names[at], f"recording {names[at]!r} {reason}") from error
+            raise BlockError(
+                f"the recordings {names[0]!r} to {names[-1]!r} cannot be played on {here()}: {_what(error)}"
+            ) from error
         return Packed(described, {name: tensor.cpu().numpy() for name, tensor in tensors.items()})
 
 
@@ -198,7 +204,7 @@ def look_around(plan: Plan) -> None:
     """
     if snaps.__version__ != plan.version:
         raise InputError(f"the worker on {here()} has the version {snaps.__version__} of snaps, and not {plan.version}")
-    for path in (plan.network, *plan.folders):
+    for path in (plan.network, *plan.witnesses):
         if not Path(path).exists():
             raise InputError(
                 f"the worker on {here()} does not see {path!r}; network and corpus must be on paths that all workers "
@@ -209,6 +215,36 @@ def look_around(plan: Plan) -> None:
 def here() -> str:
     """Machine and process, for a sentence."""
     return f"{socket.gethostname()} (process {os.getpid()})"
+
+
+def _what(error: BaseException) -> str:
+    return f"{type(error).__name__}: {reason_of(error)}" if str(error) else type(error).__name__
+
+
+class _Blamed(Exception):  # noqa: N818
+    """What went wrong while one recording was loaded or played."""
+
+    def __init__(self, recording: str, error: Exception) -> None:
+        super().__init__(recording)
+        self.recording, self.error = recording, error
+
+
+@contextmanager
+def _blaming(recording: str) -> Iterator[None]:
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise _Blamed(recording, error) from error
+
+
+class _BlamingRun(Run):
+    """A run that tells which recording could not be played."""
+
+    def add(self, recording: Recording) -> None:
+        with _blaming(recording.id):
+            super().add(recording)
 
 
 class _Watched:
@@ -235,7 +271,8 @@ class _Watched:
         if self._tell is not None:
             self._tell(name)
             time.sleep(_LEAVING)
-        return self._recordings[index]
+        with _blaming(name):
+            return self._recordings[index]
 
 
 def _writable(array: np.ndarray) -> np.ndarray:

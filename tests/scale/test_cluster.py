@@ -20,9 +20,9 @@ from snaps.datasets import load_timit
 from snaps.errors import InputError, RecordingError
 from snaps.models import Wav2Letter, load_model, save_model
 from snaps.profiling import cluster as clusters
+from snaps.profiling import planning
 from snaps.profiling.cluster import block_level, open_cluster
-from snaps.profiling.parts import SHARD, Part
-from snaps.profiling.workers import Plan, compute_block
+from snaps.profiling.parts import SHARD
 from tests.scale.poisoned import Poison, tree
 from tests.scale.work import Faulty, assert_identical, compute, network, recordings, saved_network
 
@@ -123,11 +123,12 @@ def killing(client: Client, seconds: float, times: int) -> threading.Thread:
     return thread
 
 
-def test_workers_killed_during_the_run(client: Client, corpus: list, model: Any, whole: Any) -> None:
-    client.wait_for_workers(2)
-    thread = killing(client, 0.5, times=1)
-    assert_identical(compute(model, corpus, client=client), whole)
-    thread.join()
+def test_workers_killed_during_the_run(corpus: list, model: Any, whole: Any) -> None:
+    with open_cluster("local:2") as client:
+        client.wait_for_workers(2)
+        thread = killing(client, 0.5, times=1)
+        assert_identical(compute(model, corpus, client=client), whole)
+        thread.join()
 
 
 @pytest.mark.campaign
@@ -169,11 +170,23 @@ def test_a_network_without_a_file_is_written_beside_the_checkpoint(
 def test_a_cluster_without_workers_is_told(
     corpus: list, model: Any, whole: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clusters, "PATIENCE", "100ms")
+    monkeypatch.setattr(clusters, "PATIENCE", 0.1)
     with LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
         threading.Timer(1.0, cluster.scale, (1,)).start()
         with pytest.warns(UserWarning, match="the cluster has no workers yet"):
             assert_identical(compute(model, corpus, client=client), whole)
+
+
+def test_a_cluster_that_loses_its_workers_is_told(corpus: list, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clusters, "PATIENCE", 0.3)
+    few = corpus[: 2 * SHARD]
+    slow = [Poison(one, "sleep") for one in few]
+    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+        threading.Timer(1.0, cluster.scale, (0,)).start()
+        threading.Timer(3.0, cluster.scale, (1,)).start()
+        with pytest.warns(UserWarning, match="the cluster has no workers left; the run goes on when there is one"):
+            found = compute(model, slow, client=client)
+    assert_identical(found, compute(model, few))
 
 
 def test_networks_and_corpora_that_workers_cannot_load(client: Client, tmp_path: Path, corpus: list) -> None:
@@ -191,7 +204,7 @@ def test_networks_and_corpora_that_workers_cannot_load(client: Client, tmp_path:
 @pytest.mark.parametrize(
     ("name", "found", "told"),
     [
-        ("_folders", ("/nowhere/speech",), r"does not see '/nowhere/speech'; network and corpus must be on paths"),
+        ("_witnesses", ("/nowhere/speech",), r"does not see '/nowhere/speech'; network and corpus must be on paths"),
         ("_file_of", "/nowhere/w2l", r"does not see '/nowhere/w2l'; network and corpus must be on paths"),
         ("snaps", SimpleNamespace(__version__="9.9"), r"has the version \S+ of snaps, and not 9.9"),
     ],
@@ -200,27 +213,9 @@ def test_workers_elsewhere(
     client: Client, corpus: list, model: Any, monkeypatch: pytest.MonkeyPatch, name: str, found: Any, told: str
 ) -> None:
     """One that does not see the corpus must not take its recordings for broken ones."""
-    monkeypatch.setattr(clusters, name, found if name == "snaps" else lambda *_: found)
+    monkeypatch.setattr(planning, name, found if name == "snaps" else lambda *_: found)
     with pytest.raises(InputError, match=f"the worker on .* {told}"):
         compute(model, corpus[:5], client=client, on_error="skip")
-
-
-def test_a_worker_without_memory_for_the_sums(
-    client: Client, corpus: list, model: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plans = []
-
-    def planned(client: Client, plan: Plan, *_: Any, **__: Any) -> Part:
-        plans.append(plan)
-        return Part()
-
-    with monkeypatch.context() as patched, pytest.raises(InputError, match="nothing to average"):
-        patched.setattr(clusters, "run_on_cluster", planned)
-        compute(model, corpus[:5], client=client)
-    assert compute_block(plans[0], corpus[:5], level=0).part().n_recordings == 5
-    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=2**16))
-    with pytest.raises(InputError, match="would take .* GiB, over half of the free memory of 0.0 GiB"):
-        compute_block(plans[0], corpus[:5], level=0)
 
 
 def test_schedulers_that_are_not_there() -> None:

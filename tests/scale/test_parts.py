@@ -1,12 +1,15 @@
 """The shape in which sums are merged: the same wherever a run was cut, and few sums at once."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snaps.profiling.parts import FAN_IN, Counter, Part, blocks, count_shards, sums_held
+from snaps.errors import InputError
+from snaps.profiling.parts import FAN_IN, Counter, Part, blank, blocks, count_shards, sums_held
+from tests.scale.work import recordings
 
 
 class Written(Part):
@@ -69,3 +72,13 @@ def test_a_corpus_without_recordings_has_no_shards() -> None:
     assert count_shards(0) == 0
     assert list(blocks(0, 0, level=2)) == []
     assert Counter().close().like is None
+
+
+def test_recordings_that_do_not_fit_leave_what_was_merged_as_it_was() -> None:
+    counter = Counter()
+    for _ in range(9):
+        counter.push(Part(like=blank(recordings(1)[0])))
+    with pytest.raises(InputError, match="has a step of 0.5 s; those before it have"):
+        counter.push(Part(like=replace(blank(recordings(1)[0]), step=0.5)))
+    assert counter.whole
+    assert counter.done == 9

@@ -1,13 +1,17 @@
 """Runs that stop and go on give what runs give that never stopped: bit for bit."""
 
+import json
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import torch
 
+from snaps.accumulators import LayerShape, bytes_per_group
 from snaps.errors import InputError, RecordingError
 from snaps.profiling.compute import compute_by_aligner
-from snaps.profiling.parts import SHARD
+from snaps.profiling.parts import SHARD, count_shards, sums_held
 from snaps.profiling.state import StateFile
 from tests.definitions.agreement import aligner, assert_agrees
 from tests.reference import reference_profiles
@@ -77,6 +81,36 @@ def test_options_are_those_of_the_run(tmp_path: Path, corpus: list, options: dic
         compute(network(), Faulty(corpus, SHARD, KeyError()), checkpoint=tmp_path / "state", **options)
     found = compute(network(), Faulty(corpus, -1, KeyError()), checkpoint=tmp_path / "state", **options)
     assert_identical(found, compute(network(), Faulty(corpus, -1, KeyError()), **options))
+
+
+def test_names_in_a_set_have_an_order_of_their_own(tmp_path: Path, corpus: list) -> None:
+    """Python shuffles them from process to process."""
+    for ignore in ({"a", "b", "c"}, ["a", "b", "c"], iter(["a", "b", "c"])):
+        found = compute(network(), corpus[:20], checkpoint=tmp_path / "state", ignore=ignore)
+        assert json.loads(found.attrs["ignored"]) == ["a", "b", "c"]
+    with pytest.raises(InputError, match="symbols are .*; accepted is a sequence"):
+        compute(network(), corpus[:20], symbols={"a", "b", "c", "_"})
+
+
+def test_what_the_state_holds_need_not_be_free_a_second_time(
+    tmp_path: Path, corpus: list, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faulty = Faulty(corpus, 9 * SHARD, KeyError())
+    with pytest.raises(KeyError):
+        compute(network(), faulty, checkpoint=tmp_path / "state")
+    expected = compute(network(), Faulty(corpus, -1, KeyError()))
+    shapes = {
+        node.name: LayerShape(node.sizes["unit"], node.sizes["lag"]) for node in expected["phoneme"].children.values()
+    }
+    of_group = bytes_per_group(shapes, variance=True)
+    tree = list(expected.children.values())
+    n_groups = sum(grouping["input"].sizes["group"] for grouping in tree)
+    # Sums of two levels are in the state; three are held at once, and the one at hand.
+    needed = sums_held(count_shards(SIZE)) * n_groups * of_group
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=2 * needed - n_groups * of_group))
+    with pytest.raises(InputError, match="over half of the free memory"):
+        compute(network(), Faulty(corpus, -1, KeyError()))
+    assert_identical(compute(network(), Faulty(corpus, -1, KeyError()), checkpoint=tmp_path / "state"), expected)
 
 
 def test_several_aligners_at_once(tmp_path: Path, corpus: list) -> None:
@@ -160,6 +194,10 @@ def test_another_network_corpus_or_version_is_refused(
         compute(network(), corpus[:21], checkpoint=state)
     with pytest.raises(InputError, match="with another corpus: "):
         compute(network(), corpus[1:21], checkpoint=state)
+    other = network()
+    other.add_module("more", torch.nn.Dropout(0.25))  # no weights, and yet another network
+    with pytest.raises(InputError, match="with another network: "):
+        compute(other, corpus[:20], checkpoint=state)
     monkeypatch.setattr("snaps.__version__", "9.9")
     with pytest.raises(InputError, match='with another version of snaps: ".*", and this one has "9.9"'):
         compute(network(), corpus[:20], checkpoint=state)
