@@ -1,8 +1,6 @@
 """What a run is about: everything that another run has to share to go on where it stopped."""
 
 import hashlib
-import json
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from snaps.errors import InputError
 from snaps.models import weights_hash
 from snaps.profiling.parts import FAN_IN, SHARD, Counter
 from snaps.profiling.run import Run
+from snaps.profiling.session import ADDRESS, Session
 
 
 def describe_run(run: Run, corpus: CorpusLike, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,7 +54,7 @@ def describe_run(run: Run, corpus: CorpusLike, options: Mapping[str, Any]) -> di
             for grouping in run.groupings
         },
         "aligner": {name: aligner.describe() for name, aligner in run.aligners.items()},
-        "target": _target(session.target),
+        "target": _target(session),
         "ignore": list(session.ignored),
         "symbols": list(session.symbols),
         "variance": run.variance,
@@ -69,15 +68,13 @@ def describe_run(run: Run, corpus: CorpusLike, options: Mapping[str, Any]) -> di
 
 def _digest_of_modules(model: nn.Module) -> str:
     """Digest of what a network says of its modules, without addresses in memory."""
-    return hashlib.sha256(re.sub(r"\b0x[0-9a-f]+", "", str(model)).encode()).hexdigest()[:16]
+    return hashlib.sha256(ADDRESS.sub("", str(model)).encode()).hexdigest()[:16]
 
 
-def _target(target: Any) -> str:
-    """A name; of a function where it is defined, for its address in memory is another each time."""
-    if isinstance(target, str):
-        return target
-    named = getattr(target, "__qualname__", None)
-    return f"{target.__module__}.{named}" if named else json.dumps(repr(target))
+def _target(session: Session) -> str:
+    """Its name; of an object its address too, for nothing else may tell it from another of its kind."""
+    named = isinstance(session.target, str) or hasattr(session.target, "__qualname__")
+    return session.target_name if named else repr(session.target)
 
 
 def go_on(run: Run, counter: Counter, *, path: Path, on_error: str) -> None:

@@ -105,7 +105,7 @@ def root_attributes(groupings: Sequence[str], provenance: Provenance) -> dict[st
             "groupings": list(groupings),
             "context": provenance.responder.context,
             "precision": provenance.precision,
-            "target": session.target if isinstance(session.target, str) else repr(session.target),
+            "target": session.target_name,
             "ignored": list(session.ignored),
             "aligner": provenance.aligner.describe(),
             "n_recordings": provenance.n_recordings,

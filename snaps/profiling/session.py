@@ -1,5 +1,6 @@
 """A network made ready to be played to, and left as it was found."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
@@ -28,6 +29,9 @@ from snaps.responses import (
     keeping_freed_memory,
     make_responder,
 )
+
+#: Where something lies in memory, as Python writes it.
+ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 @dataclass
@@ -58,6 +62,17 @@ class Session:
     responder_options: dict[str, Any]
     _responder: Responder | None = None
     _n_inputs: int = 0
+
+    @property
+    def target_name(self) -> str:
+        """What saliency explains, as text: of a function where it is defined, never where it lies in memory."""
+        if isinstance(self.target, str):
+            return self.target
+        named = getattr(self.target, "__qualname__", None)
+        if named is None:
+            return ADDRESS.sub("", repr(self.target))
+        line = getattr(getattr(self.target, "__code__", None), "co_firstlineno", None)
+        return f"{self.target.__module__}.{named}" + (f" in line {line}" if "<lambda>" in named else "")
 
     def responder(self, recording: Recording) -> Responder:
         """Responder for recordings like this one, the same for all of a corpus.

@@ -1,5 +1,6 @@
 """Runs that stop and go on give what runs give that never stopped: bit for bit."""
 
+import functools
 import json
 from itertools import pairwise
 from pathlib import Path
@@ -90,6 +91,34 @@ def test_names_in_a_set_have_an_order_of_their_own(tmp_path: Path, corpus: list)
         assert json.loads(found.attrs["ignored"]) == ["a", "b", "c"]
     with pytest.raises(InputError, match="symbols are .*; accepted is a sequence"):
         compute(network(), corpus[:20], symbols={"a", "b", "c", "_"})
+
+
+def loudest(logits: torch.Tensor) -> torch.Tensor:
+    return logits.amax(dim=1)
+
+
+class First:
+    def __call__(self, logits: torch.Tensor) -> torch.Tensor:
+        return logits[:, 0]
+
+
+def test_functions_are_known_by_where_they_are_defined(tmp_path: Path, corpus: list) -> None:
+    """Not by where they lie in memory, which nobody can compare; objects may differ in more than their kind."""
+    few = corpus[:20]
+    for target, name in [
+        (loudest, "tests.scale.test_resume.loudest"),
+        (functools.partial(torch.amax, dim=1), "functools.partial(<built-in method amax of type object>, dim=1)"),
+        (First(), "<tests.scale.test_resume.First object>"),
+    ]:
+        assert compute(network(), few, target=target).attrs["target"] == name
+    lines = [lambda logits: logits[:, 0]]
+    lines += [lambda logits: logits[:, 1]]
+    one, other = (compute(network(), few, target=line).attrs["target"] for line in lines)
+    assert one != other
+    first, second = First(), First()
+    compute(network(), few, target=first, checkpoint=tmp_path / "state")
+    with pytest.raises(InputError, match="with another target: "):
+        compute(network(), few, target=second, checkpoint=tmp_path / "state")
 
 
 def test_what_the_state_holds_need_not_be_free_a_second_time(
