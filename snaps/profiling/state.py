@@ -136,6 +136,8 @@ def read_state(path: Path, about: Mapping[str, Any], *, device: torch.device, n_
             raise InputError(f"{str(path)!r} cannot be read: it is neither a file nor a folder; give another name")
         with path.open("rb") as file:
             header, start = _checked_header(path, file)
+            if header["__metadata__"].get("format") != FORMAT:
+                raise InputError(f"{str(path)!r} is no state of a run: it is a file of another kind; give another name")
             run = parsed_json(header["__metadata__"]["run"], dict)
             if int(run["version"]) > FORMAT_VERSION:
                 raise InputError(

@@ -16,6 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save
 
 from snaps.errors import InputError
+from snaps.models import Wav2Letter, save_model
 from snaps.profiling import state as states
 from snaps.profiling.claim import claimed
 from snaps.profiling.parts import SHARD, Counter
@@ -77,6 +78,16 @@ def test_flipped_bits(tmp_path: Path, written: bytes) -> None:
 )
 def test_files_of_another_kind(tmp_path: Path, content: bytes) -> None:
     assert "is no state of a run" in refused(tmp_path, content)
+
+
+def test_nobody_is_told_to_delete_a_file_of_another_kind(tmp_path: Path) -> None:
+    sealed = (save_model(Wav2Letter(["_", "a"], layers=[(2, 3, 1)], n_inputs=5), tmp_path / "w2l"), tmp_path / "own")
+    with sealed[1].open("wb") as file:
+        states.write_sealed(file, {}, {"format": "neuron-snaps training", "run": "{}"})
+    for path in sealed:
+        told = refused(tmp_path, path.read_bytes())
+        assert "is no state of a run: it is a file of another kind; give another name" in told
+        assert "delete it" not in told
 
 
 def test_a_folder(tmp_path: Path) -> None:
