@@ -34,7 +34,7 @@ TYPES: Mapping[torch.dtype, str] = {
     torch.bool: "BOOL",
 }
 _DTYPES = {name: dtype for dtype, name in TYPES.items()}
-#: The format itself allows no longer header.
+#: The format itself allows no longer header: none is written, none is read.
 LARGEST_HEADER = 100 * 2**20
 
 
@@ -61,7 +61,8 @@ def write_sealed(file: BinaryIO, tensors: Mapping[str, Tensor], metadata: Mappin
     Raises
     ------
     InputError
-        If a tensor has a type that is not stored.
+        If a tensor has a type that is not stored, or what describes the tensors and the texts are too long to be read
+        back; nothing is written then.
     """
     entries: dict[str, Any] = {"__metadata__": {"sha256": "0" * _DIGEST, **metadata}}
     end = 0
@@ -74,6 +75,10 @@ def write_sealed(file: BinaryIO, tensors: Mapping[str, Tensor], metadata: Mappin
         entries[name] = {"dtype": TYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begin, end]}
     header = json.dumps(entries, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
+    if len(header) > LARGEST_HEADER:
+        raise InputError(
+            f"what is said about the tensors takes {len(header):,} bytes; accepted are at most {LARGEST_HEADER:,}"
+        )
     assert header.startswith(BEGIN)
     start = len(header).to_bytes(8, "little") + header
     digest = hashlib.sha256(start)

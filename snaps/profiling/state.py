@@ -86,14 +86,15 @@ class StateFile:
         begun = time.monotonic()
         try:
             write_state(self.path, counter, self.about)
-        except OSError as error:
+        except (OSError, InputError) as error:
             kept = (
                 f"that of {self._written} shards is kept, and the same command goes on from there"
                 if self._written
                 else "there is none before it"
             )
+            reason = getattr(error, "strerror", None) or error
             raise InputError(
-                f"the state of the run cannot be written to {str(self.path)!r}: {error.strerror or error}; {kept}"
+                f"the state of the run cannot be written to {str(self.path)!r}: {reason}; {kept}"
             ) from error
         now = time.monotonic()
         self._written = counter.done
@@ -105,8 +106,8 @@ def write_state(path: Path, counter: Counter, about: Mapping[str, Any]) -> None:
 
     Raises
     ------
-    OSError
-        If it cannot be written; what was there is untouched.
+    OSError, InputError
+        If it cannot be written, or would be too large to be read back; what was there is untouched.
     """
     tensors: dict[str, Tensor] = {}
     parts: list[Any] = []

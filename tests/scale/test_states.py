@@ -15,12 +15,13 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save
 
+from snaps.datasets.drops import DropLog
 from snaps.errors import InputError
-from snaps.models import Wav2Letter, save_model
+from snaps.models import Wav2Letter, save_model, sealed
 from snaps.profiling import state as states
 from snaps.profiling.claim import claimed
-from snaps.profiling.parts import SHARD, Counter
-from snaps.profiling.state import read_state, write_state
+from snaps.profiling.parts import SHARD, Counter, Part
+from snaps.profiling.state import StateFile, read_state, write_state
 from tests.scale.work import Faulty, assert_identical, compute, network, recordings
 
 CORPUS = recordings(2 * SHARD)
@@ -170,6 +171,19 @@ def test_a_full_disk_ends_the_run_and_takes_nothing_away(tmp_path: Path, monkeyp
     assert [left.name for left in tmp_path.iterdir()] == ["state"]
     unread = Faulty(corpus, 0, AssertionError("computed twice"))
     assert_identical(compute(network(), unread, checkpoint=path), expected)
+
+
+def test_a_state_that_could_not_be_read_back_replaces_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = StateFile(tmp_path / "state", {"a": 1})
+    kept.write(Counter(1, [Part()]))
+    before = kept.path.read_bytes()
+    monkeypatch.setattr(sealed, "LARGEST_HEADER", len(before) + 100)
+    many = Part(drops=DropLog({"ignored": {f"grouping {n}": n for n in range(100)}}))
+    with pytest.raises(InputError, match=r"state': what is said .* at most [\d,]+; that of 1 shards is kept") as raised:
+        kept.write(Counter(2, [many]))
+    assert "\n" not in str(raised.value)
+    assert kept.path.read_bytes() == before
+    assert kept.load(device=torch.device("cpu"), n_shards=8).done == 1
 
 
 def test_a_disk_that_is_full_from_the_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
