@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from snaps.errors import InputError, MissingFileError, OutputExistsError, one_of, reason_of, shortened
+from snaps.errors import InputError, MissingFileError, OutputExistsError, one_of, shortened
 from snaps.models.sealed import BrokenSealError, checked_header, is_sealed, parsed_json, write_sealed
 from snaps.models.wav2letter import Wav2Letter
 from snaps.outputs import replacing
@@ -98,7 +98,9 @@ def load_model(path: str | os.PathLike[str]) -> Wav2Letter:
             model = Wav2Letter(**config)
             model.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
         except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-            raise InputError(f"{path}: its weights and its configuration do not fit: {reason_of(error)}") from None
+            raise InputError(
+                f"{path}: its weights and its configuration do not fit: {shortened(error, limit=500)}"
+            ) from None
     model.source = path
     return model.eval()
 
