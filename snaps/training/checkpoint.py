@@ -15,14 +15,7 @@ from torch import Tensor
 
 from snaps.errors import InputError, shortened
 from snaps.models import Wav2Letter
-from snaps.models.sealed import (
-    BrokenSealError,
-    SealedTensors,
-    UnsealedError,
-    checked_header,
-    parsed_json,
-    write_sealed,
-)
+from snaps.models.sealed import opened_state, parsed_json, write_sealed
 from snaps.outputs import replacing
 from snaps.training.settings import Settings
 
@@ -124,35 +117,18 @@ def load_state(path: Path, described: Mapping[str, Any], *, network: Wav2Letter)
         If the file is no state of a training, is damaged, or that of another run; the sentence names the option
         that differs.
     """
-    try:
-        if not path.is_file():
-            raise ValueError("it is no file")
-        with path.open("rb") as file:
-            header, start = checked_header(file)
-            metadata = header["__metadata__"]
-            if metadata.get("format") != FORMAT:
-                raise ValueError("it is a file of another kind")
-            if (version := int(metadata["version"])) > FORMAT_VERSION:
-                raise InputError(
-                    f"{path} has the version {version}; this version of snaps reads up to {FORMAT_VERSION}: install a "
-                    "newer one"
-                )
-            _refuse_another(path, parsed_json(metadata["run"], dict), described)
-            content = _unpacked(parsed_json(metadata["state"], dict), SealedTensors(file, header, start=start))
-            if not isinstance(content, dict):
-                raise ValueError("it holds no state")
+    with opened_state(path, str(path), no="not the state of a training", form=FORMAT) as (metadata, tensors):
+        if (version := int(metadata["version"])) > FORMAT_VERSION:
+            raise InputError(
+                f"{path} has the version {version}; this version of snaps reads up to {FORMAT_VERSION}: "
+                "install a newer one"
+            )
+        _refuse_another(path, parsed_json(metadata["run"], dict), described)
+        content = _unpacked(parsed_json(metadata["state"], dict), tensors)
+        if not isinstance(content, dict):
+            raise ValueError("it holds no state")
         state = RunState(**{item.name: content[item.name] for item in fields(RunState)})
         _check(state, network, epochs=described["epochs"])
-    except InputError:
-        raise
-    except UnsealedError as error:
-        raise InputError(f"{path} is not the state of a training: {error}; give another name, or delete it") from None
-    except BrokenSealError as error:
-        raise InputError(f"{path} is damaged: {error}; delete it to begin anew") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError, MemoryError) as error:
-        raise InputError(f"{path} is not the state of a training: {shortened(error)}") from None
     return state
 
 
