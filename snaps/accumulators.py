@@ -89,7 +89,13 @@ class Sums:
         return self._per_value(self.values)
 
     def variance(self) -> Float[np.ndarray, "group unit lag"]:
-        """Variances (ddof 0), NaN where nothing was summed."""
+        """Variances (ddof 0), NaN where nothing was summed.
+
+        Raises
+        ------
+        InputError
+            If they were not accumulated.
+        """
         if self.squares is None:
             raise InputError("variances were not accumulated; give variance=True")
         return self._per_value(self.squares)
@@ -290,7 +296,8 @@ class GroupingMoments:
     device : device, optional
         Where the totals lie.
     room : int
-        Groups that are expected. They take no memory before they are seen; more than these are moved once.
+        Groups that are expected. On the CPU they take no memory before they are seen, on a GPU they take it at once.
+        More than these are moved, seldom.
 
     Attributes
     ----------

@@ -67,12 +67,17 @@ def read_audio(path: Path, *, recording: str) -> Audio:
     recording : str
         Identifier of the recording, for the error.
 
+    Returns
+    -------
+    Audio
+        Its samples at 16 kHz, and how long it was before.
+
     Raises
     ------
     RecordingError
         If the file does not exist, is empty or no audio, has a wrong header, is truncated, is longer than four
-        hours or larger than 8 GiB, has fewer than 1,000 or more than 768,000 samples a second, or contains samples
-        that are NaN, infinite or beyond 2³¹.
+        hours or than 2²⁹ samples a channel (3.1 hours at 48 kHz), is larger than 8 GiB, has fewer than 1,000 or more
+        than 768,000 samples a second, or contains samples that are NaN, infinite or beyond 2³¹.
     """
     import soundfile
 
