@@ -79,6 +79,11 @@ def dataset_of(profiles: xr.Dataset | xr.DataTree) -> xr.Dataset:
     profiles : Dataset or DataTree
         One layer's profiles, e.g. ``profiles["phoneme/conv5"]``.
 
+    Returns
+    -------
+    Dataset
+        It has every variable and dimension that it must have.
+
     Raises
     ------
     InputError

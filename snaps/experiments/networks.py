@@ -46,6 +46,16 @@ def make_network(
         Where to compute.
     progress : bool
         Whether to show progress.
+
+    Returns
+    -------
+    Wav2Letter
+        The trained network.
+
+    Raises
+    ------
+    InputError
+        If it cannot be trained, or the state beside it is of another training.
     """
     train_part, test_part = parts
     state = path.with_suffix(".training")
@@ -107,7 +117,13 @@ def network_facts(path: Path) -> dict[str, Any]:
 
 
 def learning_curve(path: Path) -> pd.DataFrame:
-    """Learning curve of a checkpoint: one row an epoch."""
+    """Learning curve of a checkpoint: one row an epoch.
+
+    Raises
+    ------
+    InputError
+        As `snaps.experiments.stored.stored_curve`.
+    """
     return stored_curve(curve_file(path))
 
 

@@ -68,6 +68,11 @@ def run_reproduction(
     progress : bool
         Show what is going on, on standard error.
 
+    Returns
+    -------
+    Reproduction
+        All that was made, or was there.
+
     Raises
     ------
     InputError

@@ -51,6 +51,8 @@ def save_model(
     ------
     OutputExistsError
         If the file exists and is not to be replaced.
+    InputError
+        If weights are of a type that is not stored.
     """
     path = Path(path)
     if path.exists() and not overwrite:
@@ -107,6 +109,16 @@ def load_model(path: str | os.PathLike[str]) -> Wav2Letter:
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What `save_model` was given as metadata.
+
+    Parameters
+    ----------
+    path : path
+        The checkpoint.
+
+    Returns
+    -------
+    dict
+        Texts, numbers, lists and dictionaries, as JSON holds them.
 
     Raises
     ------

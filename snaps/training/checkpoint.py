@@ -91,6 +91,11 @@ def save_state(state: RunState, path: Path, described: Mapping[str, Any]) -> Non
         The file.
     described : mapping
         What the run is about; a run that goes on must be about the same.
+
+    Raises
+    ------
+    OSError, InputError
+        If it cannot be written, or would be too large to be read back; what was there is untouched.
     """
     tensors: dict[str, Tensor] = {}
     told = {"run": dict(described), "state": _packed(vars(state), tensors)}
@@ -110,6 +115,11 @@ def load_state(path: Path, described: Mapping[str, Any], *, network: Wav2Letter)
         What the run is about that is to go on.
     network : Wav2Letter
         The network that is to learn on; the stored weights must fit it.
+
+    Returns
+    -------
+    RunState
+        As it was after the last epoch.
 
     Raises
     ------
