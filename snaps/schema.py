@@ -218,6 +218,28 @@ def json_text(value: Any, **options: Any) -> str:
     return json.dumps(value, **options) if UNSTORABLE.search(text) else text
 
 
+def parsed_json(text: str | bytes, kind: type = object) -> Any:
+    """Read a JSON text that holds one thing of a kind.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON text, is nested too deeply, or holds something else.
+
+    Examples
+    --------
+    >>> parsed_json('{"layers": ["input"]}', dict)
+    {'layers': ['input']}
+    """
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(found, kind):
+        raise ValueError(f"it holds a {type(found).__name__}, not a {kind.__name__}")
+    return found
+
+
 def decode_attribute(attributes: Mapping[Any, Any], name: str, where: str = "the file") -> Any:
     """Nested value of one attribute.
 
@@ -232,9 +254,7 @@ def decode_attribute(attributes: Mapping[Any, Any], name: str, where: str = "the
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
-    except RecursionError:
-        raise InputError(f"the attribute {name!r} of {where} is nested too deeply") from None
+        return parsed_json(value)
     except ValueError as error:
         raise InputError(f"the attribute {name!r} of {where} is not JSON text: {shortened(error)}") from None
 

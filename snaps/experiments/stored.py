@@ -1,7 +1,6 @@
 """What a reproduction reads back from its folder, beside networks and profiles; damage is one sentence."""
 
 import io
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import xarray as xr
 from snaps.errors import InputError, shortened
 from snaps.profiles.digests import without_digest
 from snaps.profiles.reading import loaded, opened_tree
+from snaps.schema import parsed_json
 
 #: Longest text that is read.
 LARGEST_TEXT = 16 * 2**20
@@ -47,13 +47,11 @@ def stored_settings(path: Path) -> dict[str, Any]:
     InputError
         If their file cannot be read.
     """
+    text = stored_text(path, "the settings of the reproduction")
     try:
-        found = json.loads(stored_text(path, "the settings of the reproduction"))
-    except InputError:
-        raise
-    except (ValueError, RecursionError):
+        return parsed_json(text, dict)
+    except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def stored_curve(path: Path) -> pd.DataFrame:

@@ -12,10 +12,10 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from snaps.errors import InputError, MissingFileError, OutputExistsError, one_of, shortened
-from snaps.models.sealed import BrokenSealError, checked_header, is_sealed, parsed_json, write_sealed
+from snaps.models.sealed import BrokenSealError, checked_header, is_sealed, write_sealed
 from snaps.models.wav2letter import Wav2Letter
 from snaps.outputs import replacing
-from snaps.schema import json_text
+from snaps.schema import json_text, parsed_json
 
 FORMAT = "neuron-snaps wav2letter"
 #: From version 2 on, the file holds a SHA-256 of itself.

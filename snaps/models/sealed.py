@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from snaps.errors import InputError, one_of, shortened
+from snaps.schema import parsed_json
 
 BEGIN = b'{"__metadata__":{"sha256":"'
 _DIGEST = 64
@@ -126,23 +127,6 @@ def checked_header(file: BinaryIO) -> tuple[dict[str, Any], int]:
     if digest.hexdigest().encode() != told:
         raise BrokenSealError("its content and its SHA-256 differ")
     return parsed_json(BEGIN + told + header, dict), 8 + length
-
-
-def parsed_json(text: str | bytes, kind: type) -> Any:
-    """Read a JSON text that holds one thing of a kind.
-
-    Raises
-    ------
-    ValueError
-        If it is no JSON text, is nested too deeply, or holds something else.
-    """
-    try:
-        found = json.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    if not isinstance(found, kind):
-        raise ValueError(f"it holds a {type(found).__name__}, not a {kind.__name__}")
-    return found
 
 
 class SealedTensors(Mapping[str, Tensor]):

@@ -1,6 +1,5 @@
 """What a Zarr store declares, looked at before Zarr sees it (see `snaps.profiles.inspection`)."""
 
-import json
 import math
 import os
 import sys
@@ -13,6 +12,7 @@ import numpy as np
 
 from snaps.errors import InputError, shortened
 from snaps.profiles.inspection import MOST_LEVELS, refuse_empty_promise
+from snaps.schema import parsed_json
 
 #: Codecs that may decode a store. Zarr knows more: one of them unpickles, and bzip2 makes gigabytes out of a kilobyte.
 CODECS = frozenset({"blosc", "delta", "fixedscaleoffset", "gzip", "lz4", "shuffle", "vlen-utf8", "zlib", "zstd"})
@@ -116,9 +116,7 @@ def _array(folder: Path, files: set[str], name: str, where: str) -> _Array | Non
     # Consolidated metadata are not read: they are copies.
     for file in sorted(files & METADATA - {".zmetadata"}):
         try:
-            found = json.loads((folder / file).read_bytes())
-            if not isinstance(found, dict):
-                raise TypeError(f"it holds a {type(found).__name__}")
+            found = parsed_json((folder / file).read_bytes(), dict)
             if file != ".zattrs" and found["zarr_format"] != (3 if file == "zarr.json" else 2):
                 raise ValueError(f"its format is {shortened(repr(found['zarr_format']))}")
             if file == "zarr.json" and found["node_type"] not in ("group", "array"):

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from snaps.errors import InputError, shortened
-from snaps.models.sealed import opened_state, parsed_json, write_sealed
+from snaps.models.sealed import opened_state, write_sealed
 from snaps.outputs import replacing
 from snaps.profiling.parts import FAN_IN, Counter, pack, unpack
+from snaps.schema import parsed_json
 
 FORMAT = "neuron-snaps run"
 FORMAT_VERSION = 1

@@ -15,8 +15,9 @@ from torch import Tensor
 
 from snaps.errors import InputError, shortened
 from snaps.models import Wav2Letter
-from snaps.models.sealed import opened_state, parsed_json, write_sealed
+from snaps.models.sealed import opened_state, write_sealed
 from snaps.outputs import replacing
+from snaps.schema import parsed_json
 from snaps.training.settings import Settings
 
 FORMAT = "neuron-snaps training"
