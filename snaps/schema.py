@@ -117,31 +117,26 @@ def validate_dataset(dataset: xr.Dataset, where: str = "the profiles") -> None:
             raise InputError(
                 f"{where} lack the variable {name!r}; they have {shortened(sorted(map(str, dataset.data_vars)))}"
             )
-        if dataset[name].dims != dims:
-            raise InputError(
-                f"in {where} the variable {name!r} has the dimensions {shortened(dataset[name].dims)}, not {dims}"
-            )
+        _check_dimensions(dataset, name, dims, f"in {where} the variable")
     for name, dims in OPTIONAL.items():
-        if name in dataset.data_vars and dataset[name].dims != dims:
-            raise InputError(
-                f"in {where} the variable {name!r} has the dimensions {shortened(dataset[name].dims)}, not {dims}"
-            )
+        if name in dataset.data_vars:
+            _check_dimensions(dataset, name, dims, f"in {where} the variable")
     for name in (GROUP, LAG):
         if name not in dataset.coords:
             raise InputError(f"{where} lack the coordinate {name!r}")
-        if dataset[name].dims != (name,):
-            raise InputError(
-                f"in {where} the coordinate {name!r} has the dimensions {dataset[name].dims}, not {(name,)}"
-            )
+        _check_dimensions(dataset, name, (name,), f"in {where} the coordinate")
     for name in (*REQUIRED, *OPTIONAL, LAG, FREQUENCY):
         if name in dataset.variables and dataset[name].dtype.kind not in "iuf":
             raise InputError(
                 f"in {where} {name!r} is of the type {shortened(dataset[name].dtype)}; accepted are numbers"
             )
-    if FREQUENCY in dataset.variables and dataset[FREQUENCY].dims != (UNIT,):
-        raise InputError(
-            f"in {where} {FREQUENCY!r} has the dimensions {shortened(dataset[FREQUENCY].dims)}, not {(UNIT,)}"
-        )
+    if FREQUENCY in dataset.variables:
+        _check_dimensions(dataset, FREQUENCY, (UNIT,), f"in {where}")
+
+
+def _check_dimensions(dataset: xr.Dataset, name: str, dims: tuple[str, ...], which: str) -> None:
+    if dataset[name].dims != dims:
+        raise InputError(f"{which} {name!r} has the dimensions {shortened(dataset[name].dims)}, not {dims}")
 
 
 def validate_tree(tree: xr.DataTree, where: str = "the file") -> None:
