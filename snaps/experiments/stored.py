@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import xarray as xr
 
+from snaps.datasets.paths import require_file
 from snaps.errors import InputError, shortened
 from snaps.profiles.digests import without_digest
 from snaps.profiles.reading import loaded, opened_tree
@@ -28,10 +29,7 @@ def stored_text(path: Path, what: str) -> str:
     """
     advice = f"{what} {str(path)!r} cannot be read"
     try:
-        if not path.is_file():
-            raise InputError(f"{advice}: it is no file; delete it, or name another folder")
-        if (size := path.stat().st_size) > LARGEST_TEXT:
-            raise InputError(f"{advice}: it has {size:,} bytes; accepted are up to {LARGEST_TEXT:,}")
+        require_file(path, most=LARGEST_TEXT)
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"{advice}: {shortened(error.strerror or error)}") from None

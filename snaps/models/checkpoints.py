@@ -11,6 +11,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from snaps.datasets.paths import exists, require_file
 from snaps.errors import InputError, MissingFileError, OutputExistsError, one_of, shortened
 from snaps.models.sealed import BrokenSealError, checked_header, is_sealed, write_sealed
 from snaps.models.wav2letter import Wav2Letter
@@ -133,8 +134,9 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
 def _opened(path: Path) -> Iterator[tuple[Any, dict[str, dict[str, Any]]]]:
     """Open a checkpoint whose seal is whole, with its configuration and metadata."""
     try:
-        if not path.is_file():
+        if not exists(path):
             raise MissingFileError(f"there is no checkpoint at {path}")
+        require_file(path)
         sealed = is_sealed(path)
         if sealed:
             with path.open("rb") as binary:
@@ -158,7 +160,9 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, dict[str, Any]]]]:
         raise
     except BrokenSealError as error:
         raise InputError(f"{path} is damaged: {error}") from None
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except OSError as error:
+        raise InputError(f"{path} is no checkpoint of a Wav2Letter: {error.strerror or error}") from None
+    except (SafetensorError, KeyError, ValueError) as error:
         raise InputError(f"{path} is no checkpoint of a Wav2Letter: {shortened(error)}") from None
 
 
