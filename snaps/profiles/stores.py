@@ -22,6 +22,8 @@ PACKING = frozenset({"blosc", "gzip", "lz4", "zlib", "zstd"})
 #: Files that describe a store in format 2 or 3.
 METADATA = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata", "zarr.json"})
 LARGEST_METADATA = 100 * 2**20
+#: Values of an array. Python's own numbers have no bound, and longer ones could not even be printed.
+MOST_VALUES = 2**63 - 1
 #: Chunks that may be missing from an array, beside sixteen for each that is there: those of nothing but fill values.
 MISSING_CHUNKS = 1000
 #: Texts have no fixed length; a chunk of them may hold so many bytes.
@@ -175,6 +177,8 @@ def _array_3(found: Mapping[str, Any]) -> _Array:
 def _numbers(values: Any, *, least: int) -> tuple[int, ...]:
     if not isinstance(values, list) or any(type(value) is not int or value < least for value in values):
         raise ValueError(f"{shortened(repr(values))} stands where whole numbers from {least} are accepted")
+    if math.prod(values) > MOST_VALUES:
+        raise ValueError(f"{shortened(repr(values))} are more values than any file holds")
     return tuple(values)
 
 
