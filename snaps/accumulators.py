@@ -89,7 +89,13 @@ class Sums:
         return self._per_value(self.values)
 
     def variance(self) -> Float[np.ndarray, "group unit lag"]:
-        """Variances (ddof 0), NaN where nothing was summed."""
+        """Variances (ddof 0), NaN where nothing was summed.
+
+        Raises
+        ------
+        InputError
+            If they were not accumulated.
+        """
         if self.squares is None:
             raise InputError("variances were not accumulated; give variance=True")
         return self._per_value(self.squares)
@@ -290,7 +296,8 @@ class GroupingMoments:
     device : device, optional
         Where the totals lie.
     room : int
-        Groups that are expected. They take no memory before they are seen; more than these are moved once.
+        Groups that are expected. On the CPU they take no memory before they are seen, on a GPU they take it at once.
+        More than these are moved, seldom.
 
     Attributes
     ----------
@@ -341,17 +348,17 @@ class GroupingMoments:
     def update(self, assignment: Assignment, sums: Mapping[str, LayerSums]) -> None:
         """Add a batch: the sums of every layer for the groups of `assignment`."""
         numbers = assignment.members.sum(1).round().long().tolist()
-        self.add(dict(zip(assignment.labels, numbers, strict=True)), sums)
+        self._add(dict(zip(assignment.labels, numbers, strict=True)), sums)
 
     def merge(self, other: "GroupingMoments") -> None:
         """Add what another accumulator of the same layers has summed."""
-        self.add(other.counts, {name: layer.sums(len(other.counts)) for name, layer in other.layers.items()})
+        self._add(other.counts, {name: layer.sums(len(other.counts)) for name, layer in other.layers.items()})
 
     def result(self, layer: str) -> LayerSums:
         """Totals of one layer, one row a group in the order of `counts`."""
         return self.layers[layer].sums(len(self.counts))
 
-    def add(self, counts: Mapping[str, int], sums: Mapping[str, LayerSums]) -> None:
+    def _add(self, counts: Mapping[str, int], sums: Mapping[str, LayerSums]) -> None:
         """Add sums of other samples: epochs of every group, and the sums of every layer in the same order."""
         for label, number in counts.items():
             self.counts[label] = self.counts.get(label, 0) + number

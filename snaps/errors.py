@@ -1,7 +1,8 @@
-"""What is raised when the input or the options are wrong.
+"""What is raised when the input or the options are wrong, what its sentences are made of, and what texts are accepted.
 
 Every message is one sentence that names what was received, what is accepted, and the file, the layer or
-the option that it is about. The command line turns these errors into exit status 2.
+the option that it is about. The command line turns these errors into exit status 2. Texts from files and libraries
+are quoted here so that a sentence stays one line; names and labels are checked here for what a profiles file can hold.
 """
 
 import re

@@ -79,6 +79,11 @@ def dataset_of(profiles: xr.Dataset | xr.DataTree) -> xr.Dataset:
     profiles : Dataset or DataTree
         One layer's profiles, e.g. ``profiles["phoneme/conv5"]``.
 
+    Returns
+    -------
+    Dataset
+        It has every variable and dimension that it must have.
+
     Raises
     ------
     InputError
@@ -112,31 +117,26 @@ def validate_dataset(dataset: xr.Dataset, where: str = "the profiles") -> None:
             raise InputError(
                 f"{where} lack the variable {name!r}; they have {shortened(sorted(map(str, dataset.data_vars)))}"
             )
-        if dataset[name].dims != dims:
-            raise InputError(
-                f"in {where} the variable {name!r} has the dimensions {shortened(dataset[name].dims)}, not {dims}"
-            )
+        _check_dimensions(dataset, name, dims, f"in {where} the variable")
     for name, dims in OPTIONAL.items():
-        if name in dataset.data_vars and dataset[name].dims != dims:
-            raise InputError(
-                f"in {where} the variable {name!r} has the dimensions {shortened(dataset[name].dims)}, not {dims}"
-            )
+        if name in dataset.data_vars:
+            _check_dimensions(dataset, name, dims, f"in {where} the variable")
     for name in (GROUP, LAG):
         if name not in dataset.coords:
             raise InputError(f"{where} lack the coordinate {name!r}")
-        if dataset[name].dims != (name,):
-            raise InputError(
-                f"in {where} the coordinate {name!r} has the dimensions {dataset[name].dims}, not {(name,)}"
-            )
+        _check_dimensions(dataset, name, (name,), f"in {where} the coordinate")
     for name in (*REQUIRED, *OPTIONAL, LAG, FREQUENCY):
         if name in dataset.variables and dataset[name].dtype.kind not in "iuf":
             raise InputError(
                 f"in {where} {name!r} is of the type {shortened(dataset[name].dtype)}; accepted are numbers"
             )
-    if FREQUENCY in dataset.variables and dataset[FREQUENCY].dims != (UNIT,):
-        raise InputError(
-            f"in {where} {FREQUENCY!r} has the dimensions {shortened(dataset[FREQUENCY].dims)}, not {(UNIT,)}"
-        )
+    if FREQUENCY in dataset.variables:
+        _check_dimensions(dataset, FREQUENCY, (UNIT,), f"in {where}")
+
+
+def _check_dimensions(dataset: xr.Dataset, name: str, dims: tuple[str, ...], which: str) -> None:
+    if dataset[name].dims != dims:
+        raise InputError(f"{which} {name!r} has the dimensions {shortened(dataset[name].dims)}, not {dims}")
 
 
 def validate_tree(tree: xr.DataTree, where: str = "the file") -> None:
@@ -213,6 +213,28 @@ def json_text(value: Any, **options: Any) -> str:
     return json.dumps(value, **options) if UNSTORABLE.search(text) else text
 
 
+def parsed_json(text: str | bytes, kind: type = object) -> Any:
+    """Read a JSON text that holds one thing of a kind.
+
+    Raises
+    ------
+    ValueError
+        If it is no JSON text, is nested too deeply, or holds something else.
+
+    Examples
+    --------
+    >>> parsed_json('{"layers": ["input"]}', dict)
+    {'layers': ['input']}
+    """
+    try:
+        found = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(found, kind):
+        raise ValueError(f"it holds a {type(found).__name__}, not a {kind.__name__}")
+    return found
+
+
 def decode_attribute(attributes: Mapping[Any, Any], name: str, where: str = "the file") -> Any:
     """Nested value of one attribute.
 
@@ -227,9 +249,7 @@ def decode_attribute(attributes: Mapping[Any, Any], name: str, where: str = "the
     if not isinstance(value, str):
         return value
     try:
-        return json.loads(value)
-    except RecursionError:
-        raise InputError(f"the attribute {name!r} of {where} is nested too deeply") from None
+        return parsed_json(value)
     except ValueError as error:
         raise InputError(f"the attribute {name!r} of {where} is not JSON text: {shortened(error)}") from None
 

@@ -102,13 +102,10 @@ class Peaks:
         Steps from the cone's beginning.
     unaligned : tensor of shape (frame,)
         Frames without a peak; they stay at the cone's middle.
-    height : tensor of shape (frame,), optional
-        Importance at the peak.
     """
 
     step: Int[Tensor, " frame"]
     unaligned: Bool[Tensor, " frame"]
-    height: Float[Tensor, " frame"] | None = None
 
 
 def find_peaks(importance: Float[Tensor, "frame unit step"]) -> Peaks:
@@ -116,13 +113,18 @@ def find_peaks(importance: Float[Tensor, "frame unit step"]) -> Peaks:
 
     Importance that is 0 everywhere has no peak: that frame stays at the middle step and is unaligned.
     """
+    return _highest(importance)[0]
+
+
+def _highest(importance: Float[Tensor, "frame unit step"]) -> tuple[Peaks, Float[Tensor, " frame"]]:
+    """Peaks, and the importance at each."""
     by_step = importance.amax(dim=1)
     # Largest 0 and smallest 0 is 0 everywhere; the smallest is only looked at where the largest is 0.
     best, step = by_step.max(dim=1)
     unaligned = best == 0
     if bool(unaligned.any()):
         unaligned &= importance.amin(dim=(1, 2)) == 0
-    return Peaks(torch.where(unaligned, importance.shape[-1] // 2, step), unaligned, best)
+    return Peaks(torch.where(unaligned, importance.shape[-1] // 2, step), unaligned), best
 
 
 def peaks_by_rule(rule: PeakRule, saliency: Map, activation: Map) -> Peaks:
@@ -131,9 +133,8 @@ def peaks_by_rule(rule: PeakRule, saliency: Map, activation: Map) -> Peaks:
     Products of very large or very small numbers do not fit into single precision; frames in which that may have
     happened are looked at again in double precision.
     """
-    found = find_peaks(rule.importance(saliency, activation))
-    assert found.height is not None
-    again = ~torch.isfinite(found.height)
+    found, height = _highest(rule.importance(saliency, activation))
+    again = ~torch.isfinite(height)
     if bool(found.unaligned.any()):
         # Without saliency or without activation there is nothing to multiply: a dead layer has no peak.
         heard = [(values != 0).any(dim=2).any(dim=1) for values in (saliency, activation)]

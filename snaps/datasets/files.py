@@ -181,6 +181,11 @@ class FileCorpus:
         ----------
         indices : iterable of int
             Places in this corpus.
+
+        Returns
+        -------
+        FileCorpus
+            These recordings, with the same reader and name.
         """
         return replace(self, entries=tuple(self.entries[as_index(index)] for index in indices))
 

@@ -19,7 +19,7 @@ _ACCEPTED = (
 
 @dataclass(frozen=True)
 class Grouping:
-    """A column of the frame table, several of them, or a mapping of their labels.
+    r"""A column of the frame table, several of them, or a mapping of their labels.
 
     Parameters
     ----------
@@ -33,7 +33,9 @@ class Grouping:
     Raises
     ------
     InputError
-        If the name is empty, contains ``/``, or is ``.`` or ``..``; if there is no column, or one is no text.
+        If the name cannot be that of a node in a profiles file: it is no text, is empty, is ``.`` or ``..``, contains
+        ``/``, ``\``, NUL or half of a surrogate pair, begins with ``.z`` or ``__``, or takes more than 240 bytes. If
+        there is no column, or one is no text; if the mapping has anything but texts for texts, and None for no label.
     """
 
     name: str
@@ -133,6 +135,11 @@ def parse_groupings(
         A list of columns (``"phoneme"``) and tuples of columns (``("phoneme", "sex")``, which is named
         ``phoneme+sex``); or a dictionary from name to one of these or to a column with a mapping of its
         labels (``{"manner": ("phoneme", {"s": "fricative"})}``).
+
+    Returns
+    -------
+    list of Grouping
+        In the order in which they were given.
 
     Raises
     ------

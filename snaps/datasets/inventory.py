@@ -44,6 +44,11 @@ def take_inventory(
     symbols : sequence of str, optional
         What a network may predict. Without it, groupings by ``predicted`` cannot be known.
 
+    Returns
+    -------
+    Inventory
+        What is known before anything is computed.
+
     Raises
     ------
     InputError

@@ -26,10 +26,15 @@ def load_corpus(source: str, **options: Any) -> FileCorpus:
     **options
         Keywords of the function that loads it; those that are None are left to its defaults.
 
+    Returns
+    -------
+    FileCorpus
+        As that function gives it.
+
     Raises
     ------
     InputError
-        If the text names no corpus, or the function does not know an option.
+        If the text names no corpus, or the function does not know an option or refuses the folder.
     """
     name, colon, root = source.partition(":")
     if name not in LOADERS or not colon or not root:

@@ -9,15 +9,15 @@ from pathlib import Path
 from snaps.errors import InputError
 
 
-def require_file(path: Path, *, most: int) -> int:
+def require_file(path: Path, *, most: int | None = None) -> int:
     """Refuse what is no file, or too large: a pipe would be waited for, and a device may never end.
 
     Parameters
     ----------
     path : Path
         What is going to be read.
-    most : int
-        Bytes that it may have.
+    most : int, optional
+        Bytes that it may have; any number unless given.
 
     Returns
     -------
@@ -32,7 +32,7 @@ def require_file(path: Path, *, most: int) -> int:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is a folder, a pipe or a device, and no file")
-    if status.st_size > most:
+    if most is not None and status.st_size > most:
         raise OSError(errno.EFBIG, f"it holds {status.st_size:,} bytes, and accepted are at most {most:,}")
     return status.st_size
 

@@ -186,10 +186,11 @@ def _find_base(root: Path) -> Path:
 
 def _splits(folder: Path) -> dict[str, list[Path]]:
     """Folders of each split, of which a copy that was merged from two may have both TRAIN and train."""
+    children = list_folder(folder).folders
     return {
         split: [
             child
-            for child in list_folder(folder).folders
+            for child in children
             if child.name.lower() == split
             and any(_DIALECT.fullmatch(dialect.name.lower()) for dialect in list_folder(child).folders)
         ]

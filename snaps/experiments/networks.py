@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -10,7 +9,7 @@ from snaps.datasets import FileCorpus
 from snaps.errors import InputError
 from snaps.experiments.scales import TRANSFERRED, Recipe, Scale
 from snaps.experiments.stored import stored_curve
-from snaps.models import Wav2Letter, load_model, read_metadata, save_model
+from snaps.models import Wav2Letter, load_model, save_model
 from snaps.training import create_network, evaluate, symbols_for, train, transfer
 
 #: Mel bands by which training shifts spectrograms at random, so that few speakers stand for more.
@@ -46,9 +45,19 @@ def make_network(
         Where to compute.
     progress : bool
         Whether to show progress.
+
+    Returns
+    -------
+    Wav2Letter
+        The trained network.
+
+    Raises
+    ------
+    InputError
+        If it cannot be trained, or the state beside it is of another training.
     """
     train_part, test_part = parts
-    state = path.with_suffix(".training")
+    state = training_file(path)
     symbols = symbols_of(parts, recipe.labels)
     if recipe.kind == "finetuned":
         network = sources[str(recipe.source)]
@@ -101,16 +110,22 @@ def stored_network(path: Path, recipe: Recipe, parts: tuple[FileCorpus, FileCorp
     return model
 
 
-def network_facts(path: Path) -> dict[str, Any]:
-    """What is stored with a checkpoint: error rates, epochs, how training ended."""
-    return dict(read_metadata(path))
-
-
 def learning_curve(path: Path) -> pd.DataFrame:
-    """Learning curve of a checkpoint: one row an epoch."""
+    """Learning curve of a checkpoint: one row an epoch.
+
+    Raises
+    ------
+    InputError
+        As `snaps.experiments.stored.stored_curve`.
+    """
     return stored_curve(curve_file(path))
 
 
 def curve_file(path: Path) -> Path:
     """Where the learning curve of a checkpoint lies."""
     return path.with_name(f"{path.stem}.curve.csv")
+
+
+def training_file(path: Path) -> Path:
+    """Where the state of a checkpoint's training lies until it is finished."""
+    return path.with_suffix(".training")

@@ -15,11 +15,11 @@ from snaps.datasets import FileCorpus, load_corpus, load_timit, synthesize_corpu
 from snaps.datasets.corpus import corpus_fingerprint
 from snaps.errors import InputError, one_of, shortened
 from snaps.experiments.made import Reproduction
-from snaps.experiments.networks import learning_curve, make_network, network_facts, stored_network
+from snaps.experiments.networks import learning_curve, make_network, stored_network, training_file
 from snaps.experiments.page import draw
 from snaps.experiments.scales import SCALES, Recipe
 from snaps.experiments.stored import stored_alignment, stored_settings, stored_text
-from snaps.models import Wav2Letter
+from snaps.models import Wav2Letter, read_metadata
 from snaps.outputs import in_its_place, replacing
 from snaps.profiles import open_profiles, save_profiles
 from snaps.profiles.digests import with_digest
@@ -68,6 +68,11 @@ def run_reproduction(
     progress : bool
         Show what is going on, on standard error.
 
+    Returns
+    -------
+    Reproduction
+        All that was made, or was there.
+
     Raises
     ------
     InputError
@@ -83,7 +88,7 @@ def run_reproduction(
     for recipe in made.scale.recipes:
         path = made.checkpoint(recipe.name)
         if overwrite:
-            path.with_suffix(".training").unlink(missing_ok=True)
+            training_file(path).unlink(missing_ok=True)
         with stages(f"train {recipe.name}", there=path.exists() and not overwrite) as needed:
             made.models[recipe.name] = (
                 make_network(
@@ -93,7 +98,7 @@ def run_reproduction(
                 if needed
                 else stored_network(path, recipe, parts)
             )  # fmt: skip
-        made.curves[recipe.name], made.facts[recipe.name] = learning_curve(path), network_facts(path)
+        made.curves[recipe.name], made.facts[recipe.name] = learning_curve(path), read_metadata(path)
     test_part = parts[1]
     for recipe in made.scale.recipes:
         model = made.models[recipe.name]

@@ -1,16 +1,17 @@
 """What a reproduction reads back from its folder, beside networks and profiles; damage is one sentence."""
 
 import io
-import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import xarray as xr
 
+from snaps.datasets.paths import require_file
 from snaps.errors import InputError, shortened
 from snaps.profiles.digests import without_digest
 from snaps.profiles.reading import loaded, opened_tree
+from snaps.schema import parsed_json
 
 #: Longest text that is read.
 LARGEST_TEXT = 16 * 2**20
@@ -28,10 +29,7 @@ def stored_text(path: Path, what: str) -> str:
     """
     advice = f"{what} {str(path)!r} cannot be read"
     try:
-        if not path.is_file():
-            raise InputError(f"{advice}: it is no file; delete it, or name another folder")
-        if (size := path.stat().st_size) > LARGEST_TEXT:
-            raise InputError(f"{advice}: it has {size:,} bytes; accepted are up to {LARGEST_TEXT:,}")
+        require_file(path, most=LARGEST_TEXT)
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise InputError(f"{advice}: {shortened(error.strerror or error)}") from None
@@ -47,13 +45,11 @@ def stored_settings(path: Path) -> dict[str, Any]:
     InputError
         If their file cannot be read.
     """
+    text = stored_text(path, "the settings of the reproduction")
     try:
-        found = json.loads(stored_text(path, "the settings of the reproduction"))
-    except InputError:
-        raise
-    except (ValueError, RecursionError):
+        return parsed_json(text, dict)
+    except ValueError:
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def stored_curve(path: Path) -> pd.DataFrame:

@@ -15,6 +15,11 @@ def figure_of(drawn: Axes) -> Figure:
     ----------
     drawn : Axes
         What a function of this room gave.
+
+    Returns
+    -------
+    Figure
+        The whole figure, also where the axes stand in a part of it.
     """
     figure = drawn.get_figure(root=True)
     assert figure is not None

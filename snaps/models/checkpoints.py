@@ -11,11 +11,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from snaps.errors import InputError, MissingFileError, OutputExistsError, one_of, reason_of, shortened
-from snaps.models.sealed import BrokenSealError, checked_header, is_sealed, parsed_json, write_sealed
+from snaps.datasets.paths import exists, require_file
+from snaps.errors import InputError, MissingFileError, OutputExistsError, one_of, shortened
+from snaps.models.sealed import BrokenSealError, checked_header, is_sealed, write_sealed
 from snaps.models.wav2letter import Wav2Letter
 from snaps.outputs import replacing
-from snaps.schema import json_text
+from snaps.schema import json_text, parsed_json
 
 FORMAT = "neuron-snaps wav2letter"
 #: From version 2 on, the file holds a SHA-256 of itself.
@@ -51,6 +52,8 @@ def save_model(
     ------
     OutputExistsError
         If the file exists and is not to be replaced.
+    InputError
+        If weights are of a type that is not stored.
     """
     path = Path(path)
     if path.exists() and not overwrite:
@@ -98,13 +101,25 @@ def load_model(path: str | os.PathLike[str]) -> Wav2Letter:
             model = Wav2Letter(**config)
             model.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
         except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-            raise InputError(f"{path}: its weights and its configuration do not fit: {reason_of(error)}") from None
+            raise InputError(
+                f"{path}: its weights and its configuration do not fit: {shortened(error, limit=500)}"
+            ) from None
     model.source = path
     return model.eval()
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     """What `save_model` was given as metadata.
+
+    Parameters
+    ----------
+    path : path
+        The checkpoint.
+
+    Returns
+    -------
+    dict
+        Texts, numbers, lists and dictionaries, as JSON holds them.
 
     Raises
     ------
@@ -119,8 +134,9 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
 def _opened(path: Path) -> Iterator[tuple[Any, dict[str, dict[str, Any]]]]:
     """Open a checkpoint whose seal is whole, with its configuration and metadata."""
     try:
-        if not path.is_file():
+        if not exists(path):
             raise MissingFileError(f"there is no checkpoint at {path}")
+        require_file(path)
         sealed = is_sealed(path)
         if sealed:
             with path.open("rb") as binary:
@@ -144,7 +160,9 @@ def _opened(path: Path) -> Iterator[tuple[Any, dict[str, dict[str, Any]]]]:
         raise
     except BrokenSealError as error:
         raise InputError(f"{path} is damaged: {error}") from None
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except OSError as error:
+        raise InputError(f"{path} is no checkpoint of a Wav2Letter: {error.strerror or error}") from None
+    except (SafetensorError, KeyError, ValueError) as error:
         raise InputError(f"{path} is no checkpoint of a Wav2Letter: {shortened(error)}") from None
 
 

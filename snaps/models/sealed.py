@@ -10,13 +10,15 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import torch
 from torch import Tensor
 
-from snaps.errors import InputError, one_of
+from snaps.errors import InputError, one_of, shortened
+from snaps.schema import parsed_json
 
 BEGIN = b'{"__metadata__":{"sha256":"'
 _DIGEST = 64
@@ -34,7 +36,7 @@ TYPES: Mapping[torch.dtype, str] = {
     torch.bool: "BOOL",
 }
 _DTYPES = {name: dtype for dtype, name in TYPES.items()}
-#: The format itself allows no longer header.
+#: The format itself allows no longer header: none is written, none is read.
 LARGEST_HEADER = 100 * 2**20
 
 
@@ -61,7 +63,8 @@ def write_sealed(file: BinaryIO, tensors: Mapping[str, Tensor], metadata: Mappin
     Raises
     ------
     InputError
-        If a tensor has a type that is not stored.
+        If a tensor has a type that is not stored, or what describes the tensors and the texts are too long to be read
+        back; nothing is written then.
     """
     entries: dict[str, Any] = {"__metadata__": {"sha256": "0" * _DIGEST, **metadata}}
     end = 0
@@ -74,6 +77,10 @@ def write_sealed(file: BinaryIO, tensors: Mapping[str, Tensor], metadata: Mappin
         entries[name] = {"dtype": TYPES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begin, end]}
     header = json.dumps(entries, separators=(",", ":")).encode()
     header += b" " * (-len(header) % 8)
+    if len(header) > LARGEST_HEADER:
+        raise InputError(
+            f"what is said about the tensors takes {len(header):,} bytes; accepted are at most {LARGEST_HEADER:,}"
+        )
     assert header.startswith(BEGIN)
     start = len(header).to_bytes(8, "little") + header
     digest = hashlib.sha256(start)
@@ -122,23 +129,6 @@ def checked_header(file: BinaryIO) -> tuple[dict[str, Any], int]:
     return parsed_json(BEGIN + told + header, dict), 8 + length
 
 
-def parsed_json(text: str | bytes, kind: type) -> Any:
-    """Read a JSON text that holds one thing of a kind.
-
-    Raises
-    ------
-    ValueError
-        If it is no JSON text, is nested too deeply, or holds something else.
-    """
-    try:
-        found = json.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
-    if not isinstance(found, kind):
-        raise ValueError(f"it holds a {type(found).__name__}, not a {kind.__name__}")
-    return found
-
-
 class SealedTensors(Mapping[str, Tensor]):
     """Tensors of a sealed file, each read when it is asked for.
 
@@ -150,17 +140,16 @@ class SealedTensors(Mapping[str, Tensor]):
         As `checked_header` gives it.
     start : int
         Where the tensors begin.
-    prefix : str
-        Tensors whose names begin otherwise are passed over; the others lose it.
     """
 
-    def __init__(self, file: BinaryIO, header: Mapping[str, Any], *, start: int, prefix: str = "") -> None:
+    def __init__(self, file: BinaryIO, header: Mapping[str, Any], *, start: int) -> None:
         self._file, self._start = file, start
-        self._entries = {
-            name.removeprefix(prefix): entry
-            for name, entry in header.items()
-            if name.startswith(prefix) and name != "__metadata__"
-        }
+        self._entries = {name: entry for name, entry in header.items() if name != "__metadata__"}
+
+    def below(self, prefix: str) -> "SealedTensors":
+        """Those whose names begin with a prefix, which they lose."""
+        named = {name.removeprefix(prefix): entry for name, entry in self._entries.items() if name.startswith(prefix)}
+        return SealedTensors(self._file, named, start=self._start)
 
     def __getitem__(self, name: str) -> Tensor:
         entry = self._entries[name]
@@ -183,3 +172,51 @@ class SealedTensors(Mapping[str, Tensor]):
 
     def __len__(self) -> int:
         return len(self._entries)
+
+
+@contextmanager
+def opened_state(path: Path, where: str, *, no: str, form: str) -> Iterator[tuple[Mapping[str, str], SealedTensors]]:
+    """Open the state of something that is to go on; whatever is wrong with it, also within the block, is one sentence.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    where : str
+        How sentences call it.
+    no : str
+        What it is else, such as ``"no state of a run"``.
+    form : str
+        The format that its metadata must name.
+
+    Yields
+    ------
+    metadata : mapping of str to str
+        Texts that were kept with the tensors.
+    tensors : SealedTensors
+        The tensors, as long as the block lasts.
+
+    Raises
+    ------
+    InputError
+        If the file is something else, is damaged, cannot be read, or the block finds that it is not as it should be.
+    """
+    try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise InputError(f"{where} cannot be read: it is neither a file nor a folder; give another name")
+        with path.open("rb") as file:
+            header, start = checked_header(file)
+            metadata = header["__metadata__"]
+            if metadata.get("format") != form:
+                raise InputError(f"{where} is {no}: it is a file of another kind; give another name")
+            yield metadata, SealedTensors(file, header, start=start)
+    except InputError:
+        raise
+    except UnsealedError as error:
+        raise InputError(f"{where} is {no}: {error}; give another name, or delete it") from None
+    except BrokenSealError as error:
+        raise InputError(f"{where} is damaged: {error}; delete it to begin anew") from None
+    except OSError as error:
+        raise InputError(f"{where} cannot be read: {error.strerror or error}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError, MemoryError) as error:
+        raise InputError(f"{where} is {no}: {shortened(error)}; delete it to begin anew") from None

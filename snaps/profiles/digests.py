@@ -27,8 +27,7 @@ def with_digest(tree: Tree) -> Tree:
     One that holds other values than numbers and texts, dates for instance, gets none.
     """
     found = content_digest(tree)
-    copy = tree.copy(deep=False)
-    copy.attrs = {name: value for name, value in tree.attrs.items() if name != DIGEST}
+    copy = _undigested(tree)
     if found is not None:
         copy.attrs[DIGEST] = found
     return copy
@@ -48,6 +47,10 @@ def without_digest(tree: Tree, where: str) -> Tree:
             f"{where} is damaged, or was changed by another program: its content and its SHA-256 differ; if the change "
             f"was meant, delete the attribute {DIGEST!r} of its root"
         )
+    return _undigested(tree)
+
+
+def _undigested(tree: Tree) -> Tree:
     copy = tree.copy(deep=False)
     copy.attrs = {name: value for name, value in tree.attrs.items() if name != DIGEST}
     return copy

@@ -1,6 +1,5 @@
 """What a Zarr store declares, looked at before Zarr sees it (see `snaps.profiles.inspection`)."""
 
-import json
 import math
 import os
 import sys
@@ -13,6 +12,7 @@ import numpy as np
 
 from snaps.errors import InputError, shortened
 from snaps.profiles.inspection import MOST_LEVELS, refuse_empty_promise
+from snaps.schema import parsed_json
 
 #: Codecs that may decode a store. Zarr knows more: one of them unpickles, and bzip2 makes gigabytes out of a kilobyte.
 CODECS = frozenset({"blosc", "delta", "fixedscaleoffset", "gzip", "lz4", "shuffle", "vlen-utf8", "zlib", "zstd"})
@@ -22,6 +22,8 @@ PACKING = frozenset({"blosc", "gzip", "lz4", "zlib", "zstd"})
 #: Files that describe a store in format 2 or 3.
 METADATA = frozenset({".zarray", ".zattrs", ".zgroup", ".zmetadata", "zarr.json"})
 LARGEST_METADATA = 100 * 2**20
+#: Values of an array. Python's own numbers have no bound, and longer ones could not even be printed.
+MOST_VALUES = 2**63 - 1
 #: Chunks that may be missing from an array, beside sixteen for each that is there: those of nothing but fill values.
 MISSING_CHUNKS = 1000
 #: Texts have no fixed length; a chunk of them may hold so many bytes.
@@ -116,9 +118,7 @@ def _array(folder: Path, files: set[str], name: str, where: str) -> _Array | Non
     # Consolidated metadata are not read: they are copies.
     for file in sorted(files & METADATA - {".zmetadata"}):
         try:
-            found = json.loads((folder / file).read_bytes())
-            if not isinstance(found, dict):
-                raise TypeError(f"it holds a {type(found).__name__}")
+            found = parsed_json((folder / file).read_bytes(), dict)
             if file != ".zattrs" and found["zarr_format"] != (3 if file == "zarr.json" else 2):
                 raise ValueError(f"its format is {shortened(repr(found['zarr_format']))}")
             if file == "zarr.json" and found["node_type"] not in ("group", "array"):
@@ -177,6 +177,8 @@ def _array_3(found: Mapping[str, Any]) -> _Array:
 def _numbers(values: Any, *, least: int) -> tuple[int, ...]:
     if not isinstance(values, list) or any(type(value) is not int or value < least for value in values):
         raise ValueError(f"{shortened(repr(values))} stands where whole numbers from {least} are accepted")
+    if math.prod(values) > MOST_VALUES:
+        raise ValueError(f"{shortened(repr(values))} are more values than any file holds")
     return tuple(values)
 
 

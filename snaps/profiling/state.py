@@ -7,22 +7,16 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from snaps.errors import InputError, shortened
-from snaps.models.sealed import (
-    BrokenSealError,
-    SealedTensors,
-    UnsealedError,
-    checked_header,
-    parsed_json,
-    write_sealed,
-)
+from snaps.models.sealed import opened_state, write_sealed
 from snaps.outputs import replacing
 from snaps.profiling.parts import FAN_IN, Counter, pack, unpack
+from snaps.schema import parsed_json
 
 FORMAT = "neuron-snaps run"
 FORMAT_VERSION = 1
@@ -86,14 +80,15 @@ class StateFile:
         begun = time.monotonic()
         try:
             write_state(self.path, counter, self.about)
-        except OSError as error:
+        except (OSError, InputError) as error:
             kept = (
                 f"that of {self._written} shards is kept, and the same command goes on from there"
                 if self._written
                 else "there is none before it"
             )
+            reason = getattr(error, "strerror", None) or error
             raise InputError(
-                f"the state of the run cannot be written to {str(self.path)!r}: {error.strerror or error}; {kept}"
+                f"the state of the run cannot be written to {str(self.path)!r}: {reason}; {kept}"
             ) from error
         now = time.monotonic()
         self._written = counter.done
@@ -105,8 +100,8 @@ def write_state(path: Path, counter: Counter, about: Mapping[str, Any]) -> None:
 
     Raises
     ------
-    OSError
-        If it cannot be written; what was there is untouched.
+    OSError, InputError
+        If it cannot be written, or would be too large to be read back; what was there is untouched.
     """
     tensors: dict[str, Tensor] = {}
     parts: list[Any] = []
@@ -131,51 +126,27 @@ def read_state(path: Path, about: Mapping[str, Any], *, device: torch.device, n_
         If the file is no state of a run, is damaged, of a later version, or that of another run; the sentence
         names what differs.
     """
-    try:
-        if path.exists() and not (path.is_file() or path.is_dir()):
-            raise InputError(f"{str(path)!r} cannot be read: it is neither a file nor a folder; give another name")
-        with path.open("rb") as file:
-            header, start = _checked_header(path, file)
-            run = parsed_json(header["__metadata__"]["run"], dict)
-            if int(run["version"]) > FORMAT_VERSION:
-                raise InputError(
-                    f"{str(path)!r} is the state of a run in version {run['version']}; this version of snaps reads up "
-                    f"to {FORMAT_VERSION}: install a newer one"
-                )
-            _refuse_another(path, dict(run["about"]), about)
-            if len(run["parts"]) > MOST_LEVELS:
-                raise ValueError(f"it has sums of {len(run['parts'])} levels")
-            levels = [
-                None
-                if part is None
-                else unpack(part, SealedTensors(file, header, start=start, prefix=f"{level}."), device=device)
-                for level, part in enumerate(run["parts"])
-            ]
-            done = int(run["done"])
-            if not 0 <= done <= n_shards:
-                raise ValueError(f"{done} of {n_shards} shards are done")
-            waiting = [done // FAN_IN**level % FAN_IN > 0 for level in range(len(levels))]
-            if done < n_shards and waiting != [part is not None for part in levels]:
-                raise ValueError(f"its sums are not those of {done} shards")
-    except InputError:
-        raise
-    except OSError as error:
-        raise InputError(f"{str(path)!r} cannot be read: {error.strerror or error}") from None
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError, MemoryError) as error:
-        raise InputError(f"{str(path)!r} is no state of a run: {shortened(error)}; delete it to begin anew") from None
+    with opened_state(path, repr(str(path)), no="no state of a run", form=FORMAT) as (metadata, tensors):
+        run = parsed_json(metadata["run"], dict)
+        if int(run["version"]) > FORMAT_VERSION:
+            raise InputError(
+                f"{str(path)!r} is the state of a run in version {run['version']}; this version of snaps reads up to "
+                f"{FORMAT_VERSION}: install a newer one"
+            )
+        _refuse_another(path, dict(run["about"]), about)
+        if len(run["parts"]) > MOST_LEVELS:
+            raise ValueError(f"it has sums of {len(run['parts'])} levels")
+        levels = [
+            None if part is None else unpack(part, tensors.below(f"{level}."), device=device)
+            for level, part in enumerate(run["parts"])
+        ]
+        done = int(run["done"])
+        if not 0 <= done <= n_shards:
+            raise ValueError(f"{done} of {n_shards} shards are done")
+        waiting = [done // FAN_IN**level % FAN_IN > 0 for level in range(len(levels))]
+        if done < n_shards and waiting != [part is not None for part in levels]:
+            raise ValueError(f"its sums are not those of {done} shards")
     return Counter(done, levels)
-
-
-def _checked_header(path: Path, file: BinaryIO) -> tuple[dict[str, Any], int]:
-    """Header of a state that is as it was written, and where the tensors begin in it."""
-    try:
-        return checked_header(file)
-    except UnsealedError:
-        raise InputError(f"{str(path)!r} is no state of a run; give another name, or delete it") from None
-    except BrokenSealError as error:
-        raise InputError(
-            f"{str(path)!r} is the state of a run, but damaged: {error}; delete it to begin anew"
-        ) from None
 
 
 def _refuse_another(path: Path, earlier: Mapping[str, Any], about: Mapping[str, Any]) -> None:
@@ -187,6 +158,5 @@ def _refuse_another(path: Path, earlier: Mapping[str, Any], about: Mapping[str, 
             )
 
 
-def _short(value: Any, *, limit: int = 160) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= limit else f"{text[:limit]}…"
+def _short(value: Any) -> str:
+    return shortened(json.dumps(value, ensure_ascii=False), limit=160)

@@ -56,8 +56,10 @@ def check_gradients(model: nn.Module) -> None:
 def hook_in_the_way(model: nn.Module, *, n_inputs: int, steps: int) -> str | None:
     """Say which hooks would be passed over if the weights of a network's modules alone were used.
 
-    Hooks that change nothing do no harm. To find out, a network that has some is run on a made-up input, with and
-    without them; this also brings weights up to date that a hook computes, as `torch.nn.utils.weight_norm` does.
+    A module that was given another forward function, or that has a hook on its backward pass, is in the way without
+    trial. Hooks on the forward pass that change nothing do no harm. To find out, a network that has some is run on a
+    made-up input, with and without them; this also brings weights up to date that a hook computes, as
+    `torch.nn.utils.weight_norm` does.
 
     Parameters
     ----------

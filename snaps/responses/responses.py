@@ -84,7 +84,23 @@ class Run(Protocol):
 
 
 class SaliencyMethod(Protocol):
-    """How much each value of every layer matters for the target; see `snaps.alignment` for the methods."""
+    """How much each value of every layer matters for the target; see `snaps.alignment` for the methods.
+
+    Notes
+    -----
+    A class may say more of its methods; each of these is read where it is there.
+
+    ``default_peak`` : str
+        Name of the peak rule that suits it; ``"product"`` where it is missing.
+    ``is_relevance`` : bool
+        Whether its sign means something, so that pixel flipping orders bins by it, and not by its absolute value;
+        else False.
+    ``input_alone`` : bool
+        Whether it knows the layer ``input`` only; else False.
+    ``passes_over_hooks`` : bool
+        Whether it takes the network apart, so that hooks are not heeded and a network that they change is refused;
+        else False.
+    """
 
     def of_run(self, run: Run) -> dict[str, Tensor]:
         """Saliency of the tapped layers, of the shapes of ``run.activations``."""

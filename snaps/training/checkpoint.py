@@ -15,15 +15,9 @@ from torch import Tensor
 
 from snaps.errors import InputError, shortened
 from snaps.models import Wav2Letter
-from snaps.models.sealed import (
-    BrokenSealError,
-    SealedTensors,
-    UnsealedError,
-    checked_header,
-    parsed_json,
-    write_sealed,
-)
+from snaps.models.sealed import opened_state, write_sealed
 from snaps.outputs import replacing
+from snaps.schema import parsed_json
 from snaps.training.settings import Settings
 
 FORMAT = "neuron-snaps training"
@@ -98,6 +92,11 @@ def save_state(state: RunState, path: Path, described: Mapping[str, Any]) -> Non
         The file.
     described : mapping
         What the run is about; a run that goes on must be about the same.
+
+    Raises
+    ------
+    OSError, InputError
+        If it cannot be written, or would be too large to be read back; what was there is untouched.
     """
     tensors: dict[str, Tensor] = {}
     told = {"run": dict(described), "state": _packed(vars(state), tensors)}
@@ -118,41 +117,29 @@ def load_state(path: Path, described: Mapping[str, Any], *, network: Wav2Letter)
     network : Wav2Letter
         The network that is to learn on; the stored weights must fit it.
 
+    Returns
+    -------
+    RunState
+        As it was after the last epoch.
+
     Raises
     ------
     InputError
         If the file is no state of a training, is damaged, or that of another run; the sentence names the option
         that differs.
     """
-    try:
-        if not path.is_file():
-            raise ValueError("it is no file")
-        with path.open("rb") as file:
-            header, start = checked_header(file)
-            metadata = header["__metadata__"]
-            if metadata.get("format") != FORMAT:
-                raise ValueError("it is a file of another kind")
-            if (version := int(metadata["version"])) > FORMAT_VERSION:
-                raise InputError(
-                    f"{path} has the version {version}; this version of snaps reads up to {FORMAT_VERSION}: install a "
-                    "newer one"
-                )
-            _refuse_another(path, parsed_json(metadata["run"], dict), described)
-            content = _unpacked(parsed_json(metadata["state"], dict), SealedTensors(file, header, start=start))
-            if not isinstance(content, dict):
-                raise ValueError("it holds no state")
+    with opened_state(path, str(path), no="not the state of a training", form=FORMAT) as (metadata, tensors):
+        if (version := int(metadata["version"])) > FORMAT_VERSION:
+            raise InputError(
+                f"{path} has the version {version}; this version of snaps reads up to {FORMAT_VERSION}: "
+                "install a newer one"
+            )
+        _refuse_another(path, parsed_json(metadata["run"], dict), described)
+        content = _unpacked(parsed_json(metadata["state"], dict), tensors)
+        if not isinstance(content, dict):
+            raise ValueError("it holds no state")
         state = RunState(**{item.name: content[item.name] for item in fields(RunState)})
         _check(state, network, epochs=described["epochs"])
-    except InputError:
-        raise
-    except UnsealedError as error:
-        raise InputError(f"{path} is not the state of a training: {error}; give another name, or delete it") from None
-    except BrokenSealError as error:
-        raise InputError(f"{path} is damaged: {error}; delete it to begin anew") from None
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError, OverflowError, MemoryError) as error:
-        raise InputError(f"{path} is not the state of a training: {shortened(error)}") from None
     return state
 
 

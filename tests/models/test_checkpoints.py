@@ -2,6 +2,8 @@
 
 import json
 import math
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,14 @@ def test_round_trip(model: Wav2Letter, tmp_path: Path) -> None:
     assert weights_hash(again) == weights_hash(model)
     assert read_metadata(path) == {"error_rate": 0.25}
     assert [file.name for file in path.parent.iterdir()] == ["net.safetensors"]
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_what_is_there_but_no_file_is_not_called_missing(make: Callable[[Path], None], tmp_path: Path) -> None:
+    make(tmp_path / "net.safetensors")
+    with pytest.raises(InputError, match=r"net.safetensors is no checkpoint .*: it is a folder, a pipe") as raised:
+        load_model(tmp_path / "net.safetensors")
+    assert not isinstance(raised.value, MissingFileError)
 
 
 def test_the_hash_changes_with_any_value(model: Wav2Letter) -> None:

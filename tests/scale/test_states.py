@@ -15,11 +15,13 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save
 
+from snaps.datasets.drops import DropLog
 from snaps.errors import InputError
+from snaps.models import Wav2Letter, save_model, sealed
 from snaps.profiling import state as states
 from snaps.profiling.claim import claimed
-from snaps.profiling.parts import SHARD, Counter
-from snaps.profiling.state import read_state, write_state
+from snaps.profiling.parts import SHARD, Counter, Part
+from snaps.profiling.state import StateFile, read_state, write_state
 from tests.scale.work import Faulty, assert_identical, compute, network, recordings
 
 CORPUS = recordings(2 * SHARD)
@@ -77,6 +79,16 @@ def test_flipped_bits(tmp_path: Path, written: bytes) -> None:
 )
 def test_files_of_another_kind(tmp_path: Path, content: bytes) -> None:
     assert "is no state of a run" in refused(tmp_path, content)
+
+
+def test_nobody_is_told_to_delete_a_file_of_another_kind(tmp_path: Path) -> None:
+    sealed = (save_model(Wav2Letter(["_", "a"], layers=[(2, 3, 1)], n_inputs=5), tmp_path / "w2l"), tmp_path / "own")
+    with sealed[1].open("wb") as file:
+        states.write_sealed(file, {}, {"format": "neuron-snaps training", "run": "{}"})
+    for path in sealed:
+        told = refused(tmp_path, path.read_bytes())
+        assert "is no state of a run: it is a file of another kind; give another name" in told
+        assert "delete it" not in told
 
 
 def test_a_folder(tmp_path: Path) -> None:
@@ -159,6 +171,19 @@ def test_a_full_disk_ends_the_run_and_takes_nothing_away(tmp_path: Path, monkeyp
     assert [left.name for left in tmp_path.iterdir()] == ["state"]
     unread = Faulty(corpus, 0, AssertionError("computed twice"))
     assert_identical(compute(network(), unread, checkpoint=path), expected)
+
+
+def test_a_state_that_could_not_be_read_back_replaces_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = StateFile(tmp_path / "state", {"a": 1})
+    kept.write(Counter(1, [Part()]))
+    before = kept.path.read_bytes()
+    monkeypatch.setattr(sealed, "LARGEST_HEADER", len(before) + 100)
+    many = Part(drops=DropLog({"ignored": {f"grouping {n}": n for n in range(100)}}))
+    with pytest.raises(InputError, match=r"state': what is said .* at most [\d,]+; that of 1 shards is kept") as raised:
+        kept.write(Counter(2, [many]))
+    assert "\n" not in str(raised.value)
+    assert kept.path.read_bytes() == before
+    assert kept.load(device=torch.device("cpu"), n_shards=8).done == 1
 
 
 def test_a_disk_that_is_full_from_the_beginning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
