@@ -1,11 +1,16 @@
 """Outputs that appear at once and whole, or not at all."""
 
 import os
+import re
 import shutil
 import uuid
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+#: Hexadecimal digits by which the partial files of two processes differ, where both write one output.
+OWN_DIGITS = 8
 
 
 @contextmanager
@@ -50,6 +55,34 @@ def replacing(target: Path, *, flushed: bool = True, alone: bool = False) -> Ite
         _remove(partial)
 
 
+def remove_leftovers(target: Path) -> None:
+    """Remove what killed processes left half-written of one output, and of no other whose name begins like its own.
+
+    What cannot be removed is left, with a warning that names it. Call it where nobody else writes the output: what
+    another process is writing goes too.
+
+    Parameters
+    ----------
+    target : Path
+        The output, as `replacing` was given it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for name in (".run.0a1b2c3d.partial", ".run.nc.0a1b2c3d.partial"):
+    ...         (Path(folder) / name).touch()
+    ...     remove_leftovers(Path(folder) / "run")
+    ...     os.listdir(folder)
+    ['.run.nc.0a1b2c3d.partial']
+    """
+    target = in_its_place(target)
+    partial = re.compile(rf"\.{re.escape(target.name)}\.([0-9a-f]{{{OWN_DIGITS}}}\.)?partial")
+    for found in _inside(target.parent):
+        if partial.fullmatch(found.name):
+            _discard(found)
+
+
 def in_its_place(path: Path) -> Path:
     """Absolute path of a file or folder. A link that is its last part is not followed.
 
@@ -59,7 +92,15 @@ def in_its_place(path: Path) -> Path:
 
 
 def _own_name(target: Path, ending: str) -> str:
-    return f".{target.name}.{uuid.uuid4().hex[:8]}.{ending}"
+    return f".{target.name}.{uuid.uuid4().hex[:OWN_DIGITS]}.{ending}"
+
+
+def _inside(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        # There is no such folder, or it may be written to and not be listed.
+        return []
 
 
 def _flush(path: Path) -> None:
@@ -87,6 +128,14 @@ def _take_place(partial: Path, target: Path) -> None:
         partial.rename(target)
     else:
         partial.replace(target)
+
+
+def _discard(path: Path) -> None:
+    """Remove what nobody needs; if that fails, it is no failure of what is being done."""
+    try:
+        _remove(path)
+    except OSError as error:
+        warnings.warn(f"{str(path)!r} is of no use, and cannot be removed: {error.strerror or error}", stacklevel=3)
 
 
 def _remove(path: Path) -> None:

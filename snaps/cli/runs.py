@@ -1,7 +1,5 @@
 """Runs of commands that may take days: claimed, kept on disk, and finished at once."""
 
-import glob
-import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -9,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snaps.errors import InputError
+from snaps.outputs import remove_leftovers
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -87,8 +86,9 @@ def kept_run(out: Path, *, scheduler: str | None, overwrite: bool) -> Iterator[K
     with ExitStack() as stack:
         stack.enter_context(claimed(out))
         state = state_file(out)
-        for leftover in out.parent.glob(f".{glob.escape(out.name)}.*.partial"):
-            shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+        # On a cluster the network may be written beside the state.
+        for written in (out, state, state.with_name(f"{state.name}.network.safetensors")):
+            remove_leftovers(written)
         if overwrite:
             state.unlink(missing_ok=True)
         client = None

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from snaps.outputs import replacing
+from snaps.outputs import remove_leftovers, replacing
 
 KINDS = ("nothing", "file", "folder", "link to a file", "link to a folder", "dangling link")
 
@@ -77,3 +77,38 @@ def test_what_a_killed_process_left_is_written_over(tmp_path: Path) -> None:
     with replacing(tmp_path / "out", alone=True) as partial, partial.open("w") as file:
         file.write("new")
     assert held(tmp_path) == {"out": "new"}
+
+
+def test_leftovers_are_those_of_one_output_alone(tmp_path: Path) -> None:
+    own = [".r*n.0a1b2c3d.partial", ".r*n.ffffffff.partial", ".r*n.partial"]
+    others = [
+        *(".r*n.nc.0a1b2c3d.partial", ".r*n.zarr.0a1b2c3d.partial", ".r*n.zarr.checkpoint.partial"),
+        *(".r*n.checkpoint.partial", ".r*n.0a1b2c3.partial", ".r*n.0a1b2c3d.partial.nc", ".run.0a1b2c3d.partial"),
+        *("r*n.0a1b2c3d.partial", ".r*n.lock"),
+    ]
+    for name in [*own, *others]:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "inside").touch()
+    remove_leftovers(tmp_path / "r*n")
+    assert {path.name for path in tmp_path.iterdir()} == set(others)
+    assert all((tmp_path / name / "inside").exists() for name in others)
+
+
+def test_leftovers_of_a_name_with_a_line_end_and_in_no_folder(tmp_path: Path) -> None:
+    (tmp_path / ".a\nb.0a1b2c3d.partial").touch()
+    remove_leftovers(tmp_path / "a\nb")
+    remove_leftovers(tmp_path / "nowhere" / "a")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_leftover_that_cannot_be_removed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".out.0a1b2c3d.partial").mkdir()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("shutil.rmtree", refuse)
+        with pytest.warns(UserWarning, match=r"\.out\.0a1b2c3d\.partial' is of no use, .*: Permission denied"):
+            remove_leftovers(tmp_path / "out")
+    assert (tmp_path / ".out.0a1b2c3d.partial").exists()
