@@ -18,6 +18,8 @@ def replacing(target: Path, *, flushed: bool = True, alone: bool = False) -> Ite
     """Give another name beside `target` to write a file or a folder to, which then takes its place.
 
     It is renamed when the block ends, and removed when the block raises. Missing folders above `target` are made.
+    A folder that is replaced takes the other name at the same moment, on Linux and where the file system can, and is
+    then removed; elsewhere it is moved aside first. If it cannot be removed, a warning says where it lies.
 
     Parameters
     ----------
@@ -52,12 +54,13 @@ def replacing(target: Path, *, flushed: bool = True, alone: bool = False) -> Ite
         if flushed:
             _flush(target.parent)
     finally:
-        _remove(partial)
+        _discard(partial)
 
 
 def remove_leftovers(target: Path) -> None:
     """Remove what killed processes left half-written of one output, and of no other whose name begins like its own.
 
+    A folder that was moved aside to be replaced is put back, if nothing has taken its place, and removed otherwise.
     What cannot be removed is left, with a warning that names it. Call it where nobody else writes the output: what
     another process is writing goes too.
 
@@ -77,10 +80,14 @@ def remove_leftovers(target: Path) -> None:
     ['.run.nc.0a1b2c3d.partial']
     """
     target = in_its_place(target)
-    partial = re.compile(rf"\.{re.escape(target.name)}\.([0-9a-f]{{{OWN_DIGITS}}}\.)?partial")
-    for found in _inside(target.parent):
+    beginning = rf"\.{re.escape(target.name)}\."
+    own = rf"[0-9a-f]{{{OWN_DIGITS}}}\."
+    partial, aside = re.compile(rf"{beginning}({own})?partial"), re.compile(rf"{beginning}{own}old")
+    for found in sorted(_inside(target.parent), key=_renamed, reverse=True):
         if partial.fullmatch(found.name):
             _discard(found)
+        elif aside.fullmatch(found.name):
+            _put_back_or_discard(found, target)
 
 
 def in_its_place(path: Path) -> Path:
@@ -97,10 +104,37 @@ def _own_name(target: Path, ending: str) -> str:
 
 def _inside(folder: Path) -> list[Path]:
     try:
-        return sorted(folder.iterdir())
+        return list(folder.iterdir())
     except OSError:
         # There is no such folder, or it may be written to and not be listed.
         return []
+
+
+def _renamed(path: Path) -> int:
+    """When a file or folder was renamed or changed last."""
+    try:
+        return path.lstat().st_ctime_ns
+    except OSError:
+        return 0
+
+
+def _put_back_or_discard(aside: Path, target: Path) -> None:
+    if os.path.lexists(target):
+        _discard(_no_longer_whole(aside, target.with_name(_own_name(target, "partial"))))
+        return
+    try:
+        aside.rename(target)
+    except OSError as error:
+        warnings.warn(f"{str(aside)!r} cannot be put back: {error.strerror or error}", stacklevel=3)
+
+
+def _no_longer_whole(aside: Path, partial: Path) -> Path:
+    """Rename what is going to be removed: when half of it is gone, nobody must put it back."""
+    try:
+        return aside.rename(partial)
+    except OSError as error:
+        warnings.warn(f"{str(aside)!r} is of no use, and cannot be removed: {error.strerror or error}", stacklevel=3)
+        return partial
 
 
 def _flush(path: Path) -> None:
@@ -113,21 +147,33 @@ def _flush(path: Path) -> None:
 
 
 def _take_place(partial: Path, target: Path) -> None:
-    """Rename what is finished; a folder that was there is moved aside first and then removed."""
-    if target.is_dir() and not target.is_symlink():
+    """Rename what is finished; a folder that was there, or what a folder replaces, has the other name then."""
+    if not partial.is_dir() and (target.is_symlink() or not target.is_dir()):
+        partial.replace(target)
+    elif not os.path.lexists(target):
+        partial.rename(target)
+    elif not _exchange(partial, target):
         aside = target.with_name(_own_name(target, "old"))
-        target.rename(aside)
         try:
+            target.rename(aside)
             partial.rename(target)
         except BaseException:
-            aside.rename(target)
+            if os.path.lexists(aside) and not os.path.lexists(target):
+                aside.rename(target)
             raise
-        _remove(aside)
-    elif partial.is_dir() and (target.exists() or target.is_symlink()):
-        target.unlink()
-        partial.rename(target)
-    else:
-        partial.replace(target)
+        _no_longer_whole(aside, partial)
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Exchange two names at once; False where that cannot be done: not on Linux, or not on this file system."""
+    import ctypes
+
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (OSError, TypeError, AttributeError):
+        return False
+    here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE
+    return rename(here, os.fsencode(one), here, os.fsencode(other), ctypes.c_uint(exchange)) == 0
 
 
 def _discard(path: Path) -> None:
@@ -139,7 +185,7 @@ def _discard(path: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
