@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from snaps.errors import OutputExistsError
+
 #: Hexadecimal digits by which the partial files of two processes differ, where both write one output.
 OWN_DIGITS = 8
 
@@ -55,6 +57,27 @@ def replacing(target: Path, *, flushed: bool = True, alone: bool = False) -> Ite
             _flush(target.parent)
     finally:
         _discard(partial)
+
+
+def refuse_file(path: Path, *, overwrite: bool) -> None:
+    """Refuse the name of a file that is to be written, if it is that of a folder, or of what may not be replaced.
+
+    Parameters
+    ----------
+    path : Path
+        The output. A link that leads nowhere counts as something that exists.
+    overwrite : bool
+        Whether a file may be replaced. A folder never is: whoever mistypes a name must not lose one.
+
+    Raises
+    ------
+    OutputExistsError
+        Naming the output.
+    """
+    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a folder above may not be entered
+        raise OutputExistsError(f"the output {str(path)!r} is a folder; give the name of a file")
+    if os.path.lexists(path) and not overwrite:
+        raise OutputExistsError(f"the output {str(path)!r} exists; give another name, or overwrite it")
 
 
 def remove_leftovers(target: Path) -> None:

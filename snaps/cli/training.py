@@ -19,7 +19,7 @@ from snaps.cli.options import (
     QuietOption,
 )
 from snaps.cli.output import print_outcome
-from snaps.errors import OutputExistsError
+from snaps.outputs import refuse_file
 
 
 def train(
@@ -63,8 +63,7 @@ def train(
     from snaps.training import create_network, symbols_for, transfer
     from snaps.training import train as run
 
-    if out.exists() and not overwrite:
-        raise OutputExistsError(f"{out} exists; give --overwrite to replace it")
+    refuse_file(out, overwrite=overwrite)
     timit = corpus.startswith("timit:")
     material = open_corpus(
         corpus,

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from snaps import outputs
-from snaps.outputs import remove_leftovers, replacing
+from snaps.errors import OutputExistsError
+from snaps.outputs import refuse_file, remove_leftovers, replacing
 
 KINDS = ("nothing", "file", "folder", "link to a file", "link to a folder", "dangling link")
 
@@ -212,3 +213,22 @@ def test_the_last_of_many_is_put_back(tmp_path: Path) -> None:
     put("folder", tmp_path / ".out.zarr.0a1b2c3d.old", "another's")
     remove_leftovers(tmp_path / "out")
     assert held(tmp_path) == {"out": {"inside": "2"}, ".out.zarr.0a1b2c3d.old": {"inside": "another's"}}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_the_name_of_a_file_that_is_to_be_written(kind: str, overwrite: bool, tmp_path: Path) -> None:
+    put(kind, tmp_path / "out", "old")
+    if "folder" in kind:
+        with pytest.raises(OutputExistsError, match=r"out' is a folder; give the name of a file$"):
+            refuse_file(tmp_path / "out", overwrite=overwrite)
+    elif kind != "nothing" and not overwrite:
+        with pytest.raises(OutputExistsError, match=r"out' exists; give another name, or overwrite it$"):
+            refuse_file(tmp_path / "out", overwrite=overwrite)
+    else:
+        refuse_file(tmp_path / "out", overwrite=overwrite)
+
+
+def test_the_name_of_a_file_where_nobody_may_look(tmp_path: Path) -> None:
+    """Whether it exists is not known; whoever writes it will be told why he cannot."""
+    refuse_file(tmp_path / ("a" * 300), overwrite=False)
