@@ -1,12 +1,13 @@
 """Runs of commands that may take days: claimed, kept on disk, and finished at once."""
 
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snaps.errors import InputError
+from snaps.errors import InputError, OutputExistsError
 from snaps.outputs import remove_leftovers
 
 if TYPE_CHECKING:
@@ -63,9 +64,43 @@ def state_file(out: Path) -> Path:
     return out.with_name(f"{out.name}.checkpoint")
 
 
+def refuse_output(out: Path, *, overwrite: bool) -> None:
+    """Refuse the name of profiles that are to be written, if that cannot be or must not be.
+
+    Parameters
+    ----------
+    out : Path
+        Profiles to write.
+    overwrite : bool
+        Whether profiles that exist may be replaced.
+
+    Raises
+    ------
+    InputError
+        If it is no name.
+    OutputExistsError
+        If there is something that may not be replaced.
+    """
+    from snaps.profiles.files import refuse_existing
+
+    if out.name in ("", ".."):
+        raise InputError(f"--out is {str(out)!r}; accepted is the name of a Zarr store, or of a netCDF file")
+    if os.path.lexists(out) and not overwrite:
+        state = state_file(out)
+        kept = (
+            f" and begin anew, or move it away to go on from the state that is kept in {str(state)!r}"
+            if os.path.lexists(state)
+            else ""
+        )
+        raise OutputExistsError(f"{out} exists; give --overwrite to replace it{kept}")
+    refuse_existing(out, overwrite=overwrite)
+
+
 @contextmanager
 def kept_run(out: Path, *, scheduler: str | None, overwrite: bool) -> Iterator[KeptRun]:
     """Claim an output, remove what killed runs left half-written, and connect to a cluster if one is named.
+
+    The state of an earlier run is deleted only when it is known that the output may be written.
 
     Parameters
     ----------
@@ -79,16 +114,21 @@ def kept_run(out: Path, *, scheduler: str | None, overwrite: bool) -> Iterator[K
     Raises
     ------
     InputError
-        If another run has claimed the output, or there is no such cluster.
+        If another run has claimed the output, it is no name, or there is no such cluster.
+    OutputExistsError
+        If there is an output that may not be replaced.
     """
     from snaps.profiling.claim import claimed
 
     with ExitStack() as stack:
+        refuse_output(out, overwrite=overwrite)
         stack.enter_context(claimed(out))
         state = state_file(out)
         # On a cluster the network may be written beside the state.
         for written in (out, state, state.with_name(f"{state.name}.network.safetensors")):
             remove_leftovers(written)
+        # Another run may have ended between the look above and our claim, or an output was put back.
+        refuse_output(out, overwrite=overwrite)
         if overwrite:
             state.unlink(missing_ok=True)
         client = None
