@@ -1,15 +1,16 @@
-"""Outputs that appear at once and whole, or not at all."""
+"""Outputs that appear at once and whole, or not at all, and are written by one run at a time."""
 
 import os
 import re
 import shutil
+import socket
 import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from snaps.errors import OutputExistsError
+from snaps.errors import InputError, OutputExistsError
 
 #: Hexadecimal digits by which the partial files of two processes differ, where both write one output.
 OWN_DIGITS = 8
@@ -57,6 +58,39 @@ def replacing(target: Path, *, flushed: bool = True, alone: bool = False) -> Ite
             _flush(target.parent)
     finally:
         _discard(partial)
+
+
+@contextmanager
+def claimed(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Keep other runs away from an output for as long as this is open.
+
+    The claim is a lock on the file ``.NAME.lock`` beside the output, which the system lets go when the process ends,
+    however it ends. What an earlier process left there is no claim.
+
+    Raises
+    ------
+    InputError
+        If another run has claimed it; the sentence names its process.
+    """
+    path = Path(path)
+    lock = path.with_name(f".{path.name}.lock")
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = _lock(lock)
+    except BlockingIOError:
+        owner = ""
+        with suppress(OSError):  # whoever has it may end, and remove it, at this very moment
+            owner = lock.read_text(encoding="utf-8", errors="replace").strip()
+        raise InputError(
+            f"another run is writing {str(path)!r}{f' ({owner})' if owner else ''}; wait for it, or give another name"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{str(lock)!r} cannot be written: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        lock.unlink(missing_ok=True)
+        os.close(descriptor)
 
 
 def refuse_file(path: Path, *, overwrite: bool) -> None:
@@ -119,6 +153,33 @@ def in_its_place(path: Path) -> Path:
     Some libraries take ``~`` for a home, and two dots behind a link for a step back.
     """
     return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
+
+
+def _lock(lock: Path) -> int:
+    """Lock the file of that name, making it if there is none."""
+    import fcntl
+
+    while True:
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Whoever had it may have removed it between our opening and our locking.
+            if _is_called(descriptor, lock):
+                with suppress(OSError):  # a full disk has no room for the name
+                    os.ftruncate(descriptor, 0)
+                    os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
+                return descriptor
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)
+
+
+def _is_called(descriptor: int, path: Path) -> bool:
+    """Whether an open file still has a name."""
+    with suppress(FileNotFoundError):
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    return False
 
 
 def _own_name(target: Path, ending: str) -> str:

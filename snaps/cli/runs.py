@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from snaps.errors import InputError, OutputExistsError
-from snaps.outputs import remove_leftovers
+from snaps.outputs import claimed, remove_leftovers
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -118,8 +118,6 @@ def kept_run(out: Path, *, scheduler: str | None, overwrite: bool) -> Iterator[K
     OutputExistsError
         If there is an output that may not be replaced.
     """
-    from snaps.profiling.claim import claimed
-
     with ExitStack() as stack:
         refuse_output(out, overwrite=overwrite)
         stack.enter_context(claimed(out))

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from snaps import outputs
-from snaps.errors import OutputExistsError
-from snaps.outputs import refuse_file, remove_leftovers, replacing
+from snaps.errors import InputError, OutputExistsError
+from snaps.outputs import claimed, refuse_file, remove_leftovers, replacing
 
 KINDS = ("nothing", "file", "folder", "link to a file", "link to a folder", "dangling link")
 
@@ -232,3 +232,15 @@ def test_the_name_of_a_file_that_is_to_be_written(kind: str, overwrite: bool, tm
 def test_the_name_of_a_file_where_nobody_may_look(tmp_path: Path) -> None:
     """Whether it exists is not known; whoever writes it will be told why he cannot."""
     refuse_file(tmp_path / ("a" * 300), overwrite=False)
+
+
+def test_the_owner_of_a_claim_may_end_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_text(path: Path, **_: object) -> str:
+        path.unlink()
+        raise FileNotFoundError(2, "No such file or directory", str(path))
+
+    with claimed(tmp_path / "out"):
+        monkeypatch.setattr(Path, "read_text", read_text)
+        with pytest.raises(InputError, match=r"another run is writing '.*out'; wait for it"), claimed(tmp_path / "out"):
+            pass
+    assert list(tmp_path.iterdir()) == []
