@@ -45,18 +45,31 @@ class KeptRun:
         """
         from snaps.profiles import save_profiles
 
-        try:
+        with writing(self.out, self.state):
             save_profiles(profiles, self.out, overwrite=self.overwrite)
-        except OSError as error:
-            if isinstance(error, InputError):
-                raise
-            kept = (
-                f"the state of the run is kept in {str(self.state)!r}, and the same command goes on from there"
-                if self.state.exists()
-                else "there is no state of the run, and the same command begins anew"
-            )
-            raise InputError(f"{str(self.out)!r} cannot be written: {error.strerror or error}; {kept}") from error
         self.state.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(out: Path, state: Path) -> Iterator[None]:
+    """Say in one sentence that an output cannot be written, and where the state of its run is kept.
+
+    Raises
+    ------
+    InputError
+        If the system refuses what is written in the block.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except OSError as error:
+        kept = (
+            f"the state of the run is kept in {str(state)!r}, and the same command goes on from there"
+            if state.exists()
+            else "there is no state of the run, and the same command begins anew"
+        )
+        raise InputError(f"{str(out)!r} cannot be written: {error.strerror or error}; {kept}") from error
 
 
 def state_file(out: Path) -> Path:
@@ -85,15 +98,25 @@ def refuse_output(out: Path, *, overwrite: bool) -> None:
 
     if out.name in ("", ".."):
         raise InputError(f"--out is {str(out)!r}; accepted is the name of a Zarr store, or of a netCDF file")
+    refuse_beside(out, state_file(out), overwrite=overwrite)
+    refuse_existing(out, overwrite=overwrite)
+
+
+def refuse_beside(out: Path, state: Path, *, overwrite: bool) -> None:
+    """Refuse an output that exists and is not to be replaced, and say how to go on from a state beside it.
+
+    Raises
+    ------
+    OutputExistsError
+        Naming both.
+    """
     if os.path.lexists(out) and not overwrite:
-        state = state_file(out)
         kept = (
             f" and begin anew, or move it away to go on from the state that is kept in {str(state)!r}"
             if os.path.lexists(state)
             else ""
         )
         raise OutputExistsError(f"{out} exists; give --overwrite to replace it{kept}")
-    refuse_existing(out, overwrite=overwrite)
 
 
 @contextmanager

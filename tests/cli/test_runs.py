@@ -1,5 +1,8 @@
 """What a run that is kept on disk finds beside its output, and what it leaves alone."""
 
+import errno
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -95,3 +98,55 @@ def test_how_to_go_on_beside_an_output(invoke: Invoke, corpus: Path, tmp_path: P
         f"state that is kept in {str(tmp_path / 'p.nc.checkpoint')!r}"
     )
     assert files(tmp_path) == {"p.nc": "old", "p.nc.checkpoint": "days of work"}
+
+
+# --- trainings ---
+
+
+@pytest.fixture
+def training(corpus: Path, tmp_path: Path) -> list[object]:
+    """A short training into ``w.safetensors``."""
+    options = ["--labels", "phoneme", "--width", 4, "--epochs", 2, "--max-minutes", 1e-6, "--quiet", "--json"]
+    return ["train", "w2p_shallow", "--corpus", f"timit:{corpus}", "--out", tmp_path / "w.safetensors", *options]
+
+
+def test_two_trainings_into_one_output(invoke: Invoke, training: list[object], tmp_path: Path) -> None:
+    (tmp_path / "w.safetensors.training").write_text("of the first")
+    with outputs.claimed(tmp_path / "w.safetensors"):
+        for options in ([], ["--overwrite"]):
+            assert "another run is writing" in sentence(invoke(*training, *options))
+    assert files(tmp_path) == {"w.safetensors.training": "of the first"}
+
+
+def test_a_training_that_is_stopped_killed_and_out_of_disk(
+    invoke: Invoke, training: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, state = tmp_path / "w.safetensors", tmp_path / "w.safetensors.training"
+    left = [".w.safetensors.0a1b2c3d.partial", ".w.safetensors.training.0a1b2c3d.partial"]
+    for name in left:
+        (tmp_path / name).touch()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("snaps.models.checkpoints.write_sealed", full)
+        told = sentence(invoke(*training))
+    assert told == (
+        f"{str(out)!r} cannot be written: No space left on device; the state of the run is kept in {str(state)!r}, and "
+        "the same command goes on from there"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == [state.name]
+    # The limit comes after every epoch: the second is the last.
+    assert json.loads(invoke(*training).out)["epochs"] == 2
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+
+
+def test_how_to_go_on_with_a_training_that_was_stopped(invoke: Invoke, training: list[object], tmp_path: Path) -> None:
+    out, state = tmp_path / "w.safetensors", tmp_path / "w.safetensors.training"
+    assert json.loads(invoke(*training).out)["ended_by"] == "the time limit"
+    told = sentence(invoke(*training))
+    assert told.endswith(f"or move it away to go on from the state that is kept in {str(state)!r}")
+    out.rename(tmp_path / "first.safetensors")
+    assert json.loads(invoke(*training).out)["epochs"] == 2
+    assert not state.exists()
