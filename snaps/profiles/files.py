@@ -114,7 +114,7 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
     OutputExistsError
         Naming the output.
     """
-    if not (path.exists() or path.is_symlink()):
+    if not os.path.lexists(path):  # Path.exists raises where a folder above may not be entered
         return
     if not overwrite:
         raise OutputExistsError(f"the output {str(path)!r} exists; give another name, or overwrite it")

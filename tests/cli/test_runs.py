@@ -100,6 +100,15 @@ def test_how_to_go_on_beside_an_output(invoke: Invoke, corpus: Path, tmp_path: P
     assert files(tmp_path) == {"p.nc": "old", "p.nc.checkpoint": "days of work"}
 
 
+def test_a_name_that_nothing_can_have(
+    invoke: Invoke, checkpoint: Path, corpus: Path, training: list[object], tmp_path: Path
+) -> None:
+    long = tmp_path / ("a" * 300)
+    for command in (profile(checkpoint, corpus, long), [*training, "--out", long]):
+        assert sentence(invoke(*command)).endswith(".lock' cannot be written: File name too long")
+    assert list(tmp_path.iterdir()) == []
+
+
 # --- trainings ---
 
 
