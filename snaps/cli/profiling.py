@@ -29,8 +29,8 @@ from snaps.cli.options import (
     ignored_symbols,
 )
 from snaps.cli.output import print_outcome
-from snaps.cli.runs import kept_run
-from snaps.errors import InputError, MissingFileError, OutputExistsError, shortened
+from snaps.cli.runs import kept_run, refuse_output
+from snaps.errors import InputError, MissingFileError, shortened
 from snaps.schema import decode_attribute
 
 
@@ -84,8 +84,7 @@ def profile(
     from snaps.models import load_model
     from snaps.profiling import compute_profiles
 
-    if out.exists() and not overwrite:
-        raise OutputExistsError(f"{out} exists; give --overwrite to replace it")
+    refuse_output(out, overwrite=overwrite)
     groupings = parse_groups(group)
     aligner = aligner_of(saliency, peak=peak, mask=mask)
     network = load_model(model)

@@ -19,7 +19,8 @@ from snaps.cli.options import (
     QuietOption,
 )
 from snaps.cli.output import print_outcome
-from snaps.errors import OutputExistsError
+from snaps.cli.runs import refuse_beside, writing
+from snaps.outputs import claimed, refuse_file, remove_leftovers
 
 
 def train(
@@ -63,8 +64,9 @@ def train(
     from snaps.training import create_network, symbols_for, transfer
     from snaps.training import train as run
 
-    if out.exists() and not overwrite:
-        raise OutputExistsError(f"{out} exists; give --overwrite to replace it")
+    refuse_file(out, overwrite=True)  # a folder never is
+    state = out.with_name(f"{out.name}.training")
+    refuse_beside(out, state, overwrite=overwrite)
     timit = corpus.startswith("timit:")
     material = open_corpus(
         corpus,
@@ -78,24 +80,27 @@ def train(
     network = create_network(symbols, preset, width=width, norm=norm, seed=seed)  # type: ignore[arg-type]
     if start_from is not None:
         network = transfer(load_model(start_from), network, layers=transfer_layers)
-    state = out.with_name(f"{out.name}.training")
-    if overwrite:
-        state.unlink(missing_ok=True)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    result = run(
-        network, material, labels=labels, epochs=epochs, batch_size=batch_size, lr=lr, validation=validation,
-        patience=patience, frozen=frozen, freeze_normalization=freeze_normalization, seed=seed, checkpoint=state,
-        max_minutes=max_minutes, device=device, on_error=on_error.value, progress=not quiet,
-    )  # fmt: skip
-    described = {
-        "training": result.settings,
-        "error_rate": result.error_rate,
-        "best_epoch": result.best_epoch,
-        "corpus": {"name": material.name, "fingerprint": material.fingerprint},
-    }
-    save_model(result.model, out, metadata=described, overwrite=overwrite)
-    if result.stopped != "time":
-        state.unlink(missing_ok=True)
+    with claimed(out):
+        remove_leftovers(out)
+        # Another training may have ended between the look above and our claim.
+        refuse_file(out, overwrite=overwrite)
+        if overwrite:
+            state.unlink(missing_ok=True)
+        result = run(
+            network, material, labels=labels, epochs=epochs, batch_size=batch_size, lr=lr, validation=validation,
+            patience=patience, frozen=frozen, freeze_normalization=freeze_normalization, seed=seed, checkpoint=state,
+            max_minutes=max_minutes, device=device, on_error=on_error.value, progress=not quiet,
+        )  # fmt: skip
+        described = {
+            "training": result.settings,
+            "error_rate": result.error_rate,
+            "best_epoch": result.best_epoch,
+            "corpus": {"name": material.name, "fingerprint": material.fingerprint},
+        }
+        with writing(out, state):
+            save_model(result.model, out, metadata=described, overwrite=overwrite)
+        if result.stopped != "time":
+            state.unlink(missing_ok=True)
     print_outcome(
         f"trained {preset}",
         {

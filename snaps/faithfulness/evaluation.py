@@ -15,12 +15,12 @@ from snaps.alignment.aligner import check_method, described
 from snaps.clustering import PERCENTILES
 from snaps.datasets.corpus import CorpusLike
 from snaps.datasets.drops import DropLog
-from snaps.errors import InputError, OutputExistsError, one_of, shortened
+from snaps.errors import InputError, one_of, shortened
 from snaps.faithfulness.flipping import PERCENTAGES, evaluate_flipping
 from snaps.faithfulness.nulls import evaluate_profiles
 from snaps.faithfulness.randomization import evaluate_randomization
 from snaps.faithfulness.sampling import FRAMES, Sample
-from snaps.outputs import replacing
+from snaps.outputs import refuse_file, replacing
 from snaps.profiles.digests import with_digest, without_digest
 from snaps.profiles.reading import loaded, opened_tree
 from snaps.profiling.reading import OnError, check_on_error
@@ -193,8 +193,7 @@ def save_faithfulness(tree: xr.DataTree, path: str | os.PathLike[str], *, overwr
         If it exists and may not be replaced.
     """
     target = Path(path)
-    if target.exists() and (not overwrite or target.is_dir()):
-        raise OutputExistsError(f"{target} exists and is not replaced")
+    refuse_file(target, overwrite=overwrite)
     with replacing(target) as partial:
         with_digest(tree).to_netcdf(partial, engine="h5netcdf")
     return target

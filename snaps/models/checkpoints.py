@@ -12,10 +12,10 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from snaps.datasets.paths import exists, require_file
-from snaps.errors import InputError, MissingFileError, OutputExistsError, one_of, shortened
+from snaps.errors import InputError, MissingFileError, one_of, shortened
 from snaps.models.sealed import BrokenSealError, checked_header, is_sealed, write_sealed
 from snaps.models.wav2letter import Wav2Letter
-from snaps.outputs import replacing
+from snaps.outputs import refuse_file, replacing
 from snaps.schema import json_text, parsed_json
 
 FORMAT = "neuron-snaps wav2letter"
@@ -41,7 +41,7 @@ def save_model(
     metadata : mapping, optional
         What else to keep, e.g. corpus and error rate of its training; must be expressible as JSON.
     overwrite : bool
-        Replace a file that exists.
+        Replace a file that exists. A folder is never replaced.
 
     Returns
     -------
@@ -51,13 +51,12 @@ def save_model(
     Raises
     ------
     OutputExistsError
-        If the file exists and is not to be replaced.
+        If the file exists and is not to be replaced, or is a folder.
     InputError
         If weights are of a type that is not stored.
     """
     path = Path(path)
-    if path.exists() and not overwrite:
-        raise OutputExistsError(f"{path} exists; give overwrite=True (--overwrite) to replace it")
+    refuse_file(path, overwrite=overwrite)
     described = {
         "format": FORMAT,
         "version": str(FORMAT_VERSION),

@@ -14,6 +14,7 @@ from snaps.errors import InputError, OutputExistsError
 from snaps.outputs import replacing
 from snaps.profiles.digests import with_digest, without_digest
 from snaps.profiles.reading import loaded, opened_tree
+from snaps.profiles.stores import is_store
 from snaps.schema import (
     ACTIVATION,
     COUNT,
@@ -113,12 +114,12 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
     OutputExistsError
         Naming the output.
     """
-    if not (path.exists() or path.is_symlink()):
+    if not os.path.lexists(path):  # Path.exists raises where a folder above may not be entered
         return
     if not overwrite:
         raise OutputExistsError(f"the output {str(path)!r} exists; give another name, or overwrite it")
     # Whoever mistypes a name must not lose a folder of something else.
-    if path.is_dir() and not path.is_symlink() and not _is_zarr(path):
+    if path.is_dir() and not path.is_symlink() and not is_store(path):
         raise OutputExistsError(f"the output {str(path)!r} is a folder that is no Zarr store; it is not overwritten")
 
 
@@ -126,17 +127,11 @@ def _is_netcdf(path: Path) -> bool:
     return path.suffix.lower() == ".nc"
 
 
-def _is_zarr(path: Path) -> bool:
-    return any((path / name).is_file() for name in (".zgroup", "zarr.json"))
-
-
 def _ordered(tree: xr.DataTree, where: str) -> xr.DataTree:
     """Check a tree and rebuild it in the order that its attributes name, without a store's encodings."""
     attributes = _plain_attributes(tree.attrs)
     if "groupings" in attributes:
-        groupings = list(decode_attribute(attributes, "groupings", where))
-        groupings += [name for name in tree.children if name not in groupings]
-        attributes["groupings"] = groupings
+        attributes["groupings"] = _first(decode_attribute(attributes, "groupings", where), tree.children)
     attributes = encode_attributes(attributes)
     plain = _plain(tree)
     plain.attrs = dict(attributes)

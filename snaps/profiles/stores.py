@@ -37,6 +37,11 @@ class _Array(NamedTuple):
     codecs: tuple[str, ...]
 
 
+def is_store(path: Path) -> bool:
+    """Whether a folder says of itself that it is a Zarr store."""
+    return any((path / name).is_file() for name in (".zgroup", "zarr.json"))
+
+
 def inspect_store(path: Path, where: str) -> None:
     """Refuse a folder whose structure no Zarr store of ours or xarray's has.
 
@@ -53,7 +58,7 @@ def inspect_store(path: Path, where: str) -> None:
         If it is no store, holds something other than files and folders, leads in a circle, names a codec outside
         the list, or declares more values than it can hold.
     """
-    if not any((path / name).is_file() for name in (".zgroup", "zarr.json")):
+    if not is_store(path):
         raise InputError(f"the folder {str(path)!r} is not a profiles file: it is no Zarr store")
     declared = held = 0
     arrays: set[Path] = set()

@@ -16,8 +16,8 @@ from snaps.datasets.corpus import CorpusLike
 from snaps.datasets.groupings import parse_groupings
 from snaps.datasets.inventory import take_inventory
 from snaps.errors import InputError
+from snaps.outputs import claimed
 from snaps.profiling.about import describe_run, go_on
-from snaps.profiling.claim import claimed
 from snaps.profiling.parts import Counter, count_shards, sums_held
 from snaps.profiling.reading import OnError, check_on_error
 from snaps.profiling.result import Provenance, build_tree

@@ -8,8 +8,8 @@ import xarray as xr
 
 from snaps.clustering import PERCENTILES, Distance
 from snaps.clustering.clusters import check_percentile
-from snaps.errors import InputError, OutputExistsError, legible
-from snaps.outputs import replacing
+from snaps.errors import InputError, legible
+from snaps.outputs import refuse_file, replacing
 from snaps.profiles.contrasts import Weighting
 from snaps.report.blocks import Section
 from snaps.report.groupings import Options, grouping_section
@@ -92,16 +92,14 @@ def write_report(
 
 
 def refuse_page(target: Path, *, overwrite: bool) -> None:
-    """Refuse a page that exists, unless it may be replaced.
+    """Refuse a page that exists, unless it may be replaced, and a folder.
 
     Raises
     ------
     OutputExistsError
         Naming the page.
     """
-    if target.is_dir() or (target.exists() and not overwrite):
-        kind = "is a folder" if target.is_dir() else "exists"
-        raise OutputExistsError(f"the output {str(target)!r} {kind}; give another name, or overwrite it")
+    refuse_file(target, overwrite=overwrite)
 
 
 def save_page(text: str, target: Path) -> Path:

@@ -2,15 +2,20 @@
 
 import copy
 import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
 
 from snaps.datasets.corpus import CorpusLike, corpus_fingerprint
+from snaps.datasets.paths import exists
 from snaps.errors import InputError
 from snaps.models import Wav2Letter
+from snaps.outputs import claimed, remove_leftovers
 from snaps.responses import device_of
 from snaps.training.alphabet import OnError
 from snaps.training.checkpoint import TIME, RunState, checkpoint_file, load_state, save_state
@@ -137,8 +142,9 @@ def train(
     Raises
     ------
     InputError
-        If an option has no meaning, nothing can be trained on, the checkpoint is of another run, the loss is
-        no longer finite, or the extra ``train`` is not installed.
+        If an option has no meaning, nothing can be trained on, the checkpoint is of another run, another run is
+        writing it, it cannot be read or written, the loss is no longer finite, or the extra ``train`` is not
+        installed.
     RecordingError
         If a recording cannot be read or labelled, and is not to be skipped.
 
@@ -169,35 +175,32 @@ def train(
         from snaps.training.loop import fit
     place = device_of(device or ("cuda" if torch.cuda.is_available() else "cpu"))
 
-    state, save = RunState(), None
-    if checkpoint is not None:
-        path = checkpoint_file(checkpoint)
-        described = {**settings.decisive, "network": model.config, "corpus": corpus_fingerprint(corpus)}
-        if path.exists():
-            state = load_state(path, described, network=model)
-
-        def save(state: RunState) -> None:
-            save_state(state, path, described)
-
-    material = read_material(model, corpus, labels=labels, on_error=on_error, progress=progress)
-    training, aside = set_aside(material.examples, share=validation, seed=seed)
-    network = copy.deepcopy(model)
-    if state.reason_to_stop(settings) is None:
-        try:
-            fit(
-                network,
-                settings,
-                material=material,
-                training=training,
-                validation=aside,
-                state=state,
-                device=place,
-                max_minutes=max_minutes,
-                save=save,
-                progress=progress,
-            )
-        except UnfitStateError as error:
-            raise InputError(f"{path} is not the state of a training: {error}; delete it to begin anew") from None
+    with ExitStack() as stack:
+        state, kept = RunState(), None
+        if checkpoint is not None:
+            described = {**settings.decisive, "network": model.config, "corpus": corpus_fingerprint(corpus)}
+            kept = stack.enter_context(_kept_state(checkpoint, described))
+            state = kept.load(model)
+        material = read_material(model, corpus, labels=labels, on_error=on_error, progress=progress)
+        training, aside = set_aside(material.examples, share=validation, seed=seed)
+        network = copy.deepcopy(model)
+        if state.reason_to_stop(settings) is None:
+            try:
+                fit(
+                    network,
+                    settings,
+                    material=material,
+                    training=training,
+                    validation=aside,
+                    state=state,
+                    device=place,
+                    max_minutes=max_minutes,
+                    save=kept.save if kept else None,
+                    progress=progress,
+                )
+            except UnfitStateError as error:
+                path = kept.path if kept else checkpoint
+                raise InputError(f"{path} is not the state of a training: {error}; delete it to begin anew") from None
     network.load_state_dict(state.best)
     for ours, theirs in zip(network.parameters(), model.parameters(), strict=True):
         ours.requires_grad_(theirs.requires_grad).grad = None
@@ -213,3 +216,56 @@ def train(
         left_out=material.left_out,
         settings=settings.as_dict(),
     )
+
+
+class _KeptState:
+    """The state of one training on disk.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    described : mapping
+        What the training is about.
+    """
+
+    def __init__(self, path: Path, described: Mapping[str, Any]) -> None:
+        self.path, self.described = path, described
+        self._epochs = 0
+
+    def load(self, network: Wav2Letter) -> RunState:
+        """State that is kept, or that of a training that begins."""
+        state = load_state(self.path, self.described, network=network) if exists(self.path) else RunState()
+        self._epochs = len(state.history)
+        return state
+
+    def save(self, state: RunState) -> None:
+        """Keep a state in place of the one before.
+
+        Raises
+        ------
+        InputError
+            If it cannot be written; the state before it is kept.
+        """
+        try:
+            save_state(state, self.path, self.described)
+        except OSError as error:
+            kept = (
+                f"that of {self._epochs} epochs is kept, and the same training goes on from there"
+                if self._epochs
+                else "there is none before it"
+            )
+            raise InputError(
+                f"the state of the training cannot be written to {str(self.path)!r}: {error.strerror or error}; {kept}"
+            ) from error
+        self._epochs = len(state.history)
+
+
+@contextmanager
+def _kept_state(checkpoint: str | os.PathLike[str], described: Mapping[str, Any]) -> Iterator[_KeptState]:
+    """Claim the file of a state, and remove what killed trainings left half-written of it."""
+    exists(Path(checkpoint))  # whether it is a folder can be told
+    path = checkpoint_file(checkpoint)
+    with claimed(path):
+        remove_leftovers(path)
+        yield _KeptState(path, described)

@@ -65,6 +65,14 @@ def test_training_with_options_that_have_no_meaning(
     assert contents(corpus) == before
 
 
+def test_a_folder_is_not_replaced_by_a_network(invoke: Invoke, corpus: Path, tmp_path: Path) -> None:
+    """It is refused before the training, not after it."""
+    (tmp_path / "thesis.tex").write_text("years of work")
+    told = sentence(invoke(*train(corpus, tmp_path, "--overwrite", "--epochs", 0)))
+    assert told == f"the output {str(tmp_path)!r} is a folder; give the name of a file"
+    assert list(contents(tmp_path)) == ["thesis.tex"]
+
+
 def test_an_architecture_that_does_not_exist(invoke: Invoke, corpus: Path, tmp_path: Path) -> None:
     told = sentence(invoke("train", "resnet", "--corpus", f"timit:{corpus}", "--out", tmp_path / "r.safetensors"))
     assert "'resnet'" in told

@@ -58,6 +58,23 @@ def test_an_existing_file_is_refused(model: Wav2Letter, tmp_path: Path) -> None:
     load_model(path)
 
 
+def test_a_folder_is_never_replaced(model: Wav2Letter, tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("years of work")
+    with pytest.raises(OutputExistsError, match="is a folder; give the name of a file"):
+        save_model(model, tmp_path, overwrite=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_link_that_leads_nowhere_exists(model: Wav2Letter, tmp_path: Path) -> None:
+    path = tmp_path / "net.safetensors"
+    path.symlink_to(tmp_path / "nowhere")
+    with pytest.raises(OutputExistsError, match=r"net\.safetensors' exists"):
+        save_model(model, path)
+    save_model(model, path, overwrite=True)
+    assert not path.is_symlink()
+    assert not (tmp_path / "nowhere").exists()
+
+
 def test_what_is_no_checkpoint(model: Wav2Letter, tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match="nothing.safetensors"):
         load_model(tmp_path / "nothing.safetensors")

@@ -55,7 +55,7 @@ def test_killed_and_started_again(work: Work, tmp_path: Path) -> None:
     kill_when(work, out, state)
     assert state.exists()
     assert not out.exists()
-    (tmp_path / ".p.zarr.0abc.partial").mkdir()  # what a kill while the profiles are written leaves
+    (tmp_path / ".p.zarr.0123abcd.partial").mkdir()  # what a kill while the profiles are written leaves
     outcome = process(*work.arguments(out))
     assert outcome.status == 0, outcome.err
     assert len(json.loads(outcome.out)["recordings_left_out"]) == 1

@@ -18,8 +18,8 @@ from safetensors.torch import save
 from snaps.datasets.drops import DropLog
 from snaps.errors import InputError
 from snaps.models import Wav2Letter, save_model, sealed
+from snaps.outputs import claimed
 from snaps.profiling import state as states
-from snaps.profiling.claim import claimed
 from snaps.profiling.parts import SHARD, Counter, Part
 from snaps.profiling.state import StateFile, read_state, write_state
 from tests.scale.work import Faulty, assert_identical, compute, network, recordings
@@ -220,7 +220,7 @@ def test_an_empty_counter_is_a_state_too(tmp_path: Path) -> None:
 
 HOLD = """
 import sys
-from snaps.profiling.claim import claimed
+from snaps.outputs import claimed
 with claimed(sys.argv[1]):
     print("claimed", flush=True)
     sys.stdin.read()

@@ -1,5 +1,6 @@
 """A run that was interrupted goes on as if nothing had been."""
 
+import errno
 import json
 import os
 import subprocess
@@ -16,6 +17,7 @@ from safetensors import safe_open
 from snaps.errors import InputError
 from snaps.models import save_model, weights_hash
 from snaps.models.sealed import write_sealed
+from snaps.outputs import claimed
 from snaps.training import train
 
 OPTIONS = {"epochs": 12, "batch_size": 4, "lr": 1e-2, "band_shift": 1, "progress": False}
@@ -220,3 +222,51 @@ def test_a_forged_text_is_one_sentence(tmp_path, tones, network, text):
         with pytest.raises(InputError, match=r"a\.ckpt is (not )?the state of a "):
             train(network, tones, checkpoint=path, **OPTIONS)
         path.write_bytes(before)
+
+
+@pytest.mark.parametrize(("room", "told"), [(2, "that of 2 epochs is kept, and the same training"), (0, "none before")])
+def test_a_full_disk_is_one_sentence(tmp_path, tones, networks, uninterrupted, monkeypatch, room, told):
+    path, calls = tmp_path / "a.ckpt", []
+
+    def until_full(file, *given):
+        calls.append(file)
+        if len(calls) > room:
+            file.write(b"half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        write_sealed(file, *given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("snaps.training.checkpoint.write_sealed", until_full)
+        with pytest.raises(InputError) as raised:
+            train(networks(), tones, checkpoint=path, **OPTIONS)
+    assert str(raised.value).startswith(
+        f"the state of the training cannot be written to {str(path)!r}: No space left on device; "
+    )
+    assert told in str(raised.value)
+    assert epochs_in(path) == room
+    assert [file.name for file in tmp_path.iterdir()] == ["a.ckpt"][: room and 1]
+    assert_same(train(networks(), tones, checkpoint=path, **OPTIONS), uninterrupted)
+
+
+def test_a_name_that_nothing_can_have(tmp_path, tones, network):
+    path = tmp_path / f"{'a' * 300}.ckpt"
+    with pytest.raises(InputError, match=r"a\.ckpt' cannot be opened: File name too long$"):
+        train(network, tones, checkpoint=path, **OPTIONS)
+
+
+def test_one_training_at_a_time_keeps_a_state(tmp_path, tones, network):
+    path = tmp_path / "a.ckpt"
+    with (
+        claimed(path),
+        pytest.raises(InputError, match=rf"another run is writing '.*a\.ckpt' \(process {os.getpid()} "),
+    ):
+        train(network, tones, checkpoint=path, **OPTIONS)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_killed_trainings_left_half_written_is_removed(tmp_path, tones, network):
+    others = {".a.ckpt.nc.0a1b2c3d.partial", ".b.ckpt.0a1b2c3d.partial"}
+    for name in {".a.ckpt.0a1b2c3d.partial", ".a.ckpt.77777777.partial", *others}:
+        (tmp_path / name).touch()
+    train(network, tones, checkpoint=tmp_path / "a.ckpt", max_minutes=1e-6, **OPTIONS)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.ckpt", *others}
