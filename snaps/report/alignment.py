@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 from snaps.errors import InputError
 from snaps.figures import plot_aligners, plot_alignment
 from snaps.figures.alignments import CRITERION_NAMES, rank_aligners
+from snaps.outputs import refuse_file
 from snaps.report.blocks import Block, Picture, Section, Table
-from snaps.report.page import refuse_page, render_page, save_page
+from snaps.report.page import render_page, save_page
 from snaps.schema import decode_attribute
 
 
@@ -44,7 +45,7 @@ def write_alignment(
         If the page exists and may not be replaced.
     """
     target = Path(out)
-    refuse_page(target, overwrite=overwrite)
+    refuse_file(target, overwrite=overwrite)
     lead = f"{evaluation.attrs.get('n_frames', 0):,} frames of {evaluation.attrs.get('n_recordings', 0):,} recordings"
     return save_page(render_page(title or "Alignment", alignment_sections(evaluation), lead=lead), target)
 

@@ -10,8 +10,9 @@ from matplotlib.figure import Figure
 
 from snaps.clustering import ModelComparison, mean_silhouette
 from snaps.figures import plot_changes, plot_layer_matrix, plot_moved, plot_silhouette_panels
+from snaps.outputs import refuse_file
 from snaps.report.blocks import Block, Picture, Section, Table
-from snaps.report.page import refuse_page, render_page, save_page
+from snaps.report.page import render_page, save_page
 from snaps.report.provenance import drop_section, provenance_section
 from snaps.schema import GROUP, validate_tree
 
@@ -64,7 +65,7 @@ def write_comparison(
         If the page exists and may not be replaced.
     """
     target = Path(out)
-    refuse_page(target, overwrite=overwrite)
+    refuse_file(target, overwrite=overwrite)
     origins = []
     for name, tree in (profiles or {}).items():
         validate_tree(tree, f"the profiles {name!r}")

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 
 from snaps.errors import InputError
 from snaps.figures import plot_flipping, plot_profile_null, plot_randomization
+from snaps.outputs import refuse_file
 from snaps.report.blocks import Block, Picture, Section, Table
-from snaps.report.page import refuse_page, render_page, save_page
+from snaps.report.page import render_page, save_page
 from snaps.schema import decode_attribute
 
 
@@ -45,7 +46,7 @@ def write_faithfulness(
         If the page exists and may not be replaced.
     """
     target = Path(out)
-    refuse_page(target, overwrite=overwrite)
+    refuse_file(target, overwrite=overwrite)
     sections = faithfulness_sections(evaluation)
     return save_page(render_page(title or "Can saliency be believed?", sections, lead=""), target)
 

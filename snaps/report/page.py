@@ -79,7 +79,7 @@ def write_report(
         If the page exists and may not be replaced.
     """
     target = Path(out)
-    refuse_page(target, overwrite=overwrite)
+    refuse_file(target, overwrite=overwrite)
     check_percentile(percentile)
     trees = _named_trees(profiles)
     options = Options(percentile, percentiles, metric, weighting, layers, min_count)
@@ -89,17 +89,6 @@ def write_report(
         parts.extend([Section(name, sections=inner)] if name else inner)
     heading = title or "; ".join(dict.fromkeys(_title(tree) for tree in trees.values()))
     return save_page(render_page(heading, parts, lead=_lead(trees)), target)
-
-
-def refuse_page(target: Path, *, overwrite: bool) -> None:
-    """Refuse a page that exists, unless it may be replaced, and a folder.
-
-    Raises
-    ------
-    OutputExistsError
-        Naming the page.
-    """
-    refuse_file(target, overwrite=overwrite)
 
 
 def save_page(text: str, target: Path) -> Path:
