@@ -101,10 +101,10 @@ def align(
 
 def _write(found: "xr.Dataset", folder: Path, *, title: str) -> None:
     from snaps.figures import plot_aligners, plot_alignment, save_figure
-    from snaps.profiles.digests import with_digest
+    from snaps.profiles.digests import write_netcdf
     from snaps.report import write_alignment
 
-    with_digest(found).to_netcdf(folder / EVALUATION_FILE, engine="h5netcdf")
+    write_netcdf(found, folder / EVALUATION_FILE)
     write_table(found["table"].to_dataframe().reset_index().query("table > 0"), folder / "table.csv")
     if "accuracy" in found:
         accuracies = found[["accuracy", "accuracy_low", "accuracy_high"]].to_dataframe().reset_index()

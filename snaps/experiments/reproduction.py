@@ -20,9 +20,9 @@ from snaps.experiments.page import draw
 from snaps.experiments.scales import SCALES, Recipe
 from snaps.experiments.stored import stored_alignment, stored_settings, stored_text
 from snaps.models import Wav2Letter, read_metadata
-from snaps.outputs import in_its_place, replacing
+from snaps.outputs import in_its_place
 from snaps.profiles import open_profiles, save_profiles
-from snaps.profiles.digests import with_digest
+from snaps.profiles.digests import write_netcdf
 from snaps.profiling import compute_by_aligner, compute_profiles, evaluate_alignment
 
 #: Recordings of each of TIMIT's SA sentences that are kept, because everybody reads them (SNAP, section 4.1).
@@ -200,8 +200,7 @@ def _alignment(
             # A network of phonemes has a symbol for every phoneme of both parts.
             matched = recipe.labels == "phoneme"
             found = evaluate_alignment(model, corpus, matched=matched, device=device, progress=stages.progress)
-            with replacing(path) as partial:
-                with_digest(found).to_netcdf(partial, engine="h5netcdf")
+            write_netcdf(found, path)
         made.alignments[recipe.name] = stored_alignment(path)
 
 

@@ -20,8 +20,8 @@ from snaps.faithfulness.flipping import PERCENTAGES, evaluate_flipping
 from snaps.faithfulness.nulls import evaluate_profiles
 from snaps.faithfulness.randomization import evaluate_randomization
 from snaps.faithfulness.sampling import FRAMES, Sample
-from snaps.outputs import refuse_file, replacing
-from snaps.profiles.digests import with_digest, without_digest
+from snaps.outputs import refuse_file
+from snaps.profiles.digests import without_digest, write_netcdf
 from snaps.profiles.reading import loaded, opened_tree
 from snaps.profiling.reading import OnError, check_on_error
 from snaps.profiling.result import network_attributes
@@ -194,8 +194,7 @@ def save_faithfulness(tree: xr.DataTree, path: str | os.PathLike[str], *, overwr
     """
     target = Path(path)
     refuse_file(target, overwrite=overwrite)
-    with replacing(target) as partial:
-        with_digest(tree).to_netcdf(partial, engine="h5netcdf")
+    write_netcdf(tree, target)
     return target
 
 

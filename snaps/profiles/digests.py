@@ -7,12 +7,14 @@ their compression, hold the same digest, and any program reads them as before.
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import xarray as xr
 
 from snaps.errors import InputError
+from snaps.outputs import replacing
 
 #: Attribute of the root that holds the digest.
 DIGEST = "content_sha256"
@@ -31,6 +33,18 @@ def with_digest(tree: Tree) -> Tree:
     if found is not None:
         copy.attrs[DIGEST] = found
     return copy
+
+
+def write_netcdf(tree: Tree, path: Path) -> None:
+    """Write a tree or data set with its digest to a netCDF file, which appears at once and whole.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written; what was there is untouched.
+    """
+    with replacing(path) as partial:
+        with_digest(tree).to_netcdf(partial, engine="h5netcdf")
 
 
 def without_digest(tree: Tree, where: str) -> Tree:
