@@ -14,13 +14,13 @@ BIN := $(VENV)/bin
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadscope
 
 # Extras of pyproject.toml that a target needs.
-EXTRAS_demo := train,synthesis
+EXTRAS_demo := synthesis
 EXTRAS_test := test
 EXTRAS_lint := lint,test
-EXTRAS_docs := docs,train,synthesis
+EXTRAS_docs := docs,synthesis
 EXTRAS_benchmark := benchmark
 EXTRAS_fuzz := fuzz
-EXTRAS_all := captum,cluster,train,synthesis,notebooks,test,lint,docs,benchmark,fuzz
+EXTRAS_all := captum,cluster,synthesis,notebooks,test,lint,docs,benchmark,fuzz
 
 .PHONY: help install demo test test-all lint docs benchmark fuzz constraints clean
 # Two installations into one environment must not run at once.

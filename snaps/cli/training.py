@@ -1,5 +1,6 @@
 """``snaps train``."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,12 @@ from snaps.cli.runs import refuse_beside, writing
 from snaps.outputs import claimed, refuse_file, remove_leftovers
 
 
+class WarmStartChoice(StrEnum):
+    """How a training begins."""
+
+    FRAMES = "frames"
+
+
 def train(
     preset: Annotated[str, typer.Argument(help="Architecture: w2l (also W2P, with phonemes) or w2p_shallow.")],
     *,
@@ -35,12 +42,20 @@ def train(
     annotations: AnnotationsOption = None,
     width: Annotated[int, typer.Option(help="Filters of the narrow layers; the paper's networks have 256.")] = 256,
     norm: Annotated[str, typer.Option(help="Normalise before each convolution (SNAP) or after it (NAvAI).")] = "before",
-    epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 30,
-    batch_size: Annotated[int, typer.Option(help="Recordings a batch.")] = 16,
-    lr: Annotated[float, typer.Option(help="Peak of the learning rate.")] = 2e-3,
+    epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 24,
+    batch_size: Annotated[int, typer.Option(help="Recordings a batch.")] = 8,
+    lr: Annotated[float, typer.Option(help="Peak of the learning rate.")] = 3e-3,
+    warm_start: Annotated[
+        WarmStartChoice | None,
+        typer.Option(help="frames: begin with two epochs of cross-entropy on the times of the tier."),
+    ] = None,
+    band_shift: Annotated[
+        int, typer.Option(help="Mel bands by which recordings are moved up or down at random; 0 for none.")
+    ] = 0,
     validation: Annotated[float, typer.Option(help="Share of the speakers that is set aside; 0 for none.")] = 0.1,
-    patience: Annotated[int | None, typer.Option(help="Stop after so many epochs without a lower error rate.")] = None,
-    max_minutes: Annotated[float | None, typer.Option(help="Stop before this time is over.")] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option(help="Measure 20 steps, and train for as many epochs as fit, but at least six.")
+    ] = None,
     start_from: Annotated[
         Path | None, typer.Option(help="Checkpoint whose lower layers start this network (transfer).")
     ] = None,
@@ -68,7 +83,7 @@ def train(
     state = out.with_name(f"{out.name}.training")
     refuse_beside(out, state, overwrite=overwrite)
     timit = corpus.startswith("timit:")
-    material = open_corpus(
+    recordings = open_corpus(
         corpus,
         split=split or ("train" if timit else None),
         dialect_sentences=dialect_sentences,
@@ -76,7 +91,7 @@ def train(
         annotations=annotations,
         seed=seed if timit else None,
     )
-    symbols = symbols_for(material, labels, on_error=on_error.value)
+    symbols = symbols_for(recordings, labels, on_error=on_error.value)
     network = create_network(symbols, preset, width=width, norm=norm, seed=seed)  # type: ignore[arg-type]
     if start_from is not None:
         network = transfer(load_model(start_from), network, layers=transfer_layers)
@@ -87,32 +102,33 @@ def train(
         if overwrite:
             state.unlink(missing_ok=True)
         result = run(
-            network, material, labels=labels, epochs=epochs, batch_size=batch_size, lr=lr, validation=validation,
-            patience=patience, frozen=frozen, freeze_normalization=freeze_normalization, seed=seed, checkpoint=state,
+            network, recordings, labels=labels, epochs=epochs, batch_size=batch_size, lr=lr,
+            warm_start=None if warm_start is None else warm_start.value, band_shift=band_shift, validation=validation,
+            frozen=frozen, freeze_normalization=freeze_normalization, seed=seed, checkpoint=state,
             max_minutes=max_minutes, device=device, on_error=on_error.value, progress=not quiet,
         )  # fmt: skip
         described = {
             "training": result.settings,
             "error_rate": result.error_rate,
             "best_epoch": result.best_epoch,
-            "corpus": {"name": material.name, "fingerprint": material.fingerprint},
+            "corpus": {"name": recordings.name, "fingerprint": recordings.fingerprint},
         }
         with writing(out, state):
             save_model(result.model, out, metadata=described, overwrite=overwrite)
-        if result.stopped != "time":
-            state.unlink(missing_ok=True)
+        state.unlink(missing_ok=True)
     print_outcome(
         f"trained {preset}",
         {
+            "symbol error rate": result.error_rate,
+            "share of blanks": float(result.history["blanks"].iloc[result.best_epoch - 1]),
             "checkpoint": str(out),
             "symbols": len(symbols),
+            "symbols never seen": list(result.unseen),
             "recordings trained on": result.n_train,
             "recordings set aside": result.n_validation,
             "speakers set aside": list(result.validation_speakers),
             "epochs": len(result.history),
             "best epoch": result.best_epoch,
-            "ended by": {"finished": "all epochs", "patience": "patience", "time": "the time limit"}[result.stopped],
-            "symbol error rate": result.error_rate,
             "left out": {row.recording: row.reason for row in result.left_out.itertuples()},
         },
         as_json=as_json,

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Float
+from rapidfuzz.distance import Levenshtein
 from torch import Tensor
 
 from snaps.datasets.corpus import CorpusLike
@@ -15,8 +16,7 @@ from snaps.errors import InputError
 from snaps.models import Wav2Letter
 from snaps.responses import evaluating
 from snaps.training.alphabet import LETTER, OnError
-from snaps.training.extra import new_error_rate, words
-from snaps.training.material import LeftOut, usable
+from snaps.training.examples import LeftOut, usable
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,7 +152,7 @@ def evaluate(
         If a recording cannot be read or labelled, and is not to be skipped.
     """
     blank_position(model)
-    left_out, counter, rows = LeftOut(), new_error_rate(), []
+    left_out, rows, errors, n_symbols = LeftOut(), [], 0, 0
     recordings = usable(
         model,
         corpus,
@@ -168,14 +168,13 @@ def evaluate(
         if not reference:
             left_out.add(recording.id, "unlabelled", f"recording {recording.id!r} has no symbols after the fold")
             continue
-        table = {symbol: position for position, symbol in enumerate({*reference, *predicted})}
-        numbered = (words([table[symbol] for symbol in side]) for side in (predicted, reference))
-        rate = float(counter(*numbered))
+        distance = Levenshtein.distance(predicted, reference)
+        errors, n_symbols = errors + distance, n_symbols + len(reference)
         separator = "" if labels == LETTER else " "
-        rows.append((recording.id, separator.join(reference), separator.join(predicted), rate))
+        rows.append((recording.id, separator.join(reference), separator.join(predicted), distance / len(reference)))
     left_out.refuse_all(len(corpus), bool(rows))
     transcripts = pd.DataFrame(rows, columns=["recording", "reference", "predicted", "error_rate"])
-    return Evaluation(float(counter.compute()), transcripts, left_out.table())
+    return Evaluation(errors / n_symbols, transcripts, left_out.table())
 
 
 def error_rate(

@@ -2,28 +2,38 @@
 
 import copy
 import os
+import time
+import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import torch
+from tqdm import tqdm
 
 from snaps.datasets.corpus import CorpusLike, corpus_fingerprint
 from snaps.datasets.paths import exists
-from snaps.errors import InputError
+from snaps.errors import InputError, one_of
 from snaps.models import Wav2Letter
 from snaps.outputs import claimed, remove_leftovers
 from snaps.responses import device_of
 from snaps.training.alphabet import OnError
-from snaps.training.checkpoint import TIME, RunState, checkpoint_file, load_state, save_state
+from snaps.training.checkpoint import checkpoint_file, load_state, save_state
 from snaps.training.decode import blank_position
-from snaps.training.extra import train_extra
-from snaps.training.material import read_material, set_aside
-from snaps.training.resuming import UnfitStateError
-from snaps.training.settings import Settings
+from snaps.training.examples import Example, read_examples, set_aside
+from snaps.training.loop import DivergedError, Training
+from snaps.training.settings import Settings, WarmStart
+
+#: Steps that are measured where `max_minutes` is given.
+MEASURED_STEPS = 20
+#: Fewest epochs to which a limit of time shortens a training; with fewer no network has learned anything.
+FEWEST_EPOCHS = 6
+#: What a batch of the validation costs, in steps: a forward, where a step is a forward and a backward.
+VALIDATION_COST = 0.4
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,18 +45,18 @@ class TrainingResult:
     model : Wav2Letter
         The network with the weights of the best epoch, in evaluation mode.
     history : DataFrame
-        One row an epoch: ``epoch`` from 1, ``train_loss``, ``val_loss``, ``error_rate`` of the validation,
-        ``lr`` at the end of the epoch, ``seconds``.
+        One row an epoch: ``epoch`` from 1, ``train_loss``, ``val_loss``, ``error_rate`` and ``blanks`` (share of the
+        output steps whose best symbol is the blank) of the validation, ``lr`` at the end of the epoch, ``seconds``.
     error_rate : float
         Symbol error rate of `model` on the speakers set aside; NaN without validation.
     best_epoch : int
         The epoch whose weights `model` has: that of the lowest error rate, or the last without validation.
-    stopped : str
-        ``finished`` after all epochs, else ``patience`` or ``time``.
     n_train, n_validation : int
         Number of recordings trained on and set aside.
     validation_speakers : tuple of str
         Who was set aside.
+    unseen : tuple of str
+        Symbols of the network, other than the blank and repetitions, that no recording trained on has.
     left_out : DataFrame
         What was not used: ``recording``, ``cause`` (``error``, ``short`` or ``unlabelled``), ``reason``.
     settings : dict
@@ -57,10 +67,10 @@ class TrainingResult:
     history: pd.DataFrame
     error_rate: float
     best_epoch: int
-    stopped: str
     n_train: int
     n_validation: int
     validation_speakers: tuple[str, ...]
+    unseen: tuple[str, ...]
     left_out: pd.DataFrame
     settings: dict[str, Any]
 
@@ -70,12 +80,12 @@ def train(
     corpus: CorpusLike,
     *,
     labels: str = "phoneme",
-    epochs: int = 30,
-    batch_size: int = 16,
-    lr: float = 2e-3,
+    epochs: int = 24,
+    batch_size: int = 8,
+    lr: float = 3e-3,
+    warm_start: WarmStart | None = None,
     band_shift: int = 0,
     validation: float = 0.1,
-    patience: int | None = None,
     frozen: int = 0,
     freeze_normalization: bool = False,
     seed: int = 0,
@@ -87,9 +97,10 @@ def train(
 ) -> TrainingResult:
     """Train a network with CTC to write letters or the labels of a tier.
 
-    AdamW with a one-cycle schedule of the learning rate, gradients clipped by their norm, batches of
-    recordings of about the same length. After every epoch the speakers who were set aside are transcribed;
-    the weights with the lowest symbol error rate are kept. SNAP's Table 2 is made with `transfer` before it.
+    AdamW with one cycle of the learning rate, which is always played to its end; gradients clipped by their norm;
+    batches of recordings of about the same length. After every epoch the speakers who were set aside are
+    transcribed; the weights with the lowest symbol error rate are kept. SNAP's Table 2 is made with `transfer`
+    before it.
 
     Parameters
     ----------
@@ -101,11 +112,15 @@ def train(
     labels : str
         ``"letter"`` for the recordings' attribute ``text``, or the name of a tier.
     epochs : int
-        Passes over the training part; the schedule is laid over all of them.
+        Passes over the training part; the cycle is laid over all of them.
     batch_size : int
         Recordings a batch.
     lr : float
         Peak of the learning rate.
+    warm_start : {"frames"}, optional
+        Begin with two epochs of cross-entropy between every output step and the label at its centre, for tiers with
+        times. It is the quickest way to learn, but such a network predicts a phoneme at the phoneme's centre, where
+        one of CTC alone predicts it later: alignments of the two cannot be compared.
     band_shift : int
         Largest number of units (mel bands) by which every recording is moved up or down, drawn anew in every
         epoch: it stands for longer and shorter vocal tracts where speakers are few. 0, as in the papers, moves
@@ -113,8 +128,6 @@ def train(
     validation : float
         Share of the speakers (attribute ``speaker``) that is set aside, at least one; 0 for none. Recordings
         without the attribute count each as a speaker of their own.
-    patience : int, optional
-        Stop after so many epochs without a lower error rate.
     frozen : int
         Number of lower convolutions, each with its batch normalisation, that stay as they are.
     freeze_normalization : bool
@@ -124,13 +137,14 @@ def train(
         of threads the result is the same; the global random state is left alone.
     checkpoint : path, optional
         File that keeps the state after every epoch; or a folder, for ``training.ckpt`` in it. If it exists,
-        the run goes on from there, and must have the same options, network and corpus.
+        the training goes on from there, and must have the same options, network and corpus.
     max_minutes : float, optional
-        Stop before the epoch that would end later; with a checkpoint the run can go on.
+        Measure 20 steps, and lower the number of epochs to what fits into this time, but not below six: a warning
+        says if they take longer. The result then depends on how fast the machine is.
     device : str or torch.device, optional
         ``"cpu"`` or ``"cuda"``; without it, CUDA if there is any.
     on_error : {"raise", "skip"}
-        Whether a recording that cannot be read or labelled ends the run, or is left out and listed.
+        Whether a recording that cannot be read or labelled ends the training, or is left out and listed.
     progress : bool
         Show a bar on standard error.
 
@@ -142,11 +156,15 @@ def train(
     Raises
     ------
     InputError
-        If an option has no meaning, nothing can be trained on, the checkpoint is of another run, another run is
-        writing it, it cannot be read or written, the loss is no longer finite, or the extra ``train`` is not
-        installed.
+        If an option has no meaning, nothing can be trained on, the checkpoint is of another training, another one is
+        writing it, it cannot be read or written, or the loss is no longer finite.
     RecordingError
         If a recording cannot be read or labelled, and is not to be skipped.
+
+    Warns
+    -----
+    UserWarning
+        If a symbol of the network occurs in no recording trained on, or the time does not suffice.
 
     Examples
     --------
@@ -158,114 +176,145 @@ def train(
     if max_minutes is not None and not max_minutes > 0:
         raise InputError(f"max_minutes is {max_minutes!r}; accepted are numbers above 0")
     settings = Settings(
-        labels=labels,
-        epochs=epochs,
-        batch_size=batch_size,
-        lr=lr,
-        band_shift=band_shift,
-        validation=validation,
-        patience=patience,
-        frozen=frozen,
-        freeze_normalization=freeze_normalization,
-        seed=seed,
-    )
+        labels=labels, epochs=epochs, batch_size=batch_size, lr=lr, warm_start=warm_start, band_shift=band_shift,
+        validation=validation, frozen=frozen, freeze_normalization=freeze_normalization, seed=seed,
+    )  # fmt: skip
     settings.check(model)
     blank_position(model)
-    with train_extra():
-        from snaps.training.loop import fit
     place = device_of(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    about = {**settings.as_dict(), "network": model.config, "corpus": corpus_fingerprint(corpus)}
 
-    with ExitStack() as stack:
-        state, kept = RunState(), None
-        if checkpoint is not None:
-            described = {**settings.decisive, "network": model.config, "corpus": corpus_fingerprint(corpus)}
-            kept = stack.enter_context(_kept_state(checkpoint, described))
-            state = kept.load(model)
-        material = read_material(model, corpus, labels=labels, on_error=on_error, progress=progress)
-        training, aside = set_aside(material.examples, share=validation, seed=seed)
-        network = copy.deepcopy(model)
-        if state.reason_to_stop(settings) is None:
-            try:
-                fit(
-                    network,
-                    settings,
-                    material=material,
-                    training=training,
-                    validation=aside,
-                    state=state,
-                    device=place,
-                    max_minutes=max_minutes,
-                    save=kept.save if kept else None,
-                    progress=progress,
-                )
-            except UnfitStateError as error:
-                path = kept.path if kept else checkpoint
-                raise InputError(f"{path} is not the state of a training: {error}; delete it to begin anew") from None
-    network.load_state_dict(state.best)
+    with _kept_state(checkpoint) as path:
+        state = load_state(path, about) if path is not None and exists(path) else None
+        examples = read_examples(
+            model, corpus, labels=labels, timed=warm_start is not None, on_error=on_error, progress=progress
+        )
+        training, aside = set_aside(examples.all, share=validation, seed=seed)
+        unseen = _unseen(model, training, labels)
+
+        def begin(settings: Settings) -> Training:
+            return Training(copy.deepcopy(model), settings, examples, training, aside, place)
+
+        if state is not None:
+            run = _resumed(begin, replace(settings, epochs=state["epochs"]), state, path=path)
+        elif max_minutes is not None:
+            seconds = measure_step(begin(replace(settings, epochs=MEASURED_STEPS + 1)))
+            run = begin(replace(settings, epochs=epochs_within(max_minutes, seconds, begin(settings))))
+        else:
+            run = begin(settings)
+        with tqdm(
+            total=run.settings.epochs * run.n_batches, initial=len(run.history) * run.n_batches,
+            desc=f"training on {labels}s", unit="batch", disable=not progress,
+        ) as bar:  # fmt: skip
+            while not run.finished:
+                _show(bar, run.history)
+                try:
+                    run.run_epoch(bar.update)
+                except DivergedError as error:
+                    kept = f"; the state after epoch {len(run.history)} is kept in {str(path)!r}"
+                    raise InputError(f"{error}{kept if path is not None and run.history else ''}") from None
+                if path is not None:
+                    save_state(run.state_dict(), path, about)
+            _show(bar, run.history)
+    network = run.network
+    network.load_state_dict(run.best)
     for ours, theirs in zip(network.parameters(), model.parameters(), strict=True):
         ours.requires_grad_(theirs.requires_grad).grad = None
     return TrainingResult(
         model=network.to(next(model.parameters()).device).eval(),
-        history=pd.DataFrame(state.history),
-        error_rate=state.history[state.best_epoch - 1]["error_rate"],
-        best_epoch=state.best_epoch,
-        stopped=state.reason_to_stop(settings) or TIME,
+        history=pd.DataFrame(run.history),
+        error_rate=run.history[run.best_epoch - 1]["error_rate"],
+        best_epoch=run.best_epoch,
         n_train=len(training),
         n_validation=len(aside),
         validation_speakers=tuple(sorted({example.speaker for example in aside})),
-        left_out=material.left_out,
-        settings=settings.as_dict(),
+        unseen=unseen,
+        left_out=examples.left_out,
+        settings=run.settings.as_dict(),
     )
 
 
-class _KeptState:
-    """The state of one training on disk.
+def measure_step(run: Training) -> float:
+    """Seconds of one step of a training, from its first steps; `run` cannot be used any more."""
+    steps = list(islice(run.training_batches(0), MEASURED_STEPS))
+    run.step(steps[0])  # memory and threads are set up
+    begun = time.monotonic()
+    for batch in steps:
+        run.step(batch)
+    return (time.monotonic() - begun) / len(steps)
+
+
+def epochs_within(max_minutes: float, step_seconds: float, run: Training) -> int:
+    """Epochs that fit into a time, from the fewest to those that were asked for.
 
     Parameters
     ----------
-    path : Path
-        The file.
-    described : mapping
-        What the training is about.
+    max_minutes : float
+        The time.
+    step_seconds : float
+        What one step takes.
+    run : Training
+        The training, whose batches count.
+
+    Warns
+    -----
+    UserWarning
+        If the fewest epochs take longer.
     """
+    settings = run.settings
+    epoch = step_seconds * (run.n_batches + VALIDATION_COST * -(-len(run.validation) // settings.batch_size))
+    fewest = min(settings.epochs, FEWEST_EPOCHS)
+    fitting = int(60 * max_minutes / epoch)
+    if fitting < fewest:
+        warnings.warn(
+            f"max_minutes={max_minutes:g} does not suffice: an epoch takes some {epoch / 60:.2g} minutes here, and no "
+            f"network has learned before {fewest} of them; training takes some {fewest * epoch / 60:.2g} minutes",
+            stacklevel=3,
+        )
+    return max(fewest, min(settings.epochs, fitting))
 
-    def __init__(self, path: Path, described: Mapping[str, Any]) -> None:
-        self.path, self.described = path, described
-        self._epochs = 0
 
-    def load(self, network: Wav2Letter) -> RunState:
-        """State that is kept, or that of a training that begins."""
-        state = load_state(self.path, self.described, network=network) if exists(self.path) else RunState()
-        self._epochs = len(state.history)
-        return state
+def _resumed(begin: Any, settings: Settings, state: Mapping[str, Any], *, path: Path | None) -> Training:
+    run: Training = begin(settings)
+    try:
+        run.load_state_dict(state)
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is not the state of a training of this network: {error}; delete it to begin anew"
+        ) from None
+    return run
 
-    def save(self, state: RunState) -> None:
-        """Keep a state in place of the one before.
 
-        Raises
-        ------
-        InputError
-            If it cannot be written; the state before it is kept.
-        """
-        try:
-            save_state(state, self.path, self.described)
-        except OSError as error:
-            kept = (
-                f"that of {self._epochs} epochs is kept, and the same training goes on from there"
-                if self._epochs
-                else "there is none before it"
-            )
-            raise InputError(
-                f"the state of the training cannot be written to {str(self.path)!r}: {error.strerror or error}; {kept}"
-            ) from error
-        self._epochs = len(state.history)
+def _unseen(model: Wav2Letter, training: tuple[Example, ...], labels: str) -> tuple[str, ...]:
+    """Symbols that cannot be learned, because no recording has them."""
+    seen = {position for example in training for position in example.target}
+    unseen = tuple(
+        symbol
+        for position, symbol in enumerate(model.symbols)
+        if position not in seen and symbol not in model.ignored_symbols
+    )
+    if unseen:
+        warnings.warn(
+            f"no recording trained on has the {labels}s {one_of(unseen)}; the network cannot learn to write them",
+            stacklevel=3,
+        )
+    return unseen
+
+
+def _show(bar: Any, history: list[dict[str, Any]]) -> None:
+    if history:
+        shown = {name: f"{history[-1][name]:.3g}" for name in ("epoch", "train_loss", "val_loss", "error_rate")}
+        bar.set_postfix(shown)
 
 
 @contextmanager
-def _kept_state(checkpoint: str | os.PathLike[str], described: Mapping[str, Any]) -> Iterator[_KeptState]:
+def _kept_state(checkpoint: str | os.PathLike[str] | None) -> Iterator[Path | None]:
     """Claim the file of a state, and remove what killed trainings left half-written of it."""
+    if checkpoint is None:
+        yield None
+        return
     exists(Path(checkpoint))  # whether it is a folder can be told
     path = checkpoint_file(checkpoint)
     with claimed(path):
         remove_leftovers(path)
-        yield _KeptState(path, described)
+        yield path

@@ -1,16 +1,22 @@
-"""What determines a training run."""
+"""Options of a training that change its result."""
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from snaps.errors import InputError
 from snaps.models import Wav2Letter
+from snaps.training.alphabet import LETTER
+
+#: How a training may begin before CTC; None for CTC from the first epoch.
+WarmStart = Literal["frames"]
+#: Epochs of cross-entropy of ``warm_start="frames"``.
+WARM_EPOCHS = 2
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Options of a training run that change its result.
+    """Options of a training that change its result.
 
     Attributes
     ----------
@@ -20,12 +26,12 @@ class Settings:
         Passes over the training part; recordings a batch.
     lr : float
         Peak of the learning rate.
+    warm_start : {"frames"} or None
+        What the first epochs learn, see `snaps.training.train`.
     band_shift : int
         Largest number of bands by which a recording is moved up or down.
     validation : float
         Share of the speakers that is set aside.
-    patience : int or None
-        Epochs without a better error rate after which to stop.
     frozen : int
         Number of lower convolutions that are not trained.
     freeze_normalization : bool
@@ -38,31 +44,30 @@ class Settings:
     epochs: int
     batch_size: int
     lr: float
+    warm_start: WarmStart | None
     band_shift: int
     validation: float
-    patience: int | None
     frozen: int
     freeze_normalization: bool
     seed: int
 
     def __post_init__(self) -> None:
-        for name, least in (
-            ("epochs", 1),
-            ("batch_size", 1),
-            ("band_shift", 0),
-            ("frozen", 0),
-            ("seed", 0),
-            ("patience", 1),
-        ):
+        for name, least in (("epochs", 1), ("batch_size", 1), ("band_shift", 0), ("frozen", 0), ("seed", 0)):
             value = getattr(self, name)
-            if name == "patience" and value is None:
-                continue
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise InputError(f"{name} is {value!r}; accepted are whole numbers from {least}")
         if not (math.isfinite(self.lr) and self.lr > 0):
             raise InputError(f"lr is {self.lr!r}; accepted are numbers above 0")
-        if self.patience is not None and self.validation == 0:
-            raise InputError("patience counts epochs without a better error rate, which validation=0 does not give")
+        if self.warm_start not in ("frames", None):
+            raise InputError(f"warm_start is {self.warm_start!r}; accepted are 'frames' and None")
+        if self.warm_start and self.labels == LETTER:
+            raise InputError(
+                "warm_start='frames' needs a tier with times, such as labels='phoneme'; the letters of a text have none"
+            )
+        if self.warm_start and self.epochs <= WARM_EPOCHS:
+            raise InputError(
+                f"epochs is {self.epochs}; warm_start='frames' takes the first {WARM_EPOCHS}, and CTC at least one more"
+            )
 
     def check(self, model: Wav2Letter) -> None:
         """Refuse settings that do not fit a network.
@@ -79,11 +84,6 @@ class Settings:
                 f"frozen is {self.frozen}; the network has {len(model.shapes)} convolutions, "
                 "of which at least the last one is trained"
             )
-
-    @property
-    def decisive(self) -> dict[str, Any]:
-        """The options that a run must keep when it goes on: all but when to stop early."""
-        return {name: value for name, value in self.as_dict().items() if name != "patience"}
 
     def as_dict(self) -> dict[str, Any]:
         """All options by name, in values that JSON can hold."""

@@ -21,7 +21,6 @@ from snaps.profiles.digests import DIGEST, with_digest
 from snaps.profiling.parts import Counter, Part
 from snaps.profiling.state import read_state, write_state
 from snaps.schema import encode_attributes
-from snaps.training.checkpoint import RunState, load_state, save_state
 from tests.profiles.build import random_tree
 
 
@@ -62,26 +61,6 @@ def _write_old_network(path: Path) -> object:
     described = {"format": "neuron-snaps wav2letter", "version": "1", "metadata": "{}"}
     save_file(model.state_dict(), path, metadata={**described, "config": json.dumps(model.config)})
     return path
-
-
-ABOUT = {"epochs": 3, "seed": 0, "labels": "phoneme"}
-
-
-def _training() -> RunState:
-    weights = network().state_dict()
-    row = {"epoch": 1, "train_loss": 2.5, "val_loss": 3.5, "error_rate": 0.5, "lr": 1e-3, "seconds": 1.0}
-    held = {"step": torch.tensor(3.0), "exp_avg": torch.ones(5), "exp_avg_sq": torch.ones(5)}
-    return RunState(
-        [row], 1, weights, weights, {"state": {0: held}, "param_groups": [{"lr": 1e-3, "betas": (0.9, 0.99)}]}, {"a": 1}
-    )
-
-
-def _write_training(path: Path) -> object:
-    return save_state(_training(), path, ABOUT)
-
-
-def _read_training(path: Path) -> Any:
-    return vars(load_state(path, ABOUT, network=network()))
 
 
 def _write_run(path: Path) -> object:
@@ -157,7 +136,6 @@ def _write_fingerprint(path: Path) -> object:
 KINDS: dict[str, Kind] = {
     "network": Kind("n.safetensors", _write_network, _read_network),
     "network of version 1": Kind("o.safetensors", _write_old_network, lambda path: _read_network(path), sealed=False),
-    "training": Kind("t.ckpt", _write_training, _read_training),
     "run": Kind("r.state", _write_run, _read_run),
     "Zarr": Kind("p.zarr", lambda path: save_profiles(profiles(), path), open_profiles),
     "Zarr without digest": Kind("u.zarr", _write_unsealed_store, open_profiles, sealed=False),

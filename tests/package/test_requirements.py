@@ -21,7 +21,7 @@ USED = [
     Requirement(line)
     for line in (
         *PROJECT["dependencies"],
-        *(line for extra in ("captum", "cluster", "synthesis", "train") for line in EXTRAS[extra]),
+        *(line for extra in ("captum", "cluster", "synthesis") for line in EXTRAS[extra]),
     )
 ]
 

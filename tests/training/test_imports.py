@@ -20,10 +20,10 @@ def drawn_by(module: str) -> set[str]:
     )
 
 
-def test_the_room_is_light_and_the_loop_is_not():
-    heavy = {"lightning", "torchmetrics", "matplotlib", "librosa", "sklearn", "plotly"}
+def test_the_room_is_light():
+    heavy = {"matplotlib", "librosa", "sklearn", "lightning"}
     assert not heavy & drawn_by("snaps.training")
-    assert "lightning" in drawn_by("snaps.training.loop")  # so the line above can fail
+    assert "rapidfuzz" in drawn_by("snaps.training.loop")  # so the line above can fail
 
 
 @pytest.mark.parametrize("path", sorted(ROOM.glob("*.py")), ids=lambda path: path.name)

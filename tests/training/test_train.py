@@ -3,7 +3,6 @@
 import math
 import random
 import signal
-import sys
 
 import numpy as np
 import pandas as pd
@@ -13,9 +12,10 @@ import torch
 from snaps.datasets import Interval, Recording
 from snaps.errors import InputError, RecordingError
 from snaps.models import Wav2Letter, weights_hash
-from snaps.training import error_rate, evaluate, train
-from snaps.training import material as material_module
+from snaps.training import create_network, error_rate, evaluate, fitting, loop, train
+from snaps.training import examples as examples_module
 from snaps.training.ctc import ends_masked
+from snaps.training.examples import NO_TARGET, frame_targets
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,6 @@ def learned(tones, networks, quickly):
 
 def test_tones_are_learned(learned, tones):
     assert learned.error_rate < 0.1
-    assert learned.stopped == "finished"
     assert not learned.model.training
     aside = [one for one in tones if one.attributes["speaker"] in learned.validation_speakers]
     assert error_rate(learned.model, aside) == pytest.approx(learned.error_rate)
@@ -41,7 +40,7 @@ def test_letters_are_learned_from_the_text(tones, networks, quickly):
 
 def test_history_has_a_row_an_epoch(learned):
     history = learned.history
-    assert list(history) == ["epoch", "train_loss", "val_loss", "error_rate", "lr", "seconds"]
+    assert list(history) == ["epoch", "train_loss", "val_loss", "error_rate", "blanks", "lr", "seconds"]
     assert history["epoch"].tolist() == [1, 2, 3, 4, 5, 6]
     assert history["train_loss"].iloc[-1] < history["train_loss"].iloc[0] / 3
     best = history.iloc[learned.best_epoch - 1]
@@ -69,16 +68,45 @@ def test_without_validation_the_last_epoch_counts(network, tones, quickly):
     assert result.n_train == len(tones)
 
 
-def test_early_stopping_counts_epochs_without_a_better_error_rate(network, tones, quickly):
-    result = train(network, tones, patience=2, **{**quickly, "epochs": 60, "lr": 1e-9})
-    assert result.stopped == "patience"
-    assert len(result.history) == result.best_epoch + 2
+def test_a_time_limit_lowers_the_number_of_epochs_and_the_cycle_is_played_to_its_end(
+    network, tones, quickly, monkeypatch
+):
+    """The clock is not asked: a step takes what it is said to take."""
+    options = {**quickly, "epochs": 40, "max_minutes": 1.0}
+    n_batches = 8  # of 30 recordings; and two batches of 6 are validated
+    for seconds, epochs in ((0.5, 13), (0.01, 40), (0.9, 7)):
+        monkeypatch.setattr(fitting, "measure_step", lambda _, seconds=seconds: seconds)
+        assert seconds * (n_batches + 2 * fitting.VALIDATION_COST) * epochs < 60 + 1e-9
+        result = train(network, tones, **options)
+        assert len(result.history) == epochs == result.settings["epochs"]
+        assert result.history["lr"].iloc[-1] < result.history["lr"].max() / 300
+    monkeypatch.setattr(fitting, "measure_step", lambda _: 60.0)
+    with pytest.warns(
+        UserWarning, match=r"max_minutes=1 does not suffice: an epoch takes some 8.8 minutes here, and no"
+    ):
+        assert len(train(network, tones, **options).history) == fitting.FEWEST_EPOCHS
 
 
-def test_a_time_limit_ends_after_an_epoch(network, tones, quickly):
-    result = train(network, tones, max_minutes=1e-6, **quickly)
-    assert result.stopped == "time"
-    assert len(result.history) == 1
+def test_measuring_leaves_the_training_alone(network, tones, quickly):
+    unlimited = train(network, tones, **quickly)
+    limited = train(network, tones, max_minutes=1e6, **quickly)
+    assert weights_hash(limited.model) == weights_hash(unlimited.model)
+
+
+def test_a_start_with_frames_learns_where_symbols_are(networks, tones, quickly):
+    warm = train(networks(), tones, warm_start="frames", **{**quickly, "epochs": 3})
+    for recording in tones[:5]:
+        with torch.inference_mode():
+            said = warm.model(torch.from_numpy(recording.features)[None])[0].argmax(0).numpy()
+        wanted = frame_targets(warm.model, recording, "phoneme")
+        assert (said == wanted)[(wanted != NO_TARGET) & (said != 0)].mean() > 0.8
+
+
+def test_symbols_that_never_occur_are_named(tones, quickly):
+    network = create_network(("_", *"abcdxy"), layers=[(16, 4, 2), (7, 3, 1)], n_inputs=8)
+    with pytest.warns(UserWarning, match="no recording trained on has the phonemes 'x', 'y'; the network cannot learn"):
+        result = train(network, tones, **{**quickly, "epochs": 1})
+    assert result.unseen == ("x", "y")
 
 
 def test_valid_padding_is_trained_without(networks, tones, quickly):
@@ -120,7 +148,7 @@ def test_an_interrupt_reaches_the_caller(network, tones, quickly, monkeypatch):
                 raise KeyboardInterrupt
             return list.__getitem__(self, index)
 
-    monkeypatch.setattr(material_module, "MEMORY_SHARE", 0.0)
+    monkeypatch.setattr(examples_module, "MEMORY_SHARE", 0.0)
     handler = signal.getsignal(signal.SIGINT)
     with pytest.raises(KeyboardInterrupt):
         train(network, Interrupted(tones), **quickly)
@@ -146,8 +174,12 @@ def test_bad_recordings(network, tones, quickly):
         ({"lr": -1.0}, "lr is -1.0"),
         ({"lr": math.nan}, "lr is nan"),
         ({"validation": 1.0}, "validation is 1.0"),
-        ({"patience": 0}, "patience is 0"),
-        ({"patience": 3, "validation": 0}, "patience counts epochs"),
+        ({"warm_start": "letters"}, "warm_start is 'letters'; accepted are 'frames' and None"),
+        (
+            {"warm_start": "frames", "labels": "letter"},
+            "needs a tier with times, such as labels='phoneme'; the letters",
+        ),
+        ({"warm_start": "frames", "epochs": 2}, "epochs is 2; warm_start='frames' takes the first 2"),
         ({"max_minutes": 0}, "max_minutes is 0"),
         ({"on_error": "ignore"}, "on_error is 'ignore'"),
         ({"device": "tpu"}, "accepted are 'cpu' and 'cuda'"),
@@ -168,26 +200,33 @@ def test_other_networks_are_refused(tones):
         train(Wav2Letter("abcd", layers=[(4, 1, 1)], n_inputs=8, blank=None), tones)
 
 
-def test_a_loss_that_explodes_is_named(network, tones, quickly):
-    with pytest.raises(InputError, match=r"the loss became nan in epoch 1; try an lr below 1e\+30"):
-        train(network, tones, **{**quickly, "lr": 1e30})
+def test_a_tier_without_times(network, tones, quickly):
+    untimed = [
+        Recording(one.id, one.features, tiers={"phoneme": [Interval(0, 0, i.label) for i in one.tiers["phoneme"]]})
+        for one in tones
+    ]
+    with pytest.raises(InputError, match=r"warm_start='frames' needs a tier with times, and no output step of the 36"):
+        train(network, untimed, warm_start="frames", **quickly)
+    train(network, untimed, **{**quickly, "epochs": 1})  # CTC needs none
 
 
-@pytest.mark.parametrize("missing", ["lightning", "torchmetrics"])
-def test_a_missing_library_is_one_sentence(network, tones, missing, monkeypatch):
-    for name in [name for name in sys.modules if name.partition(".")[0] == missing or "snaps.training.loop" in name]:
-        monkeypatch.delitem(sys.modules, name)
-    for name in ("callbacks", "ctc"):
-        monkeypatch.delitem(sys.modules, f"snaps.training.{name}", raising=False)
+def test_a_loss_that_is_not_finite_says_what_to_try_and_keeps_the_last_good_state(
+    networks, tones, quickly, tmp_path, monkeypatch
+):
+    said = r"the (loss|gradient) is not finite in epoch 1; try an lr below 1e\+30, such as 1e\+29$"
+    with pytest.raises(InputError, match=said):
+        train(networks(), tones, **{**quickly, "lr": 1e30})
+    real, path = loop.ctc_loss, tmp_path / "a.ckpt"
 
-    class Hidden:
-        def find_spec(self, name, path=None, target=None):
-            if name.partition(".")[0] == missing:
-                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+    def bursts(model, logits, batch):
+        return real(model, logits, batch) * (math.nan if path.exists() and model.training else 1)
 
-    monkeypatch.setattr(sys, "meta_path", [Hidden(), *sys.meta_path])
-    with pytest.raises(InputError, match=r'training needs .*: pip install "neuron-snaps\[train\]"'):
-        train(network, tones, progress=False)
+    monkeypatch.setattr(loop, "ctc_loss", bursts)
+    with pytest.raises(InputError, match=r"epoch 2; .* the state after epoch 1 is kept in '.*a\.ckpt'$"):
+        train(networks(), tones, checkpoint=path, **quickly)
+    monkeypatch.setattr(loop, "ctc_loss", real)
+    gone_on = train(networks(), tones, checkpoint=path, **quickly)
+    assert weights_hash(gone_on.model) == weights_hash(train(networks(), tones, **quickly).model)
 
 
 @pytest.mark.parametrize("norm", ["before", "after"])

@@ -1,18 +1,18 @@
-"""What of a corpus can be trained on, and who is set aside for the validation."""
+"""Usable recordings of a corpus, their targets, and the speakers who are set aside for the validation."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import psutil
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from tqdm import tqdm
 
 from snaps.datasets.corpus import CorpusLike
+from snaps.datasets.frames import interval_labels
 from snaps.datasets.recording import Recording
 from snaps.errors import InputError, RecordingError
 from snaps.models import Wav2Letter
@@ -22,16 +22,34 @@ from snaps.training.alphabet import OnError, check_on_error, targets
 ERROR, SHORT, UNLABELLED = "error", "short", "unlabelled"
 #: Share of the free memory that features may take; what does not fit is read anew in every epoch.
 MEMORY_SHARE = 0.25
+#: Target of an output step at which nothing is annotated: cross-entropy passes over it.
+NO_TARGET = -100
 
 
-class Example(NamedTuple):
-    """One recording that can be trained on: its place in the corpus, and what the network should write."""
+@dataclass(frozen=True, eq=False)
+class Example:
+    """One recording that can be trained on.
+
+    Attributes
+    ----------
+    place : int
+        Its place in the corpus.
+    recording, speaker : str
+        Its identifier, and who speaks.
+    n_steps : int
+        Number of input steps.
+    target : tuple of int
+        Positions of the symbols that the network should write.
+    frames : array of shape (output step,), optional
+        Position of the symbol annotated at every output step, `NO_TARGET` where there is none.
+    """
 
     place: int
     recording: str
     speaker: str
     n_steps: int
     target: tuple[int, ...]
+    frames: Int[np.ndarray, " out"] | None = None
 
 
 class LeftOut:
@@ -62,16 +80,16 @@ class LeftOut:
 
 
 @dataclass(frozen=True, eq=False)
-class Material:
-    """What of a corpus can be used.
+class Examples:
+    """Usable recordings of a corpus.
 
     Attributes
     ----------
     corpus : corpus or sequence of Recording
         Where features come from that are not kept.
-    examples : tuple of Example
+    all : tuple of Example
         The usable recordings, in the order of the corpus.
-    features : mapping of int to array of shape (units, steps)
+    kept : mapping of int to array of shape (units, steps)
         Features in memory, by place in the corpus.
     left_out : DataFrame
         One row a recording that is left out: ``recording``, ``cause`` (``error``, ``short`` or
@@ -79,19 +97,25 @@ class Material:
     """
 
     corpus: CorpusLike
-    examples: tuple[Example, ...]
-    features: Mapping[int, Float[np.ndarray, "unit step"]]
+    all: tuple[Example, ...]
+    kept: Mapping[int, Float[np.ndarray, "unit step"]]
     left_out: pd.DataFrame
 
+    def features_of(self, example: Example) -> Float[np.ndarray, "unit step"]:
+        """Features of one example, from memory or from the corpus."""
+        kept = self.kept.get(example.place)
+        return self.corpus[example.place].features if kept is None else kept
 
-def read_material(
+
+def read_examples(
     model: Wav2Letter,
     corpus: CorpusLike,
     *,
     labels: str,
+    timed: bool = False,
     on_error: OnError = "raise",
     progress: bool = True,
-) -> Material:
+) -> Examples:
     """Go through a corpus once, find what can be used, and keep the features that fit into memory.
 
     A recording is left out as ``short`` if the network makes fewer output steps of it than CTC needs: one a
@@ -105,6 +129,8 @@ def read_material(
         The recordings.
     labels : str
         ``"letter"`` or the name of a tier.
+    timed : bool
+        Whether the symbol of every output step is looked up too.
     on_error : {"raise", "skip"}
         Whether a recording that cannot be read ends everything or is left out as ``error``.
     progress : bool
@@ -115,25 +141,30 @@ def read_material(
     RecordingError
         If a recording cannot be read or labelled, and is not to be skipped.
     InputError
-        If nothing is left.
+        If nothing is left, or symbols with times are asked for and no output step has one.
     """
     budget = MEMORY_SHARE * psutil.virtual_memory().available
-    examples: list[Example] = []
-    features: dict[int, np.ndarray] = {}
+    found: list[Example] = []
+    kept: dict[int, np.ndarray] = {}
     left_out = LeftOut()
     for example, recording in usable(
-        model, corpus, labels=labels, left_out=left_out, on_error=on_error, progress=progress
+        model, corpus, labels=labels, timed=timed, left_out=left_out, on_error=on_error, progress=progress
     ):
         refused = _too_short(model, example)
         if refused is not None:
             left_out.add(example.recording, SHORT, refused)
             continue
-        examples.append(example)
+        found.append(example)
         if recording.features.nbytes <= budget:
-            features[example.place] = recording.features
+            kept[example.place] = recording.features
             budget -= recording.features.nbytes
-    left_out.refuse_all(len(corpus), bool(examples))
-    return Material(corpus, tuple(examples), features, left_out.table())
+    left_out.refuse_all(len(corpus), bool(found))
+    if timed and all((example.frames == NO_TARGET).all() for example in found):
+        raise InputError(
+            f"warm_start='frames' needs a tier with times, and no output step of the {len(found)} recordings lies in an "
+            f"interval of the tier {labels!r} that has a label"
+        )
+    return Examples(corpus, tuple(found), kept, left_out.table())
 
 
 def usable(
@@ -142,6 +173,7 @@ def usable(
     *,
     labels: str,
     left_out: LeftOut,
+    timed: bool = False,
     on_error: OnError = "raise",
     description: str = "reading",
     progress: bool = True,
@@ -158,7 +190,7 @@ def usable(
         for index in range(len(corpus)):
             try:
                 recording = corpus[index]
-                example = _example(model, recording, index, labels)
+                example = _example(model, recording, index, labels, timed=timed)
             except RecordingError as error:
                 if on_error == "raise":
                     raise
@@ -171,7 +203,7 @@ def usable(
             bar.update()
 
 
-def _example(model: Wav2Letter, recording: Recording, index: int, labels: str) -> Example:
+def _example(model: Wav2Letter, recording: Recording, index: int, labels: str, *, timed: bool) -> Example:
     units = recording.features.shape[0]
     if units != model.n_inputs:
         raise RecordingError(
@@ -182,7 +214,37 @@ def _example(model: Wav2Letter, recording: Recording, index: int, labels: str) -
     # Recordings of unknown speakers count each as a speaker of their own.
     speaker = recording.attributes.get("speaker") or f"recording {recording.id}"
     target = targets(recording, labels, model.symbols, blank=model.blank)
-    return Example(index, recording.id, speaker, recording.n_steps, target)
+    frames = frame_targets(model, recording, labels) if timed else None
+    return Example(index, recording.id, speaker, recording.n_steps, target, frames)
+
+
+def frame_targets(model: Wav2Letter, recording: Recording, tier: str) -> Int[np.ndarray, " out"]:
+    """Symbol that is annotated at the centre of every output step's receptive field.
+
+    Parameters
+    ----------
+    model : Wav2Letter
+        The network, whose padding counts.
+    recording : Recording
+        A recording with the tier.
+    tier : str
+        Name of the tier; its labels are among the network's symbols.
+
+    Returns
+    -------
+    array of shape (output steps,)
+        Positions in the symbol table, `NO_TARGET` where no interval or one without a label lies.
+    """
+    n_out = int(model.output_lengths(torch.tensor(recording.n_steps)))
+    first, stride = model.receptive_field // 2, 1
+    for shape in model.shapes:
+        if model.pads:
+            first -= (shape.kernel - shape.stride) // 2 * stride
+        stride *= shape.stride
+    steps = first + stride * np.arange(n_out)
+    found = interval_labels(recording.tiers[tier], steps * recording.step)
+    table = {symbol: position for position, symbol in enumerate(model.symbols)}
+    return np.array([NO_TARGET if label is None else table[label] for label in found], dtype=np.int64)
 
 
 def _too_short(model: Wav2Letter, example: Example) -> str | None:
