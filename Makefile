@@ -22,13 +22,14 @@ EXTRAS_benchmark := benchmark
 EXTRAS_fuzz := fuzz
 EXTRAS_all := captum,cluster,synthesis,notebooks,test,lint,docs,benchmark,fuzz
 
-.PHONY: help install demo test test-all lint docs benchmark fuzz constraints clean
+.PHONY: help install demo demo-check test test-all lint docs benchmark fuzz constraints clean
 # Two installations into one environment must not run at once.
 .NOTPARALLEL:
 
 help:
 	@echo "make install      .venv with every extra"
 	@echo "make demo         the whole way on synthetic speech; look at demo/report.html"
+	@echo "make demo-check   two minutes of it, which fail if the network recognises too little"
 	@echo "make test         every test but the long campaigns, on $(JOBS) processes"
 	@echo "make test-all     the long campaigns too"
 	@echo "make lint         style, types, floors"
@@ -43,8 +44,12 @@ install: $(VENV)/.installed-all $(VENV)/.installed-oracles
 demo: $(VENV)/.installed-demo
 	$(BIN)/snaps reproduce --scale demo --out demo $(ARGS)
 
+# With all threads: this is a training, and not many small tests.
+demo-check: $(VENV)/.installed-test
+	$(BIN)/python -m pytest -m demonstration -p no:xdist tests/experiments/test_demonstration.py $(ARGS)
+
 test: $(VENV)/.installed-test $(VENV)/.installed-oracles
-	$(PYTEST) -m "not campaign" $(ARGS)
+	$(PYTEST) -m "not campaign and not demonstration" $(ARGS)
 
 test-all: $(VENV)/.installed-test $(VENV)/.installed-oracles
 	$(PYTEST) $(ARGS)

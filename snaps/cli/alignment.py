@@ -119,12 +119,13 @@ def _write(found: "xr.Dataset", folder: Path, *, title: str) -> None:
 
 
 def _outcome(found: "xr.Dataset", out: Path) -> dict[str, Any]:
+    from snaps.profiles import quality
     from snaps.schema import decode_attribute
 
     outcome: dict[str, Any] = {
+        **quality(found).rows(),
         "folder": str(out),
         "page": str(out / "report.html"),
-        "frames": int(found.attrs["n_frames"]),
         "recordings": int(found.attrs["n_recordings"]),
     }
     if "accuracy" in found:

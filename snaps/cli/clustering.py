@@ -50,7 +50,7 @@ def cluster(
     from snaps.clustering import cluster as cluster_layer
     from snaps.clustering import mean_silhouette, silhouette_sweep
     from snaps.figures import draw_offscreen, plot_clustermap, plot_silhouettes, save_figure
-    from snaps.profiles import filter_groups, open_profiles
+    from snaps.profiles import filter_groups, open_profiles, quality
 
     refuse_folder(out, SWEEP_FILE, command="snaps cluster", overwrite=overwrite)
     tree = open_profiles(profiles)
@@ -85,6 +85,7 @@ def cluster(
     print_outcome(
         f"clusters of {group}",
         {
+            **quality(tree).rows(),
             "folder": str(out),
             "groups": int(node[layers[0]].sizes["group"]),
             "layers": layer or layers,
@@ -116,12 +117,14 @@ def report(
 ) -> None:
     """Write one self-contained page about profiles: provenance, SNAPs, silhouettes, clusters."""
     from snaps.figures import draw_offscreen
-    from snaps.profiles import open_profiles
+    from snaps.profiles import open_profiles, quality
     from snaps.report import write_report
 
     draw_offscreen()
+    tree = open_profiles(profiles)
     page = write_report(
-        open_profiles(profiles), out, percentile=percentile, metric=metric, weighting=weighting.value,
+        tree, out, percentile=percentile, metric=metric, weighting=weighting.value,
         layers=layer or (), min_count=min_count, title=title, overwrite=overwrite,
     )  # fmt: skip
-    print_outcome("report", {"page": str(page), "bytes": page.stat().st_size}, as_json=as_json)
+    outcome = {**quality(tree).rows(), "page": str(page), "bytes": page.stat().st_size}
+    print_outcome("report", outcome, as_json=as_json)

@@ -92,7 +92,7 @@ def compare(
             write_table(table, folder / file)
         _draw(comparison, folder, transferred)
         write_comparison(comparison, folder / "report.html", profiles=trees, transferred=transferred, title=title)
-    print_outcome(f"comparison by {group}", _outcome(comparison, out), as_json=as_json)
+    print_outcome(f"comparison by {group}", _outcome(comparison, trees, out), as_json=as_json)
 
 
 def _named(profiles: list[str]) -> dict[str, Path]:
@@ -157,13 +157,19 @@ def _draw(comparison: "ModelComparison", folder: Path, transferred: str | None) 
             save_figure(drawn, folder / f"{measure}_{end}")
 
 
-def _outcome(comparison: "ModelComparison", out: Path) -> dict[str, Any]:
+def _outcome(comparison: "ModelComparison", trees: "dict[str, xr.DataTree]", out: Path) -> dict[str, Any]:
     from snaps.clustering import mean_silhouette
+    from snaps.profiles import quality
 
+    qualities = {name: quality(tree) for name, tree in trees.items()}
     means = mean_silhouette(comparison.silhouettes)
     highest = comparison.changes["percentile"].values.max()
     changed = comparison.changes["changed"].sel(percentile=highest)
     return {
+        "symbol error rate": {name: of.error_rate for name, of in qualities.items()},
+        "share of blanks": {name: of.blanks for name, of in qualities.items()},
+        "frames": {name: of.n_frames for name, of in qualities.items()},
+        "describes noise": {name: of.warning for name, of in qualities.items() if of.warning},
         "folder": str(out),
         "page": str(out / "report.html"),
         "networks": list(comparison.models),

@@ -43,7 +43,10 @@ def open_corpus(
 def synthesize(
     out: Annotated[Path, typer.Argument(help="Folder to write, in TIMIT's layout.")],
     *,
-    speakers: Annotated[int, typer.Option(help="Number of speakers, a quarter of them in the test part.")] = 20,
+    speakers: Annotated[int, typer.Option(help="Number of speakers.")] = 20,
+    test_speakers: Annotated[
+        int | None, typer.Option(help="How many of them are in the test part; one of four unless given.")
+    ] = None,
     sentences: Annotated[int, typer.Option(help="Sentences of every speaker.")] = 10,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
     overwrite: OverwriteOption = False,
@@ -52,8 +55,9 @@ def synthesize(
 ) -> None:
     """Write a corpus of synthetic English speech (eSpeak NG) with exact phone and word times."""
     corpus = synthesize_corpus(
-        out, speakers=speakers, sentences=sentences, seed=seed, overwrite=overwrite, progress=not quiet
-    )
+        out, speakers=speakers, sentences=sentences, seed=seed, test_speakers=test_speakers, overwrite=overwrite,
+        progress=not quiet,
+    )  # fmt: skip
     print_outcome("synthesised corpus", {"corpus": f"timit:{out}", **_summary(corpus, quiet=quiet)}, as_json=as_json)
 
 

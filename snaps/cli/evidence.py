@@ -118,7 +118,9 @@ def _draw(found: "xr.DataTree", folder: Path) -> None:
 
 
 def _outcome(found: "xr.DataTree", out: Path) -> dict[str, Any]:
-    outcome: dict[str, Any] = {"folder": str(out), "page": str(out / "report.html")}
+    from snaps.profiles import quality
+
+    outcome: dict[str, Any] = {**quality(found).rows(), "folder": str(out), "page": str(out / "report.html")}
     parts = {name: node.to_dataset() for name, node in found.children.items()}
     if "flipping" in parts:
         area = parts["flipping"]["accuracy_area"].sel(against="random")

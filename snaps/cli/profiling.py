@@ -82,6 +82,7 @@ def profile(
     """
     from snaps.alignment import aligner_of
     from snaps.models import load_model
+    from snaps.profiles import quality
     from snaps.profiling import compute_profiles
 
     refuse_output(out, overwrite=overwrite)
@@ -103,9 +104,9 @@ def profile(
     print_outcome(
         "profiles",
         {
+            **quality(profiles).rows(),
             "profiles": str(out),
             "recordings": profiles.attrs["n_recordings"],
-            "frames": profiles.attrs["n_frames"],
             "groups": {
                 name: next(iter(node.children.values())).sizes["group"] for name, node in profiles.children.items()
             },

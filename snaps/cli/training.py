@@ -103,13 +103,12 @@ def train(
             state.unlink(missing_ok=True)
         result = run(
             network, recordings, labels=labels, epochs=epochs, batch_size=batch_size, lr=lr,
-            warm_start=None if warm_start is None else warm_start.value, band_shift=band_shift, validation=validation,
+            warm_start="frames" if warm_start else None, band_shift=band_shift, validation=validation,
             frozen=frozen, freeze_normalization=freeze_normalization, seed=seed, checkpoint=state,
             max_minutes=max_minutes, device=device, on_error=on_error.value, progress=not quiet,
         )  # fmt: skip
         described = {
             "training": result.settings,
-            "error_rate": result.error_rate,
             "best_epoch": result.best_epoch,
             "corpus": {"name": recordings.name, "fingerprint": recordings.fingerprint},
         }

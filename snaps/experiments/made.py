@@ -64,9 +64,7 @@ class Reproduction:
             "scale": self.scale.name,
             "networks": [str(self.checkpoint(name)) for name in self.models],
             "profiles": [str(self.folder / f"{name}.zarr") for name in self.profiles],
-            "symbol error rate on the test part": {
-                name: facts["test_error_rate"] for name, facts in self.facts.items()
-            },
+            "symbol error rate on the test part": {name: facts["error_rate"] for name, facts in self.facts.items()},
             "frames averaged": {name: int(tree.attrs["n_frames"]) for name, tree in self.profiles.items()},
             "seconds": {stage: round(seconds, 1) for stage, seconds in self.seconds.items()},
         }

@@ -14,6 +14,8 @@ from snaps.training import create_network, evaluate, symbols_for, train, transfe
 
 #: Mel bands by which training shifts spectrograms at random, so that few speakers stand for more.
 BAND_SHIFT = 3
+#: Labels of silence, which are not scored.
+SILENCES = {"h#": "", "pau": "", "epi": ""}
 
 
 def make_network(
@@ -68,17 +70,16 @@ def make_network(
     result = train(
         network, train_part, labels=recipe.labels, epochs=recipe.epochs, batch_size=scale.batch_size,
         lr=scale.lr / (4 if recipe.kind == "finetuned" else 1), band_shift=BAND_SHIFT, frozen=recipe.frozen,
-        freeze_normalization=recipe.kind == "finetuned", seed=seed, checkpoint=state, max_minutes=scale.minutes,
-        device=device, progress=progress,
+        freeze_normalization=recipe.kind == "finetuned", seed=seed, checkpoint=state, device=device,
+        progress=progress,
     )  # fmt: skip
-    judged = evaluate(result.model, test_part, labels=recipe.labels, progress=progress)
+    judged = evaluate(result.model, test_part, labels=recipe.labels, fold=SILENCES, progress=progress)
+    result.model.error_rate = judged.error_rate
     result.history.to_csv(curve_file(path), index=False)
     described = {
         "training": result.settings,
-        "error_rate": result.error_rate,
-        "test_error_rate": judged.error_rate,
+        "validation_error_rate": result.error_rate,
         "epochs": len(result.history),
-        "stopped": result.stopped,
     }
     save_model(result.model, path, metadata=described, overwrite=True)
     state.unlink(missing_ok=True)

@@ -83,7 +83,7 @@ def run_reproduction(
     folder = in_its_place(Path(folder))
     _claim(folder, {"corpus": corpus, "scale": scale, "seed": seed}, overwrite=overwrite)
     made = Reproduction(folder, SCALES[scale], corpus)
-    stages = Stages(made.seconds, total=3 + 3 * len(made.scale.recipes), progress=progress)
+    stages = Stages(made.seconds, total=2 + 3 * len(made.scale.recipes) + bool(made.of("letter")), progress=progress)
     parts = _corpus(made, stages, seed=seed, overwrite=overwrite)
     for recipe in made.scale.recipes:
         path = made.checkpoint(recipe.name)
@@ -104,7 +104,8 @@ def run_reproduction(
         model = made.models[recipe.name]
         _profiles(made, recipe, model, test_part, stages=stages, device=device, overwrite=overwrite)
         _alignment(made, recipe, model, test_part, stages=stages, device=device, overwrite=overwrite)
-    _navai(made, test_part, stages=stages, device=device, overwrite=overwrite)
+    if made.of("letter"):
+        _navai(made, test_part, stages=stages, device=device, overwrite=overwrite)
     with stages("figures and page"):
         draw(made, seed=seed)
     return made
@@ -139,9 +140,10 @@ def _corpus(made: Reproduction, stages: "Stages", *, seed: int, overwrite: bool)
             if needed:
                 synthesize_corpus(
                     root, speakers=made.scale.speakers, sentences=made.scale.sentences, seed=seed,
-                    overwrite=overwrite, progress=stages.progress,
+                    test_speakers=made.scale.test_speakers, overwrite=overwrite, progress=stages.progress,
                 )  # fmt: skip
-        return load_timit(root, split="train"), load_timit(root, split="test")
+        # Everybody says the dialect sentences: in the test part they would be sentences that were trained on.
+        return load_timit(root, split="train"), load_timit(root, split="test", dialect_sentences="drop")
     with stages("corpus"):
         if made.corpus.startswith("timit:"):
             parts = (

@@ -43,6 +43,27 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What the networks of a scale should reach, on speakers and sentences that they were not trained on.
+
+    Attributes
+    ----------
+    error_rates : mapping of str to float
+        Highest symbol error rate, by network; silences are not scored.
+    n_frames : int
+        Fewest frames that profiles are averaged over.
+    at_peak, near_peak : float
+        Smallest share of frames of a phoneme network whose predicted phoneme is annotated at the peak, and within
+        two steps of it.
+    """
+
+    error_rates: Mapping[str, float]
+    n_frames: int = 15_000
+    at_peak: float = 0.4
+    near_peak: float = 0.6
+
+
+@dataclass(frozen=True)
 class Scale:
     """Size of a reproduction.
 
@@ -50,8 +71,8 @@ class Scale:
     ----------
     name : str
         What the command line calls it.
-    speakers, sentences : int
-        Of the synthetic corpus.
+    speakers, test_speakers, sentences : int
+        Speakers of the synthetic corpus, how many of them are in the test part, and what each of them says.
     width : int
         Filters of the narrow layers; the paper's networks have 256.
     recipes : tuple of Recipe
@@ -60,21 +81,22 @@ class Scale:
         Recordings a batch.
     lr : float
         Peak of the learning rate.
-    minutes : float or None
-        After which a network stops learning; None for never.
     shuffled : int
         Permutations behind p-values.
+    wanted : Wanted or None
+        What the networks should reach on the synthetic corpus.
     """
 
     name: str
     speakers: int
+    test_speakers: int
     sentences: int
     width: int
     recipes: tuple[Recipe, ...]
-    batch_size: int = 4
-    lr: float = 2e-3
-    minutes: float | None = None
+    batch_size: int = 8
+    lr: float = 3e-3
     shuffled: int = 499
+    wanted: Wanted | None = None
 
 
 def paper_recipes(*, shallow: int, w2p: int, w2l: int, frozen: int, finetuned: int) -> tuple[Recipe, ...]:
@@ -88,24 +110,28 @@ def paper_recipes(*, shallow: int, w2p: int, w2l: int, frozen: int, finetuned: i
     )
 
 
+def demo_recipes(*, shallow: int, frozen: int) -> tuple[Recipe, ...]:
+    """A phoneme network, and a letter network on its lower layers."""
+    return (
+        Recipe("w2p_shallow", "phoneme", "w2p_shallow", shallow),
+        Recipe("w2l_tl_frozen", "letter", "w2l", frozen, "w2p_shallow", "frozen"),
+    )
+
+
+#: Numbers of epochs are fixed, so that results do not depend on how fast the machine is.
 SCALES: Mapping[str, Scale] = {
+    "check": Scale(
+        "check", 32, 8, 10, 48, (Recipe("w2p_shallow", "phoneme", "w2p_shallow", 20),),
+        wanted=Wanted({"w2p_shallow": 0.35}, n_frames=1000),
+    ),
     "demo": Scale(
-        "demo", 60, 10, 48,
-        (
-            Recipe("w2p_shallow", "phoneme", "w2p_shallow", 26),
-            Recipe("w2l", "letter", "w2l", 16),
-            Recipe("w2l_tl_frozen", "letter", "w2l", 16, "w2p_shallow", "frozen"),
-        ),
-        minutes=2.0,
+        "demo", 136, 56, 10, 64, demo_recipes(shallow=14, frozen=6),
+        wanted=Wanted({"w2p_shallow": 0.18, "w2l_tl_frozen": 0.45}),
     ),
-    "tiny": Scale(
-        "tiny", 40, 10, 32, paper_recipes(shallow=26, w2p=12, w2l=14, frozen=14, finetuned=6), minutes=1.7
-    ),
-    "small": Scale(
-        "small", 120, 10, 96, paper_recipes(shallow=40, w2p=30, w2l=40, frozen=40, finetuned=15), minutes=18.0
-    ),
+    "tiny": Scale("tiny", 80, 20, 10, 48, paper_recipes(shallow=16, w2p=14, w2l=16, frozen=12, finetuned=6)),
+    "small": Scale("small", 200, 50, 10, 96, paper_recipes(shallow=24, w2p=24, w2l=40, frozen=24, finetuned=10)),
     "paper": Scale(
-        "paper", 462, 10, 256, paper_recipes(shallow=100, w2p=100, w2l=100, frozen=100, finetuned=50), batch_size=16,
-        shuffled=999,
+        "paper", 630, 168, 10, 256, paper_recipes(shallow=100, w2p=100, w2l=100, frozen=100, finetuned=50),
+        batch_size=16, shuffled=999,
     ),
 }  # fmt: skip

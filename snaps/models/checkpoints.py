@@ -1,6 +1,7 @@
 """Checkpoints: ``safetensors`` with the configuration, the symbol table and a SHA-256 of the file inside."""
 
 import hashlib
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -39,7 +40,8 @@ def save_model(
     path : path
         File to write, usually ending in ``.safetensors``. It appears at once and whole.
     metadata : mapping, optional
-        What else to keep, e.g. corpus and error rate of its training; must be expressible as JSON.
+        What else to keep, e.g. corpus and options of its training; must be expressible as JSON. The network's error
+        rate is kept under ``error_rate``.
     overwrite : bool
         Replace a file that exists. A folder is never replaced.
 
@@ -57,11 +59,12 @@ def save_model(
     """
     path = Path(path)
     refuse_file(path, overwrite=overwrite)
+    unknown = model.error_rate is None or math.isnan(model.error_rate)
     described = {
         "format": FORMAT,
         "version": str(FORMAT_VERSION),
         "config": json_text(model.config),
-        "metadata": json_text(dict(metadata or {})),
+        "metadata": json_text({**(metadata or {}), **({} if unknown else {"error_rate": model.error_rate})}),
     }
     # Long numbers first, so that all lie at multiples of their length.
     tensors = dict(sorted(model.state_dict().items(), key=lambda item: -item[1].element_size()))
@@ -103,7 +106,9 @@ def load_model(path: str | os.PathLike[str]) -> Wav2Letter:
             raise InputError(
                 f"{path}: its weights and its configuration do not fit: {shortened(error, limit=500)}"
             ) from None
+        metadata = described["metadata"]
     model.source = path
+    model.error_rate = metadata.get("error_rate")
     return model.eval()
 
 

@@ -116,6 +116,8 @@ class Wav2Letter(nn.Module):
         super().__init__()
         #: File from which the network was loaded.
         self.source: str | os.PathLike[str] | None = None
+        #: Symbol error rate on speech that the network was not trained on, once that is known.
+        self.error_rate: float | None = None
         self.symbols = _checked_symbols(symbols, blank, repetitions)
         self.blank = blank
         self.repetitions = tuple(repetitions)

@@ -7,15 +7,18 @@ from snaps.profiles.contrasts import contrast, nap, navai, snap
 from snaps.profiles.files import open_profiles, save_profiles
 from snaps.profiles.groups import filter_groups, regroup
 from snaps.profiles.lags import saliency_by_lag, used_lags
+from snaps.profiles.quality import Quality, quality
 from snaps.profiles.units import distinctive_units
 
 __all__ = [
+    "Quality",
     "contrast",
     "distinctive_units",
     "filter_groups",
     "nap",
     "navai",
     "open_profiles",
+    "quality",
     "regroup",
     "saliency_by_lag",
     "save_profiles",

@@ -132,6 +132,7 @@ def network_attributes(session: Session, corpus: CorpusLike) -> dict[str, Any]:
             "hash": weights_hash(session.model),
             "symbols": list(session.symbols),
             **_json_only(getattr(session.model, "config", {})),
+            "error_rate": getattr(session.model, "error_rate", None),
         },
         "corpus": {
             "name": corpus_name(corpus),

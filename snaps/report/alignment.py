@@ -46,8 +46,9 @@ def write_alignment(
     """
     target = Path(out)
     refuse_file(target, overwrite=overwrite)
-    lead = f"{evaluation.attrs.get('n_frames', 0):,} frames of {evaluation.attrs.get('n_recordings', 0):,} recordings"
-    return save_page(render_page(title or "Alignment", alignment_sections(evaluation), lead=lead), target)
+    lead = f"{evaluation.attrs.get('n_recordings', 0):,} recordings"
+    page = render_page(title or "Alignment", alignment_sections(evaluation), lead=lead, results={"": evaluation})
+    return save_page(page, target)
 
 
 def alignment_sections(evaluation: xr.Dataset, *, of: str = "") -> list[Section]:

@@ -73,7 +73,7 @@ def write_comparison(
     parts = [*sections, *comparison_sections(comparison, transferred=transferred), *origins]
     heading = title or f"Comparison of {_listed(comparison.models)}"
     lead = f"{len(comparison.groups)} groups, by {comparison.grouping or 'group'}"
-    return save_page(render_page(heading, parts, lead=lead), target)
+    return save_page(render_page(heading, parts, lead=lead, results=profiles or {}), target)
 
 
 def comparison_sections(comparison: ModelComparison, *, transferred: str | None = None) -> list[Section]:

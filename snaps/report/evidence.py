@@ -48,7 +48,7 @@ def write_faithfulness(
     target = Path(out)
     refuse_file(target, overwrite=overwrite)
     sections = faithfulness_sections(evaluation)
-    return save_page(render_page(title or "Can saliency be believed?", sections, lead=""), target)
+    return save_page(render_page(title or "Can saliency be believed?", sections, results={"": evaluation}), target)
 
 
 def faithfulness_sections(evaluation: xr.DataTree) -> list[Section]:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import xarray as xr
 
@@ -10,6 +11,7 @@ from snaps.clustering import PERCENTILES, Distance
 from snaps.clustering.clusters import check_percentile
 from snaps.errors import InputError, legible
 from snaps.outputs import refuse_file, replacing
+from snaps.profiles import quality
 from snaps.profiles.contrasts import Weighting
 from snaps.report.blocks import Section
 from snaps.report.groupings import Options, grouping_section
@@ -31,6 +33,7 @@ def write_report(
     layers: Sequence[str] = (),
     min_count: int = 1,
     sections: Sequence[Section] = (),
+    last: Sequence[Section] = (),
     title: str | None = None,
     overwrite: bool = False,
 ) -> Path:
@@ -61,6 +64,8 @@ def write_report(
         Smallest number of epochs of a group; smaller ones are left out and listed.
     sections : sequence of Section
         Sections of your own, shown before those of the profiles.
+    last : sequence of Section
+        Sections of your own, shown after them.
     title : str, optional
         Heading of the page; network and corpus otherwise.
     overwrite : bool
@@ -87,8 +92,9 @@ def write_report(
     for name, tree in trees.items():
         inner = _sections(tree, options)
         parts.extend([Section(name, sections=inner)] if name else inner)
+    parts.extend(last)
     heading = title or "; ".join(dict.fromkeys(_title(tree) for tree in trees.values()))
-    return save_page(render_page(heading, parts, lead=_lead(trees)), target)
+    return save_page(render_page(heading, parts, lead=_lead(trees), results=trees), target)
 
 
 def save_page(text: str, target: Path) -> Path:
@@ -98,7 +104,13 @@ def save_page(text: str, target: Path) -> Path:
     return target
 
 
-def render_page(title: str, sections: Sequence[Section], *, lead: str = "") -> str:
+def render_page(
+    title: str,
+    sections: Sequence[Section],
+    *,
+    lead: str = "",
+    results: Mapping[str, xr.DataTree | xr.Dataset] = MappingProxyType({}),
+) -> str:
     """Render sections as a page; every text in them is escaped.
 
     Parameters
@@ -109,6 +121,9 @@ def render_page(title: str, sections: Sequence[Section], *, lead: str = "") -> s
         What it shows.
     lead : str
         A line below the heading.
+    results : mapping of str to DataTree or Dataset
+        What the page shows, by the names of the networks, or under an empty name if there is one. Error rate, share
+        of blanks and frames of each stand at the top, and before them a warning if they are too bad.
 
     Returns
     -------
@@ -126,7 +141,10 @@ def render_page(title: str, sections: Sequence[Section], *, lead: str = "") -> s
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html.j2").render(title=title, sections=sections, lead=lead)
+    qualities = {name: quality(result) for name, result in results.items()}
+    return environment.get_template("page.html.j2").render(
+        title=title, sections=sections, lead=lead, qualities=qualities
+    )
 
 
 def _legible(value: object) -> object:

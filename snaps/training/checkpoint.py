@@ -85,8 +85,8 @@ def load_state(path: Path, about: Mapping[str, Any]) -> dict[str, Any]:
         ) from None
     if version != FORMAT_VERSION:
         raise InputError(
-            f"{path} has the version {version}; this version of snaps reads {FORMAT_VERSION}: use the one that wrote it, "
-            "or delete it to begin anew"
+            f"{path} has the version {version}; this version of snaps reads {FORMAT_VERSION}: use the one that wrote "
+            "it, or delete it to begin anew"
         )
     for name, value in json.loads(json.dumps(about)).items():
         if earlier.get(name) != value:

@@ -159,10 +159,10 @@ def read_examples(
             kept[example.place] = recording.features
             budget -= recording.features.nbytes
     left_out.refuse_all(len(corpus), bool(found))
-    if timed and all((example.frames == NO_TARGET).all() for example in found):
+    if timed and all(np.all(example.frames == NO_TARGET) for example in found):
         raise InputError(
-            f"warm_start='frames' needs a tier with times, and no output step of the {len(found)} recordings lies in an "
-            f"interval of the tier {labels!r} that has a label"
+            f"warm_start='frames' needs a tier with times, and no output step of the {len(found)} recordings lies in "
+            f"an interval of the tier {labels!r} that has a label"
         )
     return Examples(corpus, tuple(found), kept, left_out.table())
 

@@ -1,6 +1,7 @@
 """Training a network: one function from a corpus to the best weights."""
 
 import copy
+import math
 import os
 import time
 import warnings
@@ -220,10 +221,12 @@ def train(
     network.load_state_dict(run.best)
     for ours, theirs in zip(network.parameters(), model.parameters(), strict=True):
         ours.requires_grad_(theirs.requires_grad).grad = None
+    error_rate = run.history[run.best_epoch - 1]["error_rate"]
+    network.error_rate = None if math.isnan(error_rate) else error_rate
     return TrainingResult(
         model=network.to(next(model.parameters()).device).eval(),
         history=pd.DataFrame(run.history),
-        error_rate=run.history[run.best_epoch - 1]["error_rate"],
+        error_rate=error_rate,
         best_epoch=run.best_epoch,
         n_train=len(training),
         n_validation=len(aside),

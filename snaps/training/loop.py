@@ -94,12 +94,12 @@ class Training:
             If the loss or its gradient is not finite.
         """
         number, begun = len(self.history), time.monotonic()
-        total = n = 0.0
+        total, n = 0.0, 0
         for batch in self.training_batches(number):
-            loss = self.step(batch)
-            total, n = total + loss * len(batch.lengths), n + len(batch.lengths)
+            total += self.step(batch) * len(batch.lengths)
+            n += len(batch.lengths)
             on_batch()
-        row = {
+        row: dict[str, Any] = {
             "epoch": number + 1,
             "train_loss": total / n,
             **self._validate(),
@@ -140,8 +140,8 @@ class Training:
         if not (math.isfinite(value) and math.isfinite(norm)):
             what = "loss" if not math.isfinite(value) else "gradient"
             raise DivergedError(
-                f"the {what} is not finite in epoch {len(self.history) + 1}; try an lr below {self.settings.lr:g}, such "
-                f"as {self.settings.lr / 10:g}"
+                f"the {what} is not finite in epoch {len(self.history) + 1}; try an lr below {self.settings.lr:g}, "
+                f"such as {self.settings.lr / 10:g}"
             )
         self.optimizer.step()
         self.schedule.step()
@@ -178,8 +178,8 @@ class Training:
 
     def _validate(self) -> dict[str, float]:
         """Loss, symbol error rate and share of blanks on the speakers who are set aside; NaN where there are none."""
-        blank, loss = blank_position(self.network), 0.0
-        errors = symbols = blanks = steps = 0
+        blank = blank_position(self.network)
+        loss, errors, symbols, blanks, steps = 0.0, 0, 0, 0, 0
         self.network.eval()
         with torch.inference_mode():
             for batch in batches(self.examples, self.validation, batch_size=self.settings.batch_size):
@@ -214,4 +214,8 @@ def on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _moved(batch: Batch, device: torch.device) -> Batch:
-    return Batch(*(None if one is None else one.to(device) for one in batch))
+    frames = None if batch.frame_targets is None else batch.frame_targets.to(device)
+    return Batch(
+        features=batch.features.to(device), lengths=batch.lengths.to(device), targets=batch.targets.to(device),
+        target_lengths=batch.target_lengths.to(device), frame_targets=frames,
+    )  # fmt: skip

@@ -53,7 +53,7 @@ def test_the_demonstration_and_the_tests_take_options() -> None:
             ["make", "--dry-run", "demo", "ARGS=--seed 1"], cwd=ROOT, capture_output=True, text=True, check=True
         ).stdout
     )
-    assert '-m "not campaign"' in would_run("test")
+    assert '-m "not campaign and not demonstration"' in would_run("test")
     assert "campaign" not in would_run("test-all")
 
 
@@ -61,6 +61,8 @@ def test_ci_runs_what_anyone_can_run() -> None:
     script = ROOT / ".ci" / "run"
     text = script.read_text(encoding="utf-8")
     assert os.access(script, os.X_OK)
-    assert [line for line in text.splitlines() if line.startswith("make")] == ["make lint", "make test"]
+    assert [line for line in text.splitlines() if line.startswith("make")] == [
+        *("make lint", "make test", "make demo-check")
+    ]
     assert "://" not in text
     subprocess.run(["bash", "-n", script], check=True)

@@ -61,6 +61,7 @@ def synthesize_corpus(
     speakers: int = 20,
     sentences: int = 10,
     seed: int = 0,
+    test_speakers: int | None = None,
     levels: tuple[float, float] = (-20.0, -3.0),
     snr: tuple[float, float] | None = (20.0, 40.0),
     workers: int | None = None,
@@ -90,6 +91,8 @@ def synthesize_corpus(
         Sentences per speaker, 1 at least, with the dialect sentences.
     seed : int
         What everything that is drawn follows from, 0 or above.
+    test_speakers : int, optional
+        Number of speakers in the test part; one of four unless given.
     levels : (float, float)
         Lowest and highest level of a recording: its largest absolute value in dB relative to full scale, 0
         at most.
@@ -118,10 +121,12 @@ def synthesize_corpus(
         If `root` exists, is not empty and was not to be replaced.
     """
     root = Path(root)
-    conditions = _checked(speakers, sentences, seed, levels=levels, snr=snr, workers=workers)
+    conditions = _checked(
+        speakers, sentences, seed, test_speakers=test_speakers, levels=levels, snr=snr, workers=workers
+    )
     check_output(root, overwrite=overwrite)
     engine = find_engine()
-    cast = cast_speakers(speakers, seed=seed)
+    cast = cast_speakers(speakers, seed=seed, test_speakers=test_speakers)
     for speaker in cast:
         if not engine.has_variant(speaker.variant):
             raise InputError(
@@ -140,7 +145,8 @@ def synthesize_corpus(
         for _ in _each(tasks, lambda task: _make(task, engine, conditions, folder), workers, progress):
             pass
         options = {
-            "speakers": speakers, "sentences": sentences, "seed": seed, "levels": levels, "snr": snr,
+            "speakers": speakers, "sentences": sentences, "seed": seed, "test_speakers": test_speakers,
+            "levels": levels, "snr": snr,
         }  # fmt: skip
         described = {
             "made_by": f"neuron-snaps {__version__}",
@@ -229,6 +235,7 @@ def _checked(
     sentences: int,
     seed: int,
     *,
+    test_speakers: int | None,
     levels: tuple[float, float],
     snr: tuple[float, float] | None,
     workers: int | None,
@@ -242,6 +249,8 @@ def _checked(
     ):
         if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
             raise InputError(f"{name} is {value!r}; accepted are whole numbers from {least} on")
+    if test_speakers is not None and not 1 <= test_speakers < speakers:
+        raise InputError(f"test_speakers is {test_speakers!r}; accepted are whole numbers from 1 below {speakers}")
     return _Conditions(
         levels=_interval("levels", levels, "dB relative to full scale, 0 at most", most=0.0),
         snr=None if snr is None else _interval("snr", snr, "dB, or None for no noise", most=np.inf),

@@ -65,10 +65,10 @@ class Speaker:
         return f"{self.language}+{self.variant}"
 
 
-def cast_speakers(n_speakers: int, *, seed: int) -> tuple[Speaker, ...]:
+def cast_speakers(n_speakers: int, *, seed: int, test_speakers: int | None = None) -> tuple[Speaker, ...]:
     """Choose the speakers of a corpus.
 
-    One of every four is in the test part; sexes and dialects go round in both parts.
+    One of every four is in the test part, unless their number is given; sexes and dialects go round in both parts.
 
     Parameters
     ----------
@@ -76,6 +76,8 @@ def cast_speakers(n_speakers: int, *, seed: int) -> tuple[Speaker, ...]:
         How many, 2 at least.
     seed : int
         What pitches, rates, variants and initials follow from.
+    test_speakers : int, optional
+        How many of them, the last ones, are in the test part.
     """
     rng = np.random.default_rng([seed, 0])
     variants = {"F": _rounds(WOMEN, rng), "M": _rounds(MEN, rng)}
@@ -91,7 +93,7 @@ def cast_speakers(n_speakers: int, *, seed: int) -> tuple[Speaker, ...]:
         if not variants[sex]:
             variants[sex] = _rounds(WOMEN if sex == "F" else MEN, rng)
         # The place of the test speaker among four moves on, so that it meets every dialect and both sexes.
-        is_test = index % 4 == -(index // 4) % 4
+        is_test = index % 4 == -(index // 4) % 4 if test_speakers is None else index >= n_speakers - test_speakers
         speakers.append(
             Speaker(
                 id=name,

@@ -1,0 +1,21 @@
+"""A short demonstration with networks that learn: two minutes, a fixed number of epochs, CTC alone."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from snaps.experiments import run_reproduction
+from snaps.experiments.page import wanted_rows
+from snaps.figures import draw_offscreen
+
+
+@pytest.mark.demonstration
+def test_a_network_that_hears(tmp_path: Path) -> None:
+    draw_offscreen()
+    made = run_reproduction(tmp_path / "out", scale="check")
+    rows = wanted_rows(made)
+    print(f"{torch.get_num_threads()} threads, {made.seconds}", *rows, sep="\n")
+    assert made.facts["w2p_shallow"]["error_rate"] <= 0.35
+    assert made.profiles["w2p_shallow"].attrs["n_frames"] >= 1000
+    assert "describes noise" not in made.page.read_text(encoding="utf-8")
