@@ -43,7 +43,7 @@ def train(
     width: Annotated[int, typer.Option(help="Filters of the narrow layers; the paper's networks have 256.")] = 256,
     norm: Annotated[str, typer.Option(help="Normalise before each convolution (SNAP) or after it (NAvAI).")] = "before",
     epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 24,
-    batch_size: Annotated[int, typer.Option(help="Recordings a batch.")] = 8,
+    batch_size: Annotated[int, typer.Option(help="Recordings a batch.")] = 4,
     lr: Annotated[float, typer.Option(help="Peak of the learning rate.")] = 3e-3,
     warm_start: Annotated[
         WarmStartChoice | None,

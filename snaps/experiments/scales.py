@@ -93,7 +93,7 @@ class Scale:
     sentences: int
     width: int
     recipes: tuple[Recipe, ...]
-    batch_size: int = 8
+    batch_size: int = 4
     lr: float = 3e-3
     shuffled: int = 499
     wanted: Wanted | None = None
@@ -125,7 +125,7 @@ SCALES: Mapping[str, Scale] = {
         wanted=Wanted({"w2p_shallow": 0.35}, n_frames=1000),
     ),
     "demo": Scale(
-        "demo", 136, 56, 10, 64, demo_recipes(shallow=14, frozen=6),
+        "demo", 136, 56, 10, 64, demo_recipes(shallow=12, frozen=6),
         wanted=Wanted({"w2p_shallow": 0.18, "w2l_tl_frozen": 0.45}),
     ),
     "tiny": Scale("tiny", 80, 20, 10, 48, paper_recipes(shallow=16, w2p=14, w2l=16, frozen=12, finetuned=6)),

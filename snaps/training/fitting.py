@@ -82,7 +82,7 @@ def train(
     *,
     labels: str = "phoneme",
     epochs: int = 24,
-    batch_size: int = 8,
+    batch_size: int = 4,
     lr: float = 3e-3,
     warm_start: WarmStart | None = None,
     band_shift: int = 0,
