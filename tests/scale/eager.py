@@ -9,15 +9,23 @@ from snaps.models import Wav2Letter, save_model
 from snaps.profiles import open_profiles
 from tests.scale.work import assert_identical
 
-EAGER = (
-    "import sys; from snaps.profiling import state; state.INTERVAL, state.TIMES_WRITING = 0.0, 0\n"
-    "from snaps.cli import main; sys.exit(main(sys.argv[1:]))"
-)
+EAGER = """
+import os, sys
+from snaps.profiling import state
+state.INTERVAL, state.TIMES_WRITING = 0.0, 0
+signals, write = [int(sys.argv.pop(1))], state.StateFile.write
+def write_and_signal(*arguments):
+    write(*arguments)
+    os.kill(os.getpid(), signals.pop() if signals else 0)
+state.StateFile.write = write_and_signal
+from snaps.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
 
 
-def command(arguments: list[str]) -> list[str]:
-    """The command as a process is started with it."""
-    return [sys.executable, "-c", EAGER, *arguments]
+def command(arguments: list[str], *, signal: int = 0) -> list[str]:
+    """The command as a process is started with it; it sends itself a signal when its first state is on disk."""
+    return [sys.executable, "-c", EAGER, str(int(signal)), *arguments]
 
 
 class Work:

@@ -11,6 +11,7 @@ import pytest
 from tests.package.sources import ROOT
 from tests.scale.eager import Work
 from tests.scale.small_disk import MB, SIZE
+from tests.waiting import PATIENCE
 
 #: A namespace in which this user may mount a disk that nobody else sees.
 NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
@@ -20,7 +21,8 @@ def may_mount() -> bool:
     """Whether the system lets this user have namespaces of his own."""
     if shutil.which("unshare") is None:
         return False
-    tried = subprocess.run([*NAMESPACE, "mount", "-t", "tmpfs", "tmpfs", "/mnt"], capture_output=True, check=False)
+    mount = [*NAMESPACE, "mount", "-t", "tmpfs", "tmpfs", "/mnt"]
+    tried = subprocess.run(mount, capture_output=True, check=False, timeout=PATIENCE)
     return tried.returncode == 0
 
 
@@ -40,7 +42,7 @@ def assert_survives(work: Work, tmp_path: Path, *, free: float) -> str:
     filled = round((SIZE - free) * MB)
     done = subprocess.run(
         [*NAMESPACE, sys.executable, "-m", "tests.scale.small_disk", disk, copy, str(filled), *work.options],
-        capture_output=True, text=True, check=False, cwd=ROOT,
+        capture_output=True, text=True, check=False, cwd=ROOT, timeout=2 * PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     outcomes = json.loads(done.stdout)
