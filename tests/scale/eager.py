@@ -1,6 +1,7 @@
 """``snaps profile`` with a state after every shard, so that there is something to go on from however early it ends."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from snaps.cli import main
@@ -31,12 +32,12 @@ def command(arguments: list[str], *, signal: int = 0) -> list[str]:
 class Work:
     """Speech with one broken file, a network, and the profiles of a run that nothing stopped."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, layers: Sequence[tuple[int, int, int]] | None = None) -> None:
         self.corpus = folder / "speech"
-        synthesize_corpus(self.corpus, speakers=8, sentences=8, progress=False)
+        synthesize_corpus(self.corpus, speakers=4, sentences=10, progress=False)
         broken = sorted(path for path in self.corpus.rglob("*") if path.suffix.lower() == ".wav")[20]
         broken.write_bytes(b"RIFF")
-        network = Wav2Letter(["_", "s", "iy", "ah"], "w2p_shallow", width=16)
+        network = Wav2Letter(["_", "s", "iy", "ah"], "w2p_shallow", width=16, layers=layers)
         self.network = save_model(network, folder / "w.safetensors")
         self.whole = folder / "whole.zarr"
         assert main([*self.options, "--out", str(self.whole)]) == 0

@@ -202,7 +202,7 @@ def test_a_cluster_without_workers_is_told(
 ) -> None:
     monkeypatch.setattr(clusters, "PATIENCE", 0.1)
     told = []
-    with LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
+    with LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster) as client:
         with (
             monkeypatch.context() as patched,
             pytest.raises(InputError, match="has been without workers for 0 seconds"),
@@ -272,7 +272,7 @@ def test_without_dask_it_is_one_sentence() -> None:
 
 def test_the_scheduler_ends_during_the_run(tmp_path: Path, corpus: list, model: Any, whole: Any) -> None:
     """What was merged is kept, and goes on without a cluster."""
-    cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs="CRITICAL")
+    cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0", silence_logs="CRITICAL")
     middle = 5 * SHARD
     held = [*corpus[:middle], Poison(corpus[middle], "hold", often=1, folder=tmp_path), *corpus[middle + 1 :]]
 

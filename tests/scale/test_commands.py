@@ -22,7 +22,7 @@ from tests.waiting import PATIENCE, wait_until
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
-    return Work(tmp_path_factory.mktemp("commands"))
+    return Work(tmp_path_factory.mktemp("commands"), layers=[(6, 24, 2), (4, 1, 1)])
 
 
 def started(work: Work, out: Path, sent: int = 0) -> subprocess.Popen:

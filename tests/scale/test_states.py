@@ -20,10 +20,13 @@ from snaps.errors import InputError
 from snaps.models import Wav2Letter, save_model, sealed
 from snaps.outputs import claimed
 from snaps.profiling import state as states
-from snaps.profiling.parts import SHARD, Counter, Part
+from snaps.profiling.parts import Counter, Part
 from snaps.profiling.state import StateFile, read_state, write_state
+from tests.scale.work import SHORT as SHARD
 from tests.scale.work import Faulty, assert_identical, compute, network, recordings
 from tests.waiting import PATIENCE
+
+pytestmark = pytest.mark.usefixtures("short_shards")
 
 CORPUS = recordings(2 * SHARD)
 
