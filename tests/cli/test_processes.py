@@ -1,4 +1,4 @@
-"""Commands as processes: help, exit statuses, interruption."""
+"""Commands as a terminal has them: help, exit statuses, interruption."""
 
 import re
 import subprocess
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import snaps
-from tests.cli.commands import contents, process
+from tests.cli.commands import Invoke, contents, process
 from tests.waiting import PATIENCE
 
 COMMANDS = {
@@ -44,8 +44,8 @@ def test_help_lists_the_commands() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help(command: str) -> None:
-    outcome = process(*command.split(), "--help")
+def test_every_command_has_help(invoke: Invoke, command: str) -> None:
+    outcome = invoke(*command.split(), "--help")
     assert outcome.status == 0
     assert outcome.err == ""
     overwrite = [] if command == "corpus inspect" else ["--overwrite"]
@@ -74,8 +74,11 @@ def test_the_version_and_the_console_script() -> None:
         (["report", "p.zarr", "--out", "r.html"], "snaps: there is no profiles file 'p.zarr'"),
     ],
 )
-def test_wrong_options_end_with_status_2(tmp_path: Path, arguments: list[str], told: str) -> None:
-    outcome = process(*arguments, cwd=tmp_path)
+def test_wrong_options_end_with_status_2(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = invoke(*arguments)
     assert outcome.status == 2
     assert outcome.out == ""
     assert told in outcome.err
@@ -88,6 +91,12 @@ def program(code: str, folder: Path, *arguments: str) -> subprocess.CompletedPro
     whole = f"{code}from snaps.cli import main\nsys.exit(main(sys.argv[1:]))\n"
     command = [sys.executable, "-c", whole, *arguments]
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False, timeout=PATIENCE)
+
+
+def test_a_process_ends_with_the_status_of_its_command(tmp_path: Path) -> None:
+    outcome = process("report", "p.zarr", "--out", "r.html", cwd=tmp_path)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err == "snaps: there is no profiles file 'p.zarr'\n"
 
 
 def test_anything_else_ends_with_status_1(tmp_path: Path) -> None:

@@ -20,14 +20,13 @@ MOST_LINES = 400
 VAGUE = frozenset({"util", "utils", "helper", "helpers", "common", "misc"})
 #: Waits for a thread of the same process that is certain to end.
 CERTAIN = frozenset({("snaps/profiling/reading.py", "future.result()")})
-#: Waits that have no end but that of the whole test yet.
+#: A wait that has no end yet but that of the whole test.
 BY_THE_TEST = frozenset(
     {
         (
             "tests/training/test_imports.py",
             "subprocess.run([sys.executable, '-c', script], capture_output=True, text=True, check=True)",
-        ),
-        ("tests/training/test_resume.py", "victim.wait()"),
+        )
     }
 )
 #: Lightning calls it with five, by position.
