@@ -28,8 +28,10 @@ BLOCKS_EACH = 3
 HIGHEST_LEVEL = 3
 #: Blocks a thread that may be computed and not yet merged, because one before them is late.
 UNMERGED_EACH = 3
-#: Seconds that a cluster may be without workers before that is told.
+#: Seconds without workers before a warning, and before the run ends; the latter is also the limit of every other wait
+#: for scheduler or workers, but not of a computation, whose length nobody knows.
 PATIENCE = 10.0
+LIMIT = 600.0
 #: Seconds between two looks whether a block is computed.
 GLANCE = 0.01
 #: Seconds that a worker has before a block that may kill it: dask may not start one again that dies while it starts.
@@ -112,7 +114,8 @@ def run_on_cluster(
         If a block fails three times, naming the recording, and such are not skipped; all before it is merged and kept.
     InputError
         If a worker does not see network or corpus, a block fails three times for another reason than a recording, the
-        sums do not fit into this process's memory, or the cluster is gone.
+        sums do not fit into this process's memory, or the cluster is gone or has been without workers for `LIMIT`
+        seconds.
     """
     distributed = _distributed()
     if not isinstance(client, distributed.Client) or client.asynchronous:
@@ -126,7 +129,10 @@ def run_on_cluster(
         client.wait_for_workers(1, timeout=PATIENCE)
     except TimeoutError:
         warnings.warn("the cluster has no workers yet; the run begins when there is one", stacklevel=2)
-        client.wait_for_workers(1)
+        try:
+            client.wait_for_workers(1, timeout=LIMIT)
+        except TimeoutError:
+            raise _without_workers(PATIENCE + LIMIT) from None
     bar = progress_bar(corpus, "profiles", progress=progress, done=min(counter.done * SHARD, len(corpus)))
     with bar, keeping(state, counter):
         for block, part in _Driver(client, plan, shipped, counter.done).parts():
@@ -180,8 +186,8 @@ class _Driver:
                     continue
                 block, future = self.finished.pop(self.done)
                 try:
-                    packed: Packed = future.result()
-                except Exception as error:  # its worker died before it was fetched, and then it failed
+                    packed: Packed = future.result(timeout=LIMIT)
+                except Exception as error:  # its worker died before it was fetched, and then it failed or never came
                     self._failed(block, error, waiting)
                     continue
                 part = packed.part()
@@ -198,21 +204,33 @@ class _Driver:
             raise self.failure
 
     def _wait(self, completed: Any) -> None:
-        """Wait until a block is computed, or failed; tell if there are no workers left who could."""
-        looked, told = time.monotonic(), False
+        """Wait until a block is computed, or failed; tell if there are no workers left who could, and end in time."""
+        looked = seen = time.monotonic()
+        told = False
         while not completed.has_ready():
             time.sleep(GLANCE)
-            if not told and time.monotonic() - looked > PATIENCE:
-                looked, told = time.monotonic(), not self.client.nthreads()
-                if told:
-                    warnings.warn(
-                        "the cluster has no workers left; the run goes on when there is one, and the same call goes on "
-                        "where it stopped",
-                        stacklevel=2,
-                    )
+            now = time.monotonic()
+            if now - looked < PATIENCE / 10:
+                continue
+            looked = now
+            if self._nthreads():
+                seen, told = now, False
+            elif now - seen > LIMIT:
+                raise _without_workers(now - seen)
+            elif not told and now - seen > PATIENCE:
+                told = True
+                warnings.warn(
+                    "the cluster has no workers left; the run goes on when there is one, and the same call goes on "
+                    "where it stopped",
+                    stacklevel=2,
+                )
+
+    def _nthreads(self) -> int:
+        # A scheduler that is stopped, and not gone, would never answer.
+        return sum(self.client.nthreads(callback_timeout=LIMIT).values())
 
     def _threads(self) -> int:
-        return max(1, sum(self.client.nthreads().values()))
+        return max(1, self._nthreads())
 
     def _hand_out(self, waiting: deque[Block], completed: Any) -> None:
         """Keep every thread busy, and no more: a worker that dies takes only blocks along that it was computing."""
@@ -295,9 +313,14 @@ def _on_worker(
     if topic is None:
         return compute_block(plan, recordings, level=level, without=without)
     worker = _distributed().get_worker()
-    return compute_block(
-        plan, recordings, level=level, without=without, tell=lambda name: worker.log_event(topic, name)
-    )
+
+    def tell(name: str) -> None:
+        # Until the scheduler has it: what `worker.log_event` only sends may be lost when the worker dies.
+        _distributed().utils.sync(
+            worker.loop, worker.scheduler.log_event, topic=topic, msg=name, callback_timeout=LIMIT
+        )
+
+    return compute_block(plan, recordings, level=level, without=without, tell=tell)
 
 
 def block_level(n_shards: int, *, threads: int) -> int:
@@ -312,6 +335,12 @@ def block_level(n_shards: int, *, threads: int) -> int:
     while level < HIGHEST_LEVEL and n_shards >= BLOCKS_EACH * threads * FAN_IN ** (level + 1):
         level += 1
     return level
+
+
+def _without_workers(seconds: float) -> InputError:
+    return InputError(
+        f"the cluster has been without workers for {seconds:.0f} seconds; the same call goes on where the run stopped"
+    )
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 import functools
 import os
 import socket
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,8 +30,6 @@ from snaps.profiling.shards import play_shards
 
 #: One network plays at a time in a process: what a session sets holds for all of its threads.
 _PLAYING = Lock()
-#: Seconds in which a message surely leaves a worker that is about to die.
-_LEAVING = 0.05
 
 
 #: Recordings that travel to workers: where they lie, or themselves.
@@ -124,7 +121,8 @@ def compute_block(
         Recordings that are left out, and why.
     tell : callable, optional
         On the last attempt: takes every recording's name before it is loaded, and none is loaded before its turn, so
-        that it is known of which one a process died.
+        that it is known of which one a process died. It returns when the name is where the process cannot take it
+        along.
 
     Raises
     ------
@@ -270,7 +268,6 @@ class _Watched:
             raise RecordingError(name, self._without[name])
         if self._tell is not None:
             self._tell(name)
-            time.sleep(_LEAVING)
         with _blaming(name):
             return self._recordings[index]
 

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-#: What a user's terminal gets; longest run of a command here, in seconds.
-LIMIT = 240
+from tests.waiting import PATIENCE
 
 
 class Outcome(NamedTuple):
@@ -29,7 +28,7 @@ def process(*arguments: object, cwd: Path | None = None) -> Outcome:
         text=True,
         stdin=subprocess.DEVNULL,
         cwd=cwd,
-        timeout=LIMIT,
+        timeout=PATIENCE,
         check=False,
     )
     return Outcome(done.returncode, done.stdout, done.stderr)

@@ -1,16 +1,15 @@
-"""Commands as processes: help, exit statuses, interruption."""
+"""Commands as a terminal has them: help, exit statuses, interruption."""
 
 import re
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 import snaps
-from tests.cli.commands import contents, process
+from tests.cli.commands import Invoke, contents, process
+from tests.waiting import PATIENCE
 
 COMMANDS = {
     "corpus synthesize": ["out", "--speakers", "--sentences", "--seed"],
@@ -45,25 +44,21 @@ def test_help_lists_the_commands() -> None:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help(command: str) -> None:
-    outcome = process(*command.split(), "--help")
+def test_every_command_has_help(invoke: Invoke, command: str) -> None:
+    outcome = invoke(*command.split(), "--help")
     assert outcome.status == 0
     assert outcome.err == ""
-    for word in [*COMMANDS[command], "--json"]:
+    overwrite = [] if command == "corpus inspect" else ["--overwrite"]
+    for word in [*COMMANDS[command], *overwrite, "--json"]:
         assert word in outcome.out
     explained = re.findall(r"^  (-\S+)[^\n]*\n", outcome.out, re.MULTILINE)
     assert len(explained) >= 4
 
 
-@pytest.mark.parametrize("command", [name for name in COMMANDS if name != "corpus inspect"])
-def test_every_command_that_writes_can_overwrite(command: str) -> None:
-    assert "--overwrite" in process(*command.split(), "--help").out
-
-
 def test_the_version_and_the_console_script() -> None:
     script = Path(sys.executable).with_name("snaps")
     for command in ([sys.executable, "-m", "snaps"], [script]):
-        done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+        done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=True, timeout=PATIENCE)
         assert done.stdout.strip() == snaps.__version__
 
 
@@ -79,8 +74,11 @@ def test_the_version_and_the_console_script() -> None:
         (["report", "p.zarr", "--out", "r.html"], "snaps: there is no profiles file 'p.zarr'"),
     ],
 )
-def test_wrong_options_end_with_status_2(tmp_path: Path, arguments: list[str], told: str) -> None:
-    outcome = process(*arguments, cwd=tmp_path)
+def test_wrong_options_end_with_status_2(
+    invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], told: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    outcome = invoke(*arguments)
     assert outcome.status == 2
     assert outcome.out == ""
     assert told in outcome.err
@@ -88,34 +86,46 @@ def test_wrong_options_end_with_status_2(tmp_path: Path, arguments: list[str], t
     assert contents(tmp_path) == {}
 
 
+def program(code: str, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run some code before the command line."""
+    whole = f"{code}from snaps.cli import main\nsys.exit(main(sys.argv[1:]))\n"
+    command = [sys.executable, "-c", whole, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False, timeout=PATIENCE)
+
+
+def test_a_process_ends_with_the_status_of_its_command(tmp_path: Path) -> None:
+    outcome = process("report", "p.zarr", "--out", "r.html", cwd=tmp_path)
+    assert (outcome.status, outcome.out) == (2, "")
+    assert outcome.err == "snaps: there is no profiles file 'p.zarr'\n"
+
+
 def test_anything_else_ends_with_status_1(tmp_path: Path) -> None:
     code = (
         "import sys, snaps.cli.app as app\n"
         "def run(arguments): raise RuntimeError('a fault of our own')\n"
         "app.run = run\n"
-        "from snaps.cli import main\n"
-        "sys.exit(main(['report']))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    done = program(code, tmp_path, "report")
     assert done.returncode == 1
     assert "a fault of our own" in done.stderr
 
 
 def test_an_interrupted_command_leaves_nothing_half_written(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "snaps", "corpus", "synthesize", "speech", "--speakers", "60", "--sentences", "10"]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
-    try:
-        deadline = time.monotonic() + 60
-        while not any(tmp_path.iterdir()) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        assert running.poll() is None, "it was over before it could be interrupted"
-        running.send_signal(signal.SIGINT)
-        out, err = running.communicate(timeout=60)
-    finally:
-        running.kill()
-    assert running.returncode == 1
-    assert out == ""
-    assert err.rstrip().endswith("snaps: interrupted")
+    """It is interrupted when it speaks its fifth sentence of many."""
+    code = (
+        "import os, signal, sys\n"
+        "from snaps.datasets.synthesis.speech import Engine\n"
+        "speak, spoken = Engine.speak, []\n"
+        "def interrupted(*arguments, **options):\n"
+        "    spoken.append(1)\n"
+        "    if len(spoken) == 5: os.kill(os.getpid(), signal.SIGINT)\n"
+        "    return speak(*arguments, **options)\n"
+        "Engine.speak = interrupted\n"
+    )
+    done = program(code, tmp_path, "corpus", "synthesize", "speech", "--speakers", "60", "--sentences", "10")
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.rstrip().endswith("snaps: interrupted")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -128,12 +138,10 @@ def test_an_interruption_that_python_cannot_raise_is_not_lost(tmp_path: Path) ->
         "    thing = Thing()\n"
         "    reference = weakref.ref(thing, taken_away)\n"
         "    del thing\n"
-        "    time.sleep(60)\n"
+        f"    time.sleep({2 * PATIENCE})\n"
         "    return 0\n"
         "app.run = run\n"
-        "from snaps.cli import main\n"
-        "sys.exit(main(['report']))\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, check=False)
+    done = program(code, tmp_path, "report")
     assert done.returncode == 1
     assert done.stderr == "snaps: interrupted\n"

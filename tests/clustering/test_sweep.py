@@ -10,6 +10,7 @@ from snaps.clustering import PERCENTILES, cluster, mean_silhouette, silhouette_s
 from snaps.errors import InputError
 from snaps.profiles import open_profiles, regroup, save_profiles
 from tests.profiles.build import random_dataset, random_tree
+from tests.waiting import PATIENCE
 
 MANY = tuple(f"g{number:02d}" for number in range(12))
 
@@ -105,5 +106,5 @@ def test_scikit_learn_is_drawn_when_it_is_used() -> None:
         "import sys, snaps.clustering, snaps.profiles;"
         "print(sorted({'sklearn', 'torch', 'matplotlib', 'seaborn', 'scipy.cluster'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE)
     assert done.stdout.strip() == "[]"

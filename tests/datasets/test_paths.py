@@ -10,6 +10,7 @@ import pytest
 from snaps.datasets import load_textgrids, load_timit, read_audio
 from snaps.datasets.paths import list_folder, walk_files
 from snaps.errors import InputError, MissingFileError, RecordingError
+from tests.waiting import PATIENCE
 
 LOADERS = [load_timit, load_textgrids]
 
@@ -72,7 +73,7 @@ def dig(grid_tree) -> Iterator[Callable[[str, int], None]]:
 
     yield dig
     # Too deep for Python's own way to remove a tree.
-    subprocess.run(["rm", "-rf", str(grid_tree.root)], check=True)
+    subprocess.run(["rm", "-rf", str(grid_tree.root)], check=True, timeout=PATIENCE)
 
 
 def test_deep_trees(grid_tree, dig: Callable[[str, int], None]) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from snaps.datasets import load_timit, read_audio
 from snaps.errors import InputError, MissingFileError, OutputExistsError, RecordingError
+from tests.waiting import PATIENCE
 
 NAMES = ["two\nlines", "a\r\nb", "tab\tstop", "caf\udce9", "\x1b[31mred", "line\u2028separator", "nul\0"]
 
@@ -26,7 +27,7 @@ def test_message_is_one_line(name: str, kind: type[InputError]) -> None:
 def test_errors_travel_from_workers_of_a_cluster(made: str) -> None:
     # dask has exceptions pickled in a way of its own.
     code = f"import distributed, pickle; from snaps.errors import *; print(pickle.loads(pickle.dumps({made})))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE)
     assert done.stdout == "a\n"
 
 

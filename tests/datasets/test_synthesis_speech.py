@@ -24,6 +24,7 @@ from snaps.datasets.synthesis.speakers import MEN, WOMEN, Speaker, cast_speakers
 from snaps.datasets.synthesis.speech import Engine, Phoneme, Speech, find_engine
 from snaps.datasets.synthesis.words import VERBS, participle, plural
 from snaps.errors import InputError
+from tests.waiting import wait_until
 
 if importlib.util.find_spec("espeakng_loader") is None:
     pytest.skip("eSpeak NG is an extra", allow_module_level=True)
@@ -208,7 +209,9 @@ def test_a_sentence_sounds_the_same_every_time_and_every_word_is_marked(engine: 
         return engine.speak(said, voice="en-us+f2", rate=160, pitch=50, pitch_range=50, seed=seed)
 
     first = speak(1)
-    time.sleep(1.1)  # left alone, eSpeak NG seeds the noise of a breathy voice with the time in seconds
+    # Left alone, eSpeak NG seeds the noise of a breathy voice with the time in seconds.
+    begun = int(time.time())
+    wait_until(lambda: int(time.time()) != begun, "another second")
     second = speak(1)
     assert not np.array_equal(first.samples, speak(2).samples)
     assert first.phonemes == second.phonemes

@@ -19,7 +19,7 @@ EXAMPLES = settings(
     max_examples=8,
     deadline=None,
     derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 lengths = st.lists(st.integers(10, 70), min_size=2, max_size=6)
 contexts = st.sampled_from([("recording", "same"), ("frame", "valid"), ("frame", "same")])

@@ -17,13 +17,13 @@ import traceback
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.waiting import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 #: Bytes of addresses beyond those that the libraries take.
 MOST_ADDRESSES = 4 * 2**30
 #: Bytes of memory that reading a small file may take at most.
 MOST_MEMORY = 2**30
-#: Seconds for one file.
-PATIENCE = 60
 
 
 class Answer(NamedTuple):
@@ -50,11 +50,10 @@ class Reader:
         noise = self._noise.tell()
         process.stdin.write(json.dumps([kind, str(path), str(whole)]).encode() + b"\n")
         process.stdin.flush()
-        ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
-        line = process.stdout.readline() if ready else b""
+        line = _line(process)
         if not line:
             self.close()
-            return Answer("crash" if ready else "hang", f"{kind}: exit status {process.returncode}")
+            return Answer("hang" if line is None else "crash", f"{kind}: exit status {process.returncode}")
         self._noise.seek(0, os.SEEK_END)
         if (end := self._noise.tell()) > noise:
             self._noise.seek(noise)
@@ -65,7 +64,7 @@ class Reader:
         """End the process."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
+            self._process.wait(PATIENCE)
             self._process.stdin.close()
             self._process.stdout.close()
         self._process = None
@@ -76,9 +75,15 @@ class Reader:
         self._process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._noise
         )
-        assert self._process.stdout.readline() == b"ready\n"
+        assert _line(self._process) == b"ready\n"
         self._noise.seek(0, os.SEEK_END)
         return self._process
+
+
+def _line(process: "subprocess.Popen[bytes]") -> bytes | None:
+    """The next line of an answer, nothing of a process that ended, None where none comes."""
+    ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
+    return process.stdout.readline() if ready else None
 
 
 @functools.cache

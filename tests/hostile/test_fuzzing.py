@@ -12,6 +12,7 @@ from fuzzing.targets import TARGETS
 from fuzzing.trees import FindingError
 from snaps.datasets.textgrid_format import TextGrid, parse_textgrid
 from snaps.errors import RecordingError
+from tests.waiting import PATIENCE
 
 
 @pytest.mark.parametrize("name", [*TARGETS])
@@ -92,7 +93,7 @@ def test_a_finding_is_reproduced(tmp_path: Path) -> None:
     seed = tmp_path / "seed"
     seed.write_bytes(b"0 1 h#\n")
     command = [sys.executable, "-m", "fuzzing.readers", "--target", "phn", "--reproduce", str(seed)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=100)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE)
     assert "read or refused as it should be" in done.stdout
 
 

@@ -1,10 +1,11 @@
 """An output takes its place at once and whole, or what was there stays."""
 
 import itertools
+import multiprocessing
 import os
 import subprocess
 import sys
-import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from snaps import outputs
 from snaps.errors import InputError, OutputExistsError
 from snaps.outputs import claimed, refuse_file, remove_leftovers, replacing
+from tests.waiting import PATIENCE, wait_until
 
 KINDS = ("nothing", "file", "folder", "link to a file", "link to a folder", "dangling link")
 
@@ -78,14 +80,23 @@ def test_folders_above_are_made(tmp_path: Path) -> None:
     assert held(tmp_path) == {"a": {"b": {"out": "new"}}}
 
 
+def forked(deed: Callable[[], None]) -> int | None:
+    """Exit status of a copy of this process that does something."""
+    process = multiprocessing.get_context("fork").Process(target=deed)
+    process.start()
+    process.join(PATIENCE)
+    return process.exitcode
+
+
 def test_what_a_killed_process_left_is_written_over(tmp_path: Path) -> None:
+    def killed() -> None:
+        with replacing(tmp_path / "out", alone=True) as partial:
+            partial.write_text("half of it")
+            os._exit(9)
+
     names = []
     for _ in range(2):
-        if os.fork() == 0:
-            with replacing(tmp_path / "out", alone=True) as partial:
-                partial.write_text("half of it")
-                os._exit(9)
-        os.wait()
+        assert forked(killed) == 9
         names.append([path.name for path in tmp_path.iterdir()])
     assert names == [[".out.partial"], [".out.partial"]]
     with replacing(tmp_path / "out", alone=True) as partial, partial.open("w") as file:
@@ -143,13 +154,16 @@ def test_at_no_moment_there_is_nothing(tmp_path: Path) -> None:
     )
     looking = subprocess.Popen([sys.executable, "-c", looks, target], stdout=subprocess.PIPE, text=True)
     assert looking.stdout is not None
-    assert looking.stdout.readline() == "looking\n"
-    for number in range(200):
-        with replacing(target, flushed=False) as partial:
-            put("folder", partial, "new")
-            if number == 199:
-                (partial / "last").touch()
-    looking.communicate(timeout=60)
+    try:
+        assert looking.stdout.readline() == "looking\n"
+        for number in range(200):
+            with replacing(target, flushed=False) as partial:
+                put("folder", partial, "new")
+                if number == 199:
+                    (partial / "last").touch()
+        looking.communicate(timeout=PATIENCE)
+    finally:
+        looking.kill()
     assert looking.returncode == 0
 
 
@@ -177,7 +191,8 @@ def test_what_is_in_its_place_is_no_failure(tmp_path: Path, monkeypatch: pytest.
 def test_killed_while_a_folder_is_replaced_in_two_steps(killed: str, tmp_path: Path) -> None:
     target = tmp_path / "out"
     put("folder", target, "old")
-    if os.fork() == 0:
+
+    def replaced() -> None:
         outputs._exchange = lambda *_: False
         if killed == "between the renames":
             real, calls = Path.rename, []
@@ -196,17 +211,26 @@ def test_killed_while_a_folder_is_replaced_in_two_steps(killed: str, tmp_path: P
             outputs.shutil.rmtree = half
         with replacing(target) as partial:
             put("folder", partial, "new")
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.wait()[1]) == 9
+
+    assert forked(replaced) == 9
     assert target.exists() == (killed != "between the renames")
     remove_leftovers(target)
     assert held(tmp_path) == {"out": {"inside": "old" if killed == "between the renames" else "new"}}
 
 
+def later(clock: Path, moment: int) -> bool:
+    """Whether a file that is made now is younger."""
+    clock.touch()
+    changed = clock.lstat().st_ctime_ns
+    clock.unlink()
+    return changed > moment
+
+
 def test_the_last_of_many_is_put_back(tmp_path: Path) -> None:
     for number, name in enumerate((".out.ffffffff.old", ".out.00000000.old", ".out.77777777.old")):
         put("folder", tmp_path / name, str(number))
-        time.sleep(0.02)
+        made = (tmp_path / name).lstat().st_ctime_ns
+        wait_until(lambda made=made: later(tmp_path / "clock", made), "the file system's clock goes on")
     remove_leftovers(tmp_path / "out")
     assert held(tmp_path) == {"out": {"inside": "2"}}
     put("folder", tmp_path / ".out.0a1b2c3d.old", "older")

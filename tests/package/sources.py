@@ -73,6 +73,20 @@ RUNNERS = frozenset({"eval", "exec", "compile", "__import__"})
 #: Calls that unpickle if nobody forbids it: with the keyword that forbids it, and its value.
 FORBIDDEN_BY = {"torch.load": ("weights_only", "True"), "np.load": ("allow_pickle", "False")}
 
+#: Calls that wait for a process, a thread or a machine, and take the limit as their only argument or as ``timeout=``.
+WAITS = frozenset({"acquire", "get", "join", "result", "wait"})
+#: Others of the kind, which take it as ``timeout=``.
+WAITS_WITH_TIMEOUT = frozenset(
+    [
+        "communicate",
+        "wait_for_workers",
+        "subprocess.run",
+        "subprocess.call",
+        "subprocess.check_call",
+        "subprocess.check_output",
+    ]
+)
+
 
 def python_files(*folders: str) -> list[Path]:
     """All Python files below some folders of the repository, without what builds leave there."""
@@ -143,6 +157,21 @@ def _unpickling_call(call: ast.Call, full: dict[str, str]) -> Iterator[str]:
         yield f"{called} of {ast.unparse(call.args[0])}"
     if called.endswith("Unpickler"):
         yield called
+
+
+def endless_waits(source: str) -> list[str]:
+    """Calls in a source that may wait without end."""
+    tree = ast.parse(source)
+    full = _full_names(tree)
+    found = []
+    for call in ast.walk(tree):
+        if not isinstance(call, ast.Call) or {"timeout", None} & {keyword.arg for keyword in call.keywords}:
+            continue
+        called = _named(call.func, full)
+        method = called.rpartition(".")[2] if isinstance(call.func, ast.Attribute) else ""
+        if {called, method} & WAITS_WITH_TIMEOUT or (method in WAITS and not call.args and not call.keywords):
+            found.append(ast.unparse(call))
+    return found
 
 
 def relative_imports(source: str) -> list[int]:

@@ -9,13 +9,16 @@ from pathlib import Path
 import pytest
 
 from tests.package.sources import PACKAGE, ROOT
+from tests.waiting import PATIENCE
 
 LINT_IMPORTS = Path(sys.executable).with_name("lint-imports")
 DRAWING = "Drawing happens in figures and report alone"
 
 
 def lint_imports(root: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([LINT_IMPORTS, "--no-cache"], cwd=root, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [LINT_IMPORTS, "--no-cache"], cwd=root, capture_output=True, text=True, check=False, timeout=PATIENCE
+    )
 
 
 def contract(name: str) -> dict[str, object]:

@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.waiting import PATIENCE
+
 HEAVY = frozenset(
     {
         *("torch", "captum", "rapidfuzz"),
@@ -22,7 +24,9 @@ sys.stdout.write("\\n" + json.dumps(sorted({{name.partition(".")[0] for name in 
 
 def drawn(code: str) -> set[str]:
     """Top-level modules that a process has loaded after running some code."""
-    done = subprocess.run([sys.executable, "-c", LOOK.format(code=code)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", LOOK.format(code=code)], capture_output=True, text=True, check=True, timeout=PATIENCE
+    )
     return set(json.loads(done.stdout.splitlines()[-1]))
 
 

@@ -9,6 +9,7 @@ import tomllib
 import pytest
 
 from tests.package.sources import ROOT
+from tests.waiting import PATIENCE
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 TARGETS = re.search(r"^\.PHONY: (.*)$", MAKEFILE, re.MULTILINE)[1].split()  # type: ignore[index]
@@ -18,10 +19,13 @@ pytestmark = pytest.mark.skipif(shutil.which("make") is None, reason="there is n
 
 def would_run(target: str) -> str:
     """Commands of a target on a machine where nothing is installed yet."""
-    done = subprocess.run(
-        ["make", "--dry-run", "--always-make", target], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return done.stdout
+    return made("--dry-run", "--always-make", target)
+
+
+def made(*arguments: str) -> str:
+    """What make prints."""
+    command = ["make", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
 
 
 @pytest.mark.parametrize("target", [name for name in TARGETS if name not in ("help", "clean")])
@@ -42,17 +46,11 @@ def test_installing_takes_every_extra() -> None:
 
 
 def test_help_tells_every_target() -> None:
-    done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert set(re.findall(r"^make (\S+)", done.stdout, re.MULTILINE)) == set(TARGETS) - {"help"}
+    assert set(re.findall(r"^make (\S+)", made(), re.MULTILINE)) == set(TARGETS) - {"help"}
 
 
 def test_the_demonstration_and_the_tests_take_options() -> None:
-    assert (
-        "snaps reproduce --scale demo --out demo --seed 1"
-        in subprocess.run(
-            ["make", "--dry-run", "demo", "ARGS=--seed 1"], cwd=ROOT, capture_output=True, text=True, check=True
-        ).stdout
-    )
+    assert "snaps reproduce --scale demo --out demo --seed 1" in made("--dry-run", "demo", "ARGS=--seed 1")
     assert '-m "not campaign and not demonstration"' in would_run("test")
     assert "campaign" not in would_run("test-all")
 
@@ -65,4 +63,4 @@ def test_ci_runs_what_anyone_can_run() -> None:
         *("make lint", "make test", "make demo-check")
     ]
     assert "://" not in text
-    subprocess.run(["bash", "-n", script], check=True)
+    subprocess.run(["bash", "-n", script], check=True, timeout=PATIENCE)

@@ -8,6 +8,7 @@ from tests.package.sources import (
     FOLDERS,
     PACKAGE,
     ROOT,
+    endless_waits,
     positional,
     python_files,
     relative_imports,
@@ -17,6 +18,17 @@ from tests.package.sources import (
 
 MOST_LINES = 400
 VAGUE = frozenset({"util", "utils", "helper", "helpers", "common", "misc"})
+#: Waits for a thread of the same process that is certain to end.
+CERTAIN = frozenset({("snaps/profiling/reading.py", "future.result()")})
+#: A wait that has no end yet but that of the whole test.
+BY_THE_TEST = frozenset(
+    {
+        (
+            "tests/training/test_imports.py",
+            "subprocess.run([sys.executable, '-c', script], capture_output=True, text=True, check=True)",
+        )
+    }
+)
 #: Lightning calls it with five, by position.
 CALLED_BY_A_LIBRARY = frozenset({"ProgressBar.on_train_batch_end"})
 
@@ -41,6 +53,11 @@ def test_every_file(path: Path) -> None:
     assert source.count("\n") <= MOST_LINES
     assert not vague_parts(path)
     assert not relative_imports(source)
+
+
+@pytest.mark.parametrize("path", python_files("snaps", "tests"), ids=named)
+def test_every_wait_has_an_end(path: Path) -> None:
+    assert {(named(path), wait) for wait in endless_waits(path.read_text(encoding="utf-8"))} <= CERTAIN | BY_THE_TEST
 
 
 @pytest.mark.parametrize("path", python_files("snaps"), ids=named)
@@ -108,6 +125,30 @@ def test_safe_reading_is_not_taken_for_unpickling() -> None:
     assert not unpickling(
         "import json, re\njson.loads(text)\nre.compile(text)\nnetwork.eval()\nmodel.load_state_dict(held)"
     )
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import subprocess\nsubprocess.run(command, check=True)",
+        "from subprocess import run\nrun(command)",
+        "process.communicate()",
+        "process.communicate(text)",
+        "process.wait()",
+        "import os\nos.wait()",
+        "thread.join()",
+        "future.result()",
+        "queue.get()",
+        "client.wait_for_workers(2)",
+    ],
+)
+def test_an_endless_wait_would_be_noticed(source: str) -> None:
+    assert endless_waits(source)
+
+
+def test_other_calls_are_not_taken_for_endless_waits() -> None:
+    assert not endless_waits("process.wait(60)\nthread.join(timeout=60)\n', '.join(names)\nattributes.get('unit')")
+    assert not endless_waits("import subprocess\nsubprocess.run(command, timeout=60)\nmoments.result(layer)\nrun(x)")
 
 
 def test_other_habits_would_be_noticed() -> None:

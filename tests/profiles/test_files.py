@@ -15,6 +15,7 @@ from snaps.errors import InputError, MissingFileError, OutputExistsError
 from snaps.profiles import files, open_profiles, reading, regroup, save_profiles
 from snaps.schema import decode_attribute
 from tests.profiles.build import random_tree
+from tests.waiting import PATIENCE
 
 ENDINGS = ["zarr", "nc"]
 
@@ -264,5 +265,7 @@ def test_reading_and_writing_draw_nothing_heavy(tmp_path: Path) -> None:
         "print(sorted({'torch', 'matplotlib', 'sklearn', 'librosa'} & set(sys.modules)))"
     )
     root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True, timeout=PATIENCE
+    )
     assert done.stdout.strip() == "[]"

@@ -1,6 +1,7 @@
 """``snaps profile`` with a state after every shard, so that there is something to go on from however early it ends."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from snaps.cli import main
@@ -9,26 +10,34 @@ from snaps.models import Wav2Letter, save_model
 from snaps.profiles import open_profiles
 from tests.scale.work import assert_identical
 
-EAGER = (
-    "import sys; from snaps.profiling import state; state.INTERVAL, state.TIMES_WRITING = 0.0, 0\n"
-    "from snaps.cli import main; sys.exit(main(sys.argv[1:]))"
-)
+EAGER = """
+import os, sys
+from snaps.profiling import state
+state.INTERVAL, state.TIMES_WRITING = 0.0, 0
+signals, write = [int(sys.argv.pop(1))], state.StateFile.write
+def write_and_signal(*arguments):
+    write(*arguments)
+    os.kill(os.getpid(), signals.pop() if signals else 0)
+state.StateFile.write = write_and_signal
+from snaps.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
 
 
-def command(arguments: list[str]) -> list[str]:
-    """The command as a process is started with it."""
-    return [sys.executable, "-c", EAGER, *arguments]
+def command(arguments: list[str], *, signal: int = 0) -> list[str]:
+    """The command as a process is started with it; it sends itself a signal when its first state is on disk."""
+    return [sys.executable, "-c", EAGER, str(int(signal)), *arguments]
 
 
 class Work:
     """Speech with one broken file, a network, and the profiles of a run that nothing stopped."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, layers: Sequence[tuple[int, int, int]] | None = None) -> None:
         self.corpus = folder / "speech"
-        synthesize_corpus(self.corpus, speakers=8, sentences=8, progress=False)
+        synthesize_corpus(self.corpus, speakers=4, sentences=10, progress=False)
         broken = sorted(path for path in self.corpus.rglob("*") if path.suffix.lower() == ".wav")[20]
         broken.write_bytes(b"RIFF")
-        network = Wav2Letter(["_", "s", "iy", "ah"], "w2p_shallow", width=16)
+        network = Wav2Letter(["_", "s", "iy", "ah"], "w2p_shallow", width=16, layers=layers)
         self.network = save_model(network, folder / "w.safetensors")
         self.whole = folder / "whole.zarr"
         assert main([*self.options, "--out", str(self.whole)]) == 0

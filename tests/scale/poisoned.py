@@ -2,7 +2,6 @@
 
 import os
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +9,14 @@ import numpy as np
 
 from snaps.datasets import synthesize_corpus
 from snaps.datasets.recording import Recording
+from tests.waiting import wait_until
 
 
 class Poison(Recording):
-    """A recording whose steps do something when a worker counts them."""
+    """A recording whose steps do something when a worker counts them.
+
+    With a folder, each time leaves a file there, ``0.done`` and so on, and after so many times it does nothing more.
+    """
 
     def __init__(self, like: Recording, deed: str, *, often: int = 10**6, folder: Path | None = None) -> None:
         super().__init__(like.id, like.features, like.step, like.tiers, like.attributes)
@@ -21,33 +24,38 @@ class Poison(Recording):
 
     @property
     def n_steps(self) -> int:
-        if os.getpid() != self.__dict__["home"]:
-            DEEDS[self.__dict__["deed"]](self.__dict__)
+        about = self.__dict__
+        if os.getpid() != about["home"] and _once_more(about["folder"], about["often"]):
+            DEEDS[about["deed"]](about["folder"])
         return self.features.shape[1]
 
 
-def _raise(about: dict[str, Any]) -> None:
-    if about["folder"] is not None:
-        done = len(list(about["folder"].glob("*.done")))
-        if done >= about["often"]:
-            return
-        (about["folder"] / f"{done}.done").touch()
+def _once_more(folder: Path | None, often: int) -> bool:
+    if folder is None:
+        return True
+    done = len(list(folder.glob("*.done")))
+    if done < often:
+        (folder / f"{done}.done").touch()
+    return done < often
+
+
+def _raise(_: Any) -> None:
     raise RuntimeError("poison")
 
 
-def _die(_: dict[str, Any]) -> None:
+def _die(_: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _sleep(_: dict[str, Any]) -> None:
-    time.sleep(0.05)
+def _hold(folder: Path) -> None:
+    wait_until((folder / "let go").exists, "the test lets go")
 
 
-DEEDS = {"raise": _raise, "die": _die, "sleep": _sleep}
+DEEDS = {"raise": _raise, "die": _die, "hold": _hold}
 
 
 def tree(root: Path) -> None:
     """TIMIT's layout with speech of two speakers, one sentence broken."""
-    synthesize_corpus(root, speakers=4, sentences=5, progress=False)
+    synthesize_corpus(root, speakers=4, sentences=3, progress=False)
     broken = sorted(root.rglob("*.[wW][aA][vV]"))[3]
     broken.write_bytes(np.zeros(10, dtype=np.uint8).tobytes())

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.scale.eager import command
+from tests.waiting import PATIENCE
 
 MB = 10**6
 SIZE = 20
@@ -19,12 +20,13 @@ SIZE = 20
 def mount(disk: Path, size: int, *, again: bool = False) -> None:
     """Have a disk of so many megabytes in memory; `again` makes one larger that is there."""
     options = f"{'remount,' if again else ''}size={size * MB}"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)], check=True)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(disk)], check=True, timeout=PATIENCE)
 
 
 def run(arguments: list[str], out: Path) -> dict[str, Any]:
     """Run the command, and say how it ended and what it left."""
-    done = subprocess.run(command([*arguments, "--out", str(out)]), capture_output=True, text=True, check=False)
+    eager = command([*arguments, "--out", str(out)])
+    done = subprocess.run(eager, capture_output=True, text=True, check=False, timeout=PATIENCE)
     left = sorted(path.name for path in out.parent.iterdir() if path.name != "filler")
     return {"status": done.returncode, "err": done.stderr, "left": left}
 
@@ -42,7 +44,7 @@ def main() -> None:
         mount(disk, 20 * SIZE, again=True)
         outcomes.append(run(arguments, out))
     if out.exists():
-        subprocess.run(["cp", "-r", str(out), str(copy)], check=True)
+        subprocess.run(["cp", "-r", str(out), str(copy)], check=True, timeout=PATIENCE)
     sys.stdout.write(json.dumps(outcomes))
 
 

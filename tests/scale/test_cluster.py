@@ -7,7 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,13 +26,51 @@ from snaps.profiling.cluster import block_level, open_cluster
 from snaps.profiling.parts import SHARD
 from tests.scale.poisoned import Poison, tree
 from tests.scale.work import Faulty, assert_identical, compute, network, recordings, saved_network
+from tests.waiting import PATIENCE, wait_until
 
 SIZE = 10 * SHARD + 5
 
 
+@pytest.fixture(autouse=True)
+def never_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine takes long to start a worker; the warning of it would be an error here."""
+    monkeypatch.setattr(clusters, "PATIENCE", PATIENCE)
+
+
+@contextmanager
+def peopled(number: int) -> Iterator[Client]:
+    """A cluster that gets a new worker when it has had none for a while: dask restarts not every one that is killed."""
+    with open_cluster(f"local:{number}") as client:
+        over = threading.Event()
+
+        def people() -> None:
+            empty = 0
+            while not over.wait(1.0):
+                empty = 0 if client.nthreads() else empty + 1
+                if empty == 10:
+                    client.cluster.scale(len(client.cluster.worker_spec) + 1)
+                    empty = 0
+
+        with doing(people):
+            try:
+                yield client
+            finally:
+                over.set()
+
+
+@contextmanager
+def doing(deed: Callable[[], object]) -> Iterator[None]:
+    """Do something beside the test."""
+    thread = threading.Thread(target=deed, daemon=True)
+    thread.start()
+    yield
+    thread.join(PATIENCE)
+    assert not thread.is_alive()
+
+
 @pytest.fixture(scope="module")
 def client() -> Iterator[Client]:
-    with open_cluster("local:2") as client:
+    with peopled(2) as client:
         yield client
 
 
@@ -73,29 +112,30 @@ def test_started_here_and_finished_there(client: Client, tmp_path: Path, corpus:
     assert_identical(compute(model, corpus, checkpoint=state), whole)
 
 
+DYING = "'r20' cannot be played: 3 workers in turn ended while they computed it"
+
+
+@pytest.mark.campaign
 def test_a_recording_that_kills_workers_is_named(client: Client, tmp_path: Path, corpus: list, model: Any) -> None:
-    poisoned = [*corpus[: 2 * SHARD], *corpus[2 * SHARD + 4 : 3 * SHARD]]
-    poisoned.insert(SHARD + 3, Poison(corpus[2 * SHARD], "die"))
-    with pytest.raises(InputError) as raised:
-        compute(model, poisoned, client=client, checkpoint=tmp_path / "state")
-    assert "'r32' cannot be played: 3 workers in turn ended" in str(raised.value)
-    assert (tmp_path / "state").is_file()
+    part, state = corpus[: 2 * SHARD], tmp_path / "state"
+    with pytest.raises(RecordingError, match=DYING) as raised:
+        compute(model, [*part[:20], Poison(part[20], "die"), *part[21:]], client=client, checkpoint=state)
+    assert raised.value.recording == "r20"
+    assert state.is_file()
+    assert_identical(compute(model, part, checkpoint=state), compute(model, part))
 
 
-@pytest.mark.parametrize("deed", ["die", "raise"])
+@pytest.mark.parametrize(("deed", "told"), [("die", DYING), ("raise", "'r20' cannot be played on")])
 def test_a_recording_that_fails_is_left_out_where_such_are_skipped(
-    client: Client, tmp_path: Path, corpus: list, model: Any, deed: str
+    client: Client, corpus: list, model: Any, deed: str, told: str
 ) -> None:
     """Also one that kills its worker, of which a single process would die too."""
-    part, state = corpus[: 2 * SHARD], tmp_path / "state"
+    part = corpus[: 2 * SHARD]
     poisoned = [*part[:20], Poison(part[20], deed), *part[21:]]
-    with pytest.raises(RecordingError) as raised:
-        compute(model, poisoned, client=client, checkpoint=state)
-    assert raised.value.recording == "r20"
-    found = compute(model, poisoned, client=client, checkpoint=state, on_error="skip")
+    found = compute(model, poisoned, client=client, on_error="skip")
     (skipped,) = json.loads(found.attrs["drop_log"])["skipped"]
     assert skipped["recording"] == "r20"
-    assert "'r20' cannot be played" in skipped["reason"]
+    assert told in skipped["reason"]
     expected = compute(model, Faulty(part, 20, RecordingError("r20", skipped["reason"])), on_error="skip")
     assert found.attrs["drop_log"] == expected.attrs["drop_log"]
     for node in expected.leaves:
@@ -109,38 +149,28 @@ def test_a_fault_that_passes(client: Client, tmp_path: Path, corpus: list, model
     assert_identical(compute(model, poisoned, client=client), compute(model, part))
 
 
-def killing(client: Client, seconds: float, times: int) -> threading.Thread:
-    """Kill a worker now and then."""
-    pids = list(client.run(os.getpid).values())
-
-    def kill() -> None:
-        for number in range(times):
-            time.sleep(seconds)
-            os.kill(pids[number % len(pids)], signal.SIGKILL)
-
-    thread = threading.Thread(target=kill)
-    thread.start()
-    return thread
-
-
-def test_workers_killed_during_the_run(corpus: list, model: Any, whole: Any) -> None:
-    with open_cluster("local:2") as client:
-        client.wait_for_workers(2)
-        thread = killing(client, 0.5, times=1)
-        assert_identical(compute(model, corpus, client=client), whole)
-        thread.join()
+def test_a_worker_killed_during_the_run(client: Client, tmp_path: Path, corpus: list, model: Any, whole: Any) -> None:
+    middle = 5 * SHARD
+    poisoned = [*corpus[:middle], Poison(corpus[middle], "die", often=1, folder=tmp_path), *corpus[middle + 1 :]]
+    assert_identical(compute(model, poisoned, client=client), whole)
+    assert (tmp_path / "0.done").exists()
 
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("seconds", [0.1, 0.3, 0.7, 1.1, 1.6])
 def test_both_workers_killed_at_many_moments(corpus: list, model: Any, whole: Any, seconds: float) -> None:
     for _ in range(3):
-        # Of its own: dask does not always start a worker again that was killed while it was starting.
-        with open_cluster("local:2") as client:
-            client.wait_for_workers(2)
-            thread = killing(client, seconds, times=2)
-            assert_identical(compute(model, corpus, client=client), whole)
-            thread.join()
+        with peopled(2) as client:
+            client.wait_for_workers(2, timeout=PATIENCE)
+            pids = list(client.run(os.getpid).values())
+
+            def kill(pids: list[int] = pids) -> None:
+                for pid in pids:
+                    time.sleep(seconds)
+                    os.kill(pid, signal.SIGKILL)
+
+            with doing(kill):
+                assert_identical(compute(model, corpus, client=client), whole)
 
 
 def test_files_are_read_where_they_are(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,22 +201,23 @@ def test_a_cluster_without_workers_is_told(
     corpus: list, model: Any, whole: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(clusters, "PATIENCE", 0.1)
-    with LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
-        threading.Timer(1.0, cluster.scale, (1,)).start()
-        with pytest.warns(UserWarning, match="the cluster has no workers yet"):
-            assert_identical(compute(model, corpus, client=client), whole)
+    told = []
+    with LocalCluster(n_workers=0, threads_per_worker=1, dashboard_address=":0") as cluster, Client(cluster) as client:
+        with (
+            monkeypatch.context() as patched,
+            pytest.raises(InputError, match="has been without workers for 0 seconds"),
+        ):
+            patched.setattr(clusters, "LIMIT", 0.1)
+            patched.setattr(clusters, "warnings", SimpleNamespace(warn=lambda *_, **__: None))
+            compute(model, corpus, client=client)
 
+        def warn(message: str, **_: object) -> None:
+            told.append(message)
+            cluster.scale(1)
 
-def test_a_cluster_that_loses_its_workers_is_told(corpus: list, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clusters, "PATIENCE", 0.3)
-    few = corpus[: 2 * SHARD]
-    slow = [Poison(one, "sleep") for one in few]
-    with LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None) as cluster, Client(cluster) as client:
-        threading.Timer(1.0, cluster.scale, (0,)).start()
-        threading.Timer(3.0, cluster.scale, (1,)).start()
-        with pytest.warns(UserWarning, match="the cluster has no workers left; the run goes on when there is one"):
-            found = compute(model, slow, client=client)
-    assert_identical(found, compute(model, few))
+        monkeypatch.setattr(clusters, "warnings", SimpleNamespace(warn=warn))
+        assert_identical(compute(model, corpus, client=client), whole)
+    assert told == ["the cluster has no workers yet; the run begins when there is one"]
 
 
 def test_networks_and_corpora_that_workers_cannot_load(client: Client, tmp_path: Path, corpus: list) -> None:
@@ -233,7 +264,7 @@ def test_without_dask_it_is_one_sentence() -> None:
         "try:\n    open_cluster('local:2').__enter__()\n"
         "except Exception as error: print(type(error).__name__, error)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE)
     assert done.stdout.strip().startswith(
         "InputError runs over a cluster need dask.distributed, which is not installed"
     )
@@ -241,14 +272,31 @@ def test_without_dask_it_is_one_sentence() -> None:
 
 def test_the_scheduler_ends_during_the_run(tmp_path: Path, corpus: list, model: Any, whole: Any) -> None:
     """What was merged is kept, and goes on without a cluster."""
-    cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, silence_logs="CRITICAL")
-    client = Client(cluster)
-    threading.Timer(1.0, cluster.close).start()
-    slow = [Poison(one, "sleep") for one in corpus]
-    with pytest.raises(InputError, match="the cluster's scheduler is gone"):
-        compute(model, slow, client=client, checkpoint=tmp_path / "state")
-    client.close()
+    cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0", silence_logs="CRITICAL")
+    middle = 5 * SHARD
+    held = [*corpus[:middle], Poison(corpus[middle], "hold", often=1, folder=tmp_path), *corpus[middle + 1 :]]
+
+    def close() -> None:
+        wait_until((tmp_path / "0.done").exists, "the run is in the middle")
+        cluster.close(timeout=PATIENCE)
+
+    with Client(cluster) as client, doing(close), pytest.raises(InputError, match="the cluster's scheduler is gone"):
+        compute(model, held, client=client, checkpoint=tmp_path / "state")
     assert_identical(compute(model, corpus, checkpoint=tmp_path / "state"), whole)
+
+
+def test_the_sums_must_fit_here_too_and_that_is_told_first(
+    client: Client, model: Any, corpus: list, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """By a client that is not the default one, for there may be several."""
+    with Client(client.scheduler.address, set_as_default=False) as other:
+        monkeypatch.setattr("distributed.client._global_clients", {})
+        assert compute(model, corpus[:20], client=other).attrs["n_recordings"] == 20
+        monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=2**10))
+        with pytest.raises(InputError, match="would take .* GiB, over half of the free memory of 0.0 GiB"):
+            compute(model, corpus[:20], client=other, checkpoint=tmp_path / "state")
+        # Nothing was merged that could be kept.
+        assert not (tmp_path / "state").exists()
 
 
 def test_levels_leave_every_thread_something_to_do() -> None:

@@ -9,6 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from snaps.cli import main
@@ -16,15 +17,18 @@ from snaps.profiles import open_profiles
 from tests.cli.commands import process, sentence
 from tests.scale.eager import Work, command
 from tests.scale.work import assert_identical
+from tests.waiting import PATIENCE, wait_until
 
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
-    return Work(tmp_path_factory.mktemp("commands"))
+    return Work(tmp_path_factory.mktemp("commands"), layers=[(6, 24, 2), (4, 1, 1)])
 
 
-def started(work: Work, out: Path) -> subprocess.Popen:
-    return subprocess.Popen(command(work.arguments(out)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def started(work: Work, out: Path, sent: int = 0) -> subprocess.Popen:
+    """The command, which sends itself a signal when its first state is on disk."""
+    whole = command(work.arguments(out), signal=sent)
+    return subprocess.Popen(whole, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
 def kill(work: Work, out: Path, seconds: float) -> bool:
@@ -34,25 +38,22 @@ def kill(work: Work, out: Path, seconds: float) -> bool:
         running.wait(seconds)
     except subprocess.TimeoutExpired:
         running.send_signal(signal.SIGKILL)
-    out_text, err = running.communicate()
+    out_text, err = running.communicate(timeout=PATIENCE)
     assert running.returncode in (0, -signal.SIGKILL), (out_text, err)
     return running.returncode != 0
 
 
-def kill_when(work: Work, out: Path, state: Path) -> None:
-    """Kill the command as soon as its state is on disk."""
-    running = started(work, out)
-    deadline = time.monotonic() + 60
-    while not state.exists() and running.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.005)
-    running.send_signal(signal.SIGKILL)
-    running.communicate()
+def kill_with_a_state(work: Work, out: Path) -> None:
+    """Have the command killed as soon as its first state is on disk."""
+    running = started(work, out, signal.SIGKILL)
+    told = running.communicate(timeout=PATIENCE)
+    assert running.returncode == -signal.SIGKILL, told
 
 
 def test_killed_and_started_again(work: Work, tmp_path: Path) -> None:
     out = tmp_path / "p.zarr"
     state = tmp_path / "p.zarr.checkpoint"
-    kill_when(work, out, state)
+    kill_with_a_state(work, out)
     assert state.exists()
     assert not out.exists()
     (tmp_path / ".p.zarr.0123abcd.partial").mkdir()  # what a kill while the profiles are written leaves
@@ -67,7 +68,7 @@ def test_twenty_kills_at_random_moments(work: Work, tmp_path: Path) -> None:
     out = tmp_path / "undisturbed" / "p.zarr"
     out.parent.mkdir()
     begun = time.monotonic()
-    assert not kill(work, out, 240)
+    assert not kill(work, out, PATIENCE)
     seconds = time.monotonic() - begun
     rng, kills, runs = random.Random(0), 0, 0
     while kills < 20:
@@ -98,7 +99,7 @@ def test_overwrite_begins_anew(work: Work, tmp_path: Path) -> None:
 
 def test_another_command_into_the_same_output(work: Work, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "p.zarr"
-    kill_when(work, out, tmp_path / "p.zarr.checkpoint")
+    kill_with_a_state(work, out)
     capsys.readouterr()
     assert main([*work.arguments(out), "--peak", "max"]) == 2
     assert "with another aligner: " in capsys.readouterr().err
@@ -107,18 +108,19 @@ def test_another_command_into_the_same_output(work: Work, tmp_path: Path, capsys
 
 def test_the_second_of_two_runs_is_told(work: Work, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "p.zarr"
-    running = started(work, out)
+    running = started(work, out, signal.SIGSTOP)
+    first = psutil.Process(running.pid)
     try:
-        deadline = time.monotonic() + 60
-        while not (tmp_path / ".p.zarr.lock").exists() and time.monotonic() < deadline:
-            time.sleep(0.005)
-        os.kill(running.pid, signal.SIGSTOP)
+        wait_until(
+            lambda: first.status() in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE), "the first run stands still"
+        )
         capsys.readouterr()
         assert main(work.arguments(out)) == 2
         told = capsys.readouterr().err
+        running.send_signal(signal.SIGCONT)
+        running.communicate(timeout=PATIENCE)
     finally:
-        os.kill(running.pid, signal.SIGCONT)
-    running.communicate()
+        running.kill()
     assert f"another run is writing {str(out)!r} (process {running.pid} on " in told
     work.assert_finished(out)
 

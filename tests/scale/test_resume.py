@@ -12,11 +12,14 @@ import torch
 from snaps.accumulators import LayerShape, bytes_per_group
 from snaps.errors import InputError, RecordingError
 from snaps.profiling.compute import compute_by_aligner
-from snaps.profiling.parts import SHARD, count_shards, sums_held
+from snaps.profiling.parts import count_shards, sums_held
 from snaps.profiling.state import StateFile
 from tests.definitions.agreement import aligner, assert_agrees
 from tests.reference import reference_profiles
 from tests.scale.work import GROUPINGS, Faulty, assert_identical, compute, network, recordings
+from tests.scale.work import SHORT as SHARD
+
+pytestmark = pytest.mark.usefixtures("short_shards")
 
 SIZE = 10 * SHARD + 5
 
@@ -159,12 +162,12 @@ def test_several_aligners_at_once(tmp_path: Path, corpus: list) -> None:
 def test_recordings_that_cannot_be_read(tmp_path: Path, corpus: list) -> None:
     """Ended by one, a run goes on without it; what went on without it does not forget that it did."""
     state, at = tmp_path / "state", SHARD + 2
-    broken = Faulty(corpus, at, RecordingError("r18", "it is broken"))
+    broken = Faulty(corpus, at, RecordingError(f"r{at}", "it is broken"))
     expected = compute(network(), broken, on_error="skip")
     with pytest.raises(RecordingError, match="it is broken"):
         compute(network(), broken, checkpoint=state)
     assert_identical(compute(network(), broken, checkpoint=state, on_error="skip"), expected)
-    with pytest.raises(InputError, match=r"left out the recording 'r18' \(it is broken\), and this one has on_error="):
+    with pytest.raises(InputError, match=r"left out the recording 'r6' \(it is broken\), and this one has on_error="):
         compute(network(), broken, checkpoint=state)
 
 
@@ -242,7 +245,7 @@ def test_states_are_written_once_a_minute_and_at_the_end(
 
     class Slow(Faulty):
         def __getitem__(self, index: int) -> object:
-            seconds[0] += 2.0
+            seconds[0] += 8.0
             return super().__getitem__(index)
 
     compute(network(), Slow(corpus, -1, KeyError()), checkpoint=tmp_path / "state")

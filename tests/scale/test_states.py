@@ -20,9 +20,13 @@ from snaps.errors import InputError
 from snaps.models import Wav2Letter, save_model, sealed
 from snaps.outputs import claimed
 from snaps.profiling import state as states
-from snaps.profiling.parts import SHARD, Counter, Part
+from snaps.profiling.parts import Counter, Part
 from snaps.profiling.state import StateFile, read_state, write_state
+from tests.scale.work import SHORT as SHARD
 from tests.scale.work import Faulty, assert_identical, compute, network, recordings
+from tests.waiting import PATIENCE
+
+pytestmark = pytest.mark.usefixtures("short_shards")
 
 CORPUS = recordings(2 * SHARD)
 
@@ -235,7 +239,7 @@ def held(tmp_path: Path) -> Iterator[subprocess.Popen]:
     assert process.stdout.readline() == "claimed\n"
     yield process
     process.kill()
-    process.communicate()
+    process.communicate(timeout=PATIENCE)
 
 
 def test_two_runs_into_one_output(tmp_path: Path, held: subprocess.Popen) -> None:
@@ -244,7 +248,7 @@ def test_two_runs_into_one_output(tmp_path: Path, held: subprocess.Popen) -> Non
         compute(network(), CORPUS, checkpoint=tmp_path / "out")
     assert not (tmp_path / "out").exists()
     held.kill()
-    held.wait(60)
+    held.wait(PATIENCE)
     assert (tmp_path / ".out.lock").exists()
     compute(network(), CORPUS, checkpoint=tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["out"]

@@ -8,12 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
-from distributed import Client
 
 import snaps
 from snaps.errors import InputError, RecordingError
 from snaps.profiling import cluster, planning, workers
-from snaps.profiling.cluster import open_cluster
 from snaps.profiling.parts import SHARD, Block, Part
 from snaps.profiling.run import Run
 from snaps.profiling.workers import BlockError, Plan, compute_block
@@ -161,16 +159,36 @@ def test_annotations_in_a_tree_of_their_own(tmp_path: Path, monkeypatch: pytest.
         workers.look_around(SimpleNamespace(version=snaps.__version__, network=witnesses[0], witnesses=witnesses))  # type: ignore[arg-type]
 
 
-def test_the_sums_must_fit_here_too_and_that_is_told_first(
-    model: Any, corpus: list, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.fixture
+def emptied(monkeypatch: pytest.MonkeyPatch) -> tuple[cluster._Driver, list[str]]:
+    """A driver whose cluster has no workers, and what it warns of."""
+    told: list[str] = []
+    monkeypatch.setattr(cluster, "warnings", SimpleNamespace(warn=lambda message, **_: told.append(message)))
+    client = SimpleNamespace(nthreads=lambda **_: {})
+    return cluster._Driver(client, SimpleNamespace(), [], 0), told  # type: ignore[arg-type]
+
+
+def test_a_cluster_that_loses_its_workers_is_told_once(
+    emptied: tuple[cluster._Driver, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By a client that is not the default one, for there may be several."""
-    with open_cluster("local:1") as default, Client(default.scheduler.address, set_as_default=False) as client:
-        monkeypatch.setattr("distributed.client._global_clients", {})
-        found = compute(model, corpus, client=client)
-        assert found.attrs["n_recordings"] == SIZE
-        monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=2**10))
-        with pytest.raises(InputError, match="would take .* GiB, over half of the free memory of 0.0 GiB"):
-            compute(model, corpus, client=client, checkpoint=tmp_path / "state")
-        # Nothing was merged that could be kept.
-        assert not (tmp_path / "state").exists()
+    monkeypatch.setattr(cluster, "PATIENCE", 0.01)
+    driver, told = emptied
+    looks = []
+
+    def has_ready() -> bool:
+        looks.append(len(told))
+        return looks.count(1) > 10
+
+    driver._wait(SimpleNamespace(has_ready=has_ready))
+    (message,) = told
+    assert message.startswith("the cluster has no workers left; the run goes on when there is one")
+
+
+def test_a_cluster_that_stays_without_workers_ends_the_run(
+    emptied: tuple[cluster._Driver, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "PATIENCE", 0.01)
+    monkeypatch.setattr(cluster, "LIMIT", 0.5)
+    driver, _ = emptied
+    with pytest.raises(InputError, match=r"has been without workers for \d+ seconds; the same call goes on where"):
+        driver._wait(SimpleNamespace(has_ready=lambda: False))

@@ -14,6 +14,8 @@ from tests.definitions.networks import STACKS, random_wav2letter
 from tests.definitions.recordings import random_corpus
 
 GROUPINGS = {"phoneme": "phoneme", "predicted": "predicted", "phoneme+sex": ("phoneme", "sex")}
+#: Recordings of a shard where the fixture `short_shards` is used.
+SHORT = 4
 #: What differs between two files of the same run: when they were made.
 MADE = frozenset({"created"})
 

@@ -13,6 +13,8 @@ from jaxtyping import Int16
 from snaps.datasets.synthesis.espeak import SEPARATOR
 from snaps.errors import InputError
 
+#: Seconds that eSpeak NG may take for a sentence or a list of words; it needs some hundredths of one.
+LIMIT = 300
 _PROGRAM = "import sys; sys.path.append(sys.argv[1]); import espeak; espeak.serve(*sys.argv[2:])"
 
 
@@ -90,7 +92,7 @@ class Engine:
         Raises
         ------
         RuntimeError
-            If eSpeak NG fails, or reports another number of words.
+            If eSpeak NG fails, gives no answer, or reports another number of words.
         """
         (head, *events), pcm = self._ask(_parted(words), voice, rate, pitch, pitch_range, seed)
         phonemes: list[Phoneme] = []
@@ -118,12 +120,16 @@ class Engine:
         # eSpeak NG takes no data path of more than some 160 characters, so it runs in the data folder.
         arguments = [self.library, ".", voice, *map(str, speech)]
         # -I and -S leave the user's settings and installed packages out: a faster start, and no surprises.
-        process = subprocess.run(  # noqa: S603
-            [sys.executable, "-I", "-S", "-c", _PROGRAM, str(Path(__file__).parent), *arguments],
-            input=text.encode(),
-            capture_output=True,
-            cwd=self.data,
-        )
+        try:
+            process = subprocess.run(  # noqa: S603
+                [sys.executable, "-I", "-S", "-c", _PROGRAM, str(Path(__file__).parent), *arguments],
+                input=text.encode(),
+                capture_output=True,
+                cwd=self.data,
+                timeout=LIMIT,
+            )
+        except subprocess.TimeoutExpired:
+            raise RuntimeError(f"eSpeak NG's voice {voice} gave no answer within {LIMIT} seconds") from None
         if process.returncode != 0:
             reason = process.stderr.decode(errors="replace").strip().splitlines()
             raise RuntimeError(
