@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from snaps.errors import InputError
 from snaps.models import Wav2Letter
 from snaps.training.batches import Batch, batches, length_batches
-from snaps.training.ctc import ctc_loss, ends_masked, frame_loss, hold_still
+from snaps.training.ctc import ctc_loss, ends_masked, frame_loss, hold_still, wide_kernels_as_products
 from snaps.training.decode import best_path, blank_position
 from snaps.training.examples import Example, Examples
 from snaps.training.settings import WARM_EPOCHS, Settings
@@ -173,7 +173,7 @@ class Training:
         self.history, self.best_epoch, self.best = list(state["history"]), state["best_epoch"], dict(state["best"])
 
     def _logits(self, batch: Batch) -> Float[Tensor, "batch symbol step"]:
-        with ends_masked(self.network, batch.lengths):
+        with ends_masked(self.network, batch.lengths), wide_kernels_as_products(self.network):
             return self.network(batch.features)
 
     def _validate(self) -> dict[str, float]:

@@ -46,7 +46,15 @@ def create_network(
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return Wav2Letter(symbols, preset, layers=layers, n_inputs=n_inputs, width=width, norm=norm, padding=padding)
+        network = Wav2Letter(symbols, preset, layers=layers, n_inputs=n_inputs, width=width, norm=norm, padding=padding)
+        for module in network.modules():
+            if isinstance(module, nn.Conv1d):
+                # He's initialisation: PyTorch's own is six times smaller in variance, and CTC takes up to twice as
+                # many epochs to leave the plateau on which a network writes blanks alone.
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+    return network
 
 
 def transfer(source: Wav2Letter, target: Wav2Letter, *, layers: int = 5) -> Wav2Letter:

@@ -3,13 +3,16 @@
 import errno
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from snaps import outputs
 from snaps.cli.runs import kept_run
 from snaps.errors import InputError, OutputExistsError
+from snaps.training.checkpoint import save_state
 from tests.cli.commands import Invoke, sentence
 
 
@@ -115,7 +118,7 @@ def test_a_name_that_nothing_can_have(
 @pytest.fixture
 def training(corpus: Path, tmp_path: Path) -> list[object]:
     """A short training into ``w.safetensors``."""
-    options = ["--labels", "phoneme", "--width", 4, "--epochs", 2, "--max-minutes", 1e-6, "--quiet", "--json"]
+    options = ["--labels", "phoneme", "--width", 4, "--epochs", 2, "--quiet", "--json"]
     return ["train", "w2p_shallow", "--corpus", f"timit:{corpus}", "--out", tmp_path / "w.safetensors", *options]
 
 
@@ -146,14 +149,27 @@ def test_a_training_that_is_stopped_killed_and_out_of_disk(
         "the same command goes on from there"
     )
     assert [path.name for path in tmp_path.iterdir()] == [state.name]
-    # The limit comes after every epoch: the second is the last.
     assert json.loads(invoke(*training).out)["epochs"] == 2
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
 
 
-def test_how_to_go_on_with_a_training_that_was_stopped(invoke: Invoke, training: list[object], tmp_path: Path) -> None:
+def _interrupted_after(save: Callable[..., None]) -> Callable[..., None]:
+    def saved(*given: Any) -> None:
+        save(*given)
+        raise KeyboardInterrupt
+
+    return saved
+
+
+def test_how_to_go_on_with_a_training_that_was_stopped(
+    invoke: Invoke, training: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out, state = tmp_path / "w.safetensors", tmp_path / "w.safetensors.training"
-    assert json.loads(invoke(*training).out)["ended_by"] == "the time limit"
+    with monkeypatch.context() as patched:
+        patched.setattr("snaps.training.fitting.save_state", _interrupted_after(save_state))
+        assert invoke(*training).status == 130
+    assert state.exists()
+    out.write_bytes(b"of another training")
     told = sentence(invoke(*training))
     assert told.endswith(f"or move it away to go on from the state that is kept in {str(state)!r}")
     out.rename(tmp_path / "first.safetensors")

@@ -30,7 +30,7 @@ def recordings() -> list[Recording]:
 def network() -> Wav2Letter:
     import torch
 
-    torch.manual_seed(0)
+    torch.manual_seed(1)
     return Wav2Letter(["_", "s", "iy"], layers=[(4, 5, 2), (3, 1, 1)], n_inputs=8).eval()
 
 

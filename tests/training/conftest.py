@@ -50,7 +50,7 @@ def make_network(**options: object) -> Wav2Letter:
 
 
 #: Enough to learn the tones.
-QUICKLY = {"epochs": 6, "batch_size": 4, "lr": 1e-2, "progress": False}
+QUICKLY = {"epochs": 6, "batch_size": 4, "lr": 3e-2, "progress": False}
 
 
 @pytest.fixture(scope="session")

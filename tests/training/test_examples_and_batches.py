@@ -177,7 +177,7 @@ def test_the_label_at_the_centre_of_every_output_step(padding, layers):
     for step in range(len(found)):
         (gradient,) = torch.autograd.grad(logits[:, step].sum(), x, retain_graph=True)
         reached = torch.nonzero(gradient[0].abs().sum(0))[:, 0]
-        whole = int(reached[-1] - reached[0]) + 1 == network.receptive_field
+        whole = len(reached) > 0 and int(reached[-1] - reached[0]) + 1 == network.receptive_field
         if whole:  # no border in between
             time = (int(reached[0]) + half) * 0.008
             wanted = next((i.label for i in tier if i.start <= time < i.end), "") or None

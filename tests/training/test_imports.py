@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import snaps.training
+from tests.waiting import PATIENCE
 
 ROOM = Path(snaps.training.__file__).parent
 LIST_MODULES = "import sys, {module}; print(*sorted({{name.partition('.')[0] for name in sys.modules}}))"
@@ -16,7 +17,9 @@ LIST_MODULES = "import sys, {module}; print(*sorted({{name.partition('.')[0] for
 def drawn_by(module: str) -> set[str]:
     script = LIST_MODULES.format(module=module)
     return set(
-        subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout.split()
+        subprocess.run(
+            [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=PATIENCE
+        ).stdout.split()
     )
 
 

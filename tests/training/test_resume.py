@@ -2,9 +2,9 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -16,16 +16,23 @@ from snaps.models import save_model, weights_hash
 from snaps.outputs import claimed
 from snaps.training import fitting, train
 from snaps.training.checkpoint import save_state
+from tests.waiting import PATIENCE
 
 OPTIONS = {"epochs": 12, "batch_size": 4, "lr": 1e-2, "band_shift": 1, "progress": False}
 
 VICTIM = """
-import runpy, sys, torch
+import os, runpy, signal, sys, torch
 torch.set_num_threads(1)
 here = runpy.run_path(sys.argv[1])
-from snaps.training import fitting, train
-from snaps.training.checkpoint import save_state
-train(here["make_network"](), here["make_tones"](), checkpoint=sys.argv[2], **{options!r})
+from snaps.training import fitting
+
+def saved(state, path, about, save=fitting.save_state):
+    save(state, path, about)
+    if len(state["history"]) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+fitting.save_state = saved
+fitting.train(here["make_network"](), here["make_tones"](), checkpoint=sys.argv[2], **{options!r})
 """
 
 
@@ -82,20 +89,14 @@ def test_a_killed_process_is_continued(tmp_path, tones, networks, uninterrupted)
     path = tmp_path / "run" / "state.ckpt"
     script = VICTIM.format(options=OPTIONS)
     conftest = Path(__file__).with_name("conftest.py")
-    victim = subprocess.Popen(
+    victim = subprocess.run(
         [sys.executable, "-c", script, str(conftest), str(path)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         cwd=Path(__file__).parents[2],
+        timeout=PATIENCE,
     )
-    try:
-        deadline = time.monotonic() + 120
-        while epochs_in(path) < 3 and victim.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
-    finally:
-        victim.kill()
-        victim.wait(60)
-    assert victim.returncode < 0, "it should not have come to its end"
-    assert 3 <= epochs_in(path) < OPTIONS["epochs"]
+    assert victim.returncode == -signal.SIGKILL
+    assert epochs_in(path) == 3
     assert_same(train(networks(), tones, checkpoint=path, **OPTIONS), uninterrupted)
     assert list(path.parent.iterdir()) == [path]
 
