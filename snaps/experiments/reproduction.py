@@ -103,9 +103,10 @@ def run_reproduction(
     for recipe in made.scale.recipes:
         model = made.models[recipe.name]
         _profiles(made, recipe, model, test_part, stages=stages, device=device, overwrite=overwrite)
-        _alignment(made, recipe, model, test_part, stages=stages, device=device, overwrite=overwrite)
+        judged = test_part if recipe.labels == "phoneme" else _sampled(test_part, made.scale.sampled)
+        _alignment(made, recipe, model, judged, stages=stages, device=device, overwrite=overwrite)
     if made.of("letter"):
-        _navai(made, test_part, stages=stages, device=device, overwrite=overwrite)
+        _navai(made, _sampled(test_part, made.scale.sampled), stages=stages, device=device, overwrite=overwrite)
     with stages("figures and page"):
         draw(made, seed=seed)
     return made
@@ -157,6 +158,13 @@ def _corpus(made: Reproduction, stages: "Stages", *, seed: int, overwrite: bool)
             raise InputError(f"the corpus {made.corpus} has no {name} part")
         _unchanged(made.folder / f".{name}", corpus_fingerprint(part), made.corpus)
     return parts
+
+
+def _sampled(corpus: FileCorpus, number: int | None) -> FileCorpus:
+    """So many recordings, spread evenly over a corpus."""
+    if number is None or number >= len(corpus):
+        return corpus
+    return corpus.select([place * len(corpus) // number for place in range(number)])
 
 
 def _divided(corpus: FileCorpus, *, seed: int) -> tuple[FileCorpus, FileCorpus]:

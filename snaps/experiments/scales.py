@@ -83,6 +83,9 @@ class Scale:
         Peak of the learning rate.
     shuffled : int
         Permutations behind p-values.
+    sampled : int or None
+        Recordings of the test part, spread evenly over it, for what is only looked at: NAvAIs in four alignments, and
+        what is annotated where letters are predicted. None for all of them.
     wanted : Wanted or None
         What the networks should reach on the synthetic corpus.
     """
@@ -96,6 +99,7 @@ class Scale:
     batch_size: int = 4
     lr: float = 3e-3
     shuffled: int = 499
+    sampled: int | None = None
     wanted: Wanted | None = None
 
 
@@ -125,7 +129,7 @@ SCALES: Mapping[str, Scale] = {
         wanted=Wanted({"w2p_shallow": 0.35}, n_frames=1000),
     ),
     "demo": Scale(
-        "demo", 144, 64, 10, 64, demo_recipes(shallow=11, frozen=8),
+        "demo", 136, 56, 10, 64, demo_recipes(shallow=9, frozen=5), sampled=120,
         wanted=Wanted({"w2p_shallow": 0.18, "w2l_tl_frozen": 0.45}),
     ),
     "tiny": Scale("tiny", 80, 20, 10, 48, paper_recipes(shallow=16, w2p=14, w2l=16, frozen=12, finetuned=6)),
