@@ -118,7 +118,7 @@ def test_a_name_that_nothing_can_have(
 @pytest.fixture
 def training(corpus: Path, tmp_path: Path) -> list[object]:
     """A short training into ``w.safetensors``."""
-    options = ["--labels", "phoneme", "--width", 4, "--epochs", 2, "--quiet", "--json"]
+    options = ["--labels", "phoneme", "--width", 4, "--epochs", 2, "--validation", 0, "--quiet", "--json"]
     return ["train", "w2p_shallow", "--corpus", f"timit:{corpus}", "--out", tmp_path / "w.safetensors", *options]
 
 
@@ -167,7 +167,7 @@ def test_how_to_go_on_with_a_training_that_was_stopped(
     out, state = tmp_path / "w.safetensors", tmp_path / "w.safetensors.training"
     with monkeypatch.context() as patched:
         patched.setattr("snaps.training.fitting.save_state", _interrupted_after(save_state))
-        assert invoke(*training).status == 130
+        assert invoke(*training).status == 1
     assert state.exists()
     out.write_bytes(b"of another training")
     told = sentence(invoke(*training))

@@ -199,6 +199,7 @@ def test_options_and_speakers_are_written_down(corpus: tuple[Path, FileCorpus]) 
         "speakers": 8,
         "sentences": 7,
         "seed": 0,
+        "test_speakers": None,
         "levels": [-20.0, -3.0],
         "snr": [20.0, 40.0],
     }

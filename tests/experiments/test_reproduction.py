@@ -14,7 +14,7 @@ from snaps.figures import draw_offscreen
 from snaps.models import Wav2Letter, save_model
 
 TEST = Scale(
-    "test", 4, 3, 8,
+    "test", 4, 1, 3, 8,
     (
         Recipe("w2p_shallow", "phoneme", "w2p_shallow", 2),
         Recipe("w2l_tl_frozen", "letter", "w2l", 1, "w2p_shallow", "frozen"),
@@ -74,7 +74,7 @@ def test_a_reproduction_is_made_once_and_used_again(tmp_path: Path, monkeypatch:
         run_reproduction(folder, corpus="timit:/x", scale="test", progress=False)
     save_model(
         Wav2Letter(["_", "x"], "w2l", width=8), folder / "w2l_tl_frozen.safetensors",
-        metadata={"test_error_rate": 1.0, "epochs": 1, "stopped": "time"}, overwrite=True,
+        metadata={"error_rate": 1.0, "epochs": 1}, overwrite=True,
     )  # fmt: skip
     with pytest.raises(InputError, match="another alphabet than the corpus"):
         run_reproduction(folder, scale="test", progress=False)
@@ -89,5 +89,5 @@ def test_folders_and_scales_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(InputError, match="something other than a reproduction"):
         run_reproduction(tmp_path, progress=False)
-    with pytest.raises(InputError, match="scale is 'huge'; accepted are 'demo', 'tiny'"):
+    with pytest.raises(InputError, match="scale is 'huge'; accepted are 'check', 'demo'"):
         run_reproduction(tmp_path / "new", scale="huge", progress=False)

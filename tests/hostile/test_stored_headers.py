@@ -56,7 +56,7 @@ def test_the_seal_of_these_tests_is_accepted(tmp_path: Path) -> None:
         assert read(kind, path).outcome == "same"
 
 
-@pytest.mark.parametrize("kind", ["network", "run"])
+@pytest.mark.parametrize("kind", ["network"])
 @pytest.mark.parametrize(
     "changed",
     [
