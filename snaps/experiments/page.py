@@ -1,24 +1,18 @@
 """The page of a reproduction, in the order of the SNAP paper, each number beside the paper's own."""
 
-import shutil
 from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
 
-from snaps.clustering import PERCENTILES, cluster, compare_models, mean_silhouette, silhouette_sweep
+from snaps.clustering import compare_models, mean_silhouette, silhouette_sweep
 from snaps.experiments import papers
 from snaps.experiments.made import Reproduction
 from snaps.experiments.scales import TRANSFERRED
 from snaps.figures import (
     figure_of,
-    plot_alignment,
-    plot_clustermap,
     plot_learning_curves,
-    plot_silhouette_panels,
     plot_silhouettes,
-    plot_snap_grid,
-    save_figure,
 )
 from snaps.figures.marks import formants
 from snaps.profiles import filter_groups, navai, snap
@@ -41,16 +35,11 @@ MIN_COUNT = 20
 FEWEST = 3
 #: Groups that stand for others where a figure shows few (SNAP, Figure 4: letters above phonemes).
 SHOWN = {"letter": ("a", "e", "s", "t"), "phoneme": ("iy", "ae", "s", "t")}
-#: Dots per inch of the figures.
-DPI = 110
 DEEPEST = f"conv{TRANSFERRED}"
 
 
 def draw(made: Reproduction, *, seed: int) -> None:
-    """Write the figures and the page of a reproduction."""
-    folder = made.folder / "figures"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    """Write the page of a reproduction."""
     sections = [
         _networks(made),
         Section("Alignment (SNAP, section 5.1)", [_alignment_table(made)], sections=_alignments(made)),
@@ -60,9 +49,8 @@ def draw(made: Reproduction, *, seed: int) -> None:
         ),
         *([_letters_and_phonemes(made)] if made.of("letter") else []),
     ]
-    _figures(made)
     write_report(
-        made.profiles, made.page, min_count=MIN_COUNT, sections=sections, last=_wanted(made),
+        made.profiles, made.page, layers=("conv4", DEEPEST), min_count=MIN_COUNT, sections=sections, last=_wanted(made),
         title=f"The SNAP and NAvAI papers on {made.corpus}, scale {made.scale.name}", overwrite=True,
     )  # fmt: skip
 
@@ -206,8 +194,6 @@ def _comparison(made: Reproduction, seed: int) -> list[Section]:
     if len(enough) < max(2, len(trees)):
         return []
     comparison = compare_models(trees, least=MIN_COUNT, n_permutations=made.scale.shuffled, seed=seed)
-    panels = plot_silhouette_panels(comparison.silhouettes, transferred=DEEPEST)
-    save_figure(panels, made.folder / "figures" / "silhouettes.png", dpi=DPI)
     return comparison_sections(comparison, transferred=DEEPEST)
 
 
@@ -286,21 +272,3 @@ def _wanted(made: Reproduction) -> list[Section]:
             f"and at the peak of {100 * peak:.1f} %: {better}."
         )
     return [Section("What was wanted of this demonstration", content)]
-
-
-def _figures(made: Reproduction) -> None:
-    """Pictures as files, by network and grouping."""
-    for name, tree in made.profiles.items():
-        folder = made.folder / "figures" / name
-        folder.mkdir()
-        save_figure(plot_alignment(made.alignments[name], title=name), folder / "alignment.png", dpi=DPI)
-        for grouping in tree.children:
-            kept = _grouping(tree, grouping)
-            if kept is None:
-                continue
-            save_figure(plot_snap_grid(snap(kept.children["input"])), folder / f"snaps_{grouping}.png", dpi=DPI)
-            sweep = silhouette_sweep(kept)
-            save_figure(plot_silhouettes(sweep), folder / f"silhouettes_{grouping}.png", dpi=DPI)
-            for layer in ("conv4", DEEPEST):
-                clustered = cluster(kept[layer], percentile=PERCENTILES[-1])
-                save_figure(plot_clustermap(clustered), folder / f"clustermap_{grouping}_{layer}.png", dpi=DPI)

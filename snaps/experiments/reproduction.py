@@ -107,7 +107,7 @@ def run_reproduction(
         _alignment(made, recipe, model, judged, stages=stages, device=device, overwrite=overwrite)
     if made.of("letter"):
         _navai(made, _sampled(test_part, made.scale.sampled), stages=stages, device=device, overwrite=overwrite)
-    with stages("figures and page"):
+    with stages("page"):
         draw(made, seed=seed)
     return made
 
@@ -143,8 +143,9 @@ def _corpus(made: Reproduction, stages: "Stages", *, seed: int, overwrite: bool)
                     root, speakers=made.scale.speakers, sentences=made.scale.sentences, seed=seed,
                     test_speakers=made.scale.test_speakers, overwrite=overwrite, progress=stages.progress,
                 )  # fmt: skip
-        # Everybody says the dialect sentences: in the test part they would be sentences that were trained on.
-        return load_timit(root, split="train"), load_timit(root, split="test", dialect_sentences="drop")
+        # Everybody says the dialect sentences: networks would learn them by heart, and be judged on what they know.
+        train_part, test_part = (load_timit(root, split=split, dialect_sentences="drop") for split in ("train", "test"))
+        return train_part, test_part
     with stages("corpus"):
         if made.corpus.startswith("timit:"):
             parts = (

@@ -125,11 +125,11 @@ def demo_recipes(*, shallow: int, frozen: int) -> tuple[Recipe, ...]:
 #: Numbers of epochs are fixed, so that results do not depend on how fast the machine is.
 SCALES: Mapping[str, Scale] = {
     "check": Scale(
-        "check", 32, 8, 10, 48, (Recipe("w2p_shallow", "phoneme", "w2p_shallow", 20),),
+        "check", 32, 8, 10, 48, (Recipe("w2p_shallow", "phoneme", "w2p_shallow", 28),),
         wanted=Wanted({"w2p_shallow": 0.35}, n_frames=1000),
     ),
     "demo": Scale(
-        "demo", 136, 56, 10, 64, demo_recipes(shallow=9, frozen=5), sampled=120,
+        "demo", 144, 64, 10, 64, demo_recipes(shallow=9, frozen=6), sampled=60,
         wanted=Wanted({"w2p_shallow": 0.18, "w2l_tl_frozen": 0.45}),
     ),
     "tiny": Scale("tiny", 80, 20, 10, 48, paper_recipes(shallow=16, w2p=14, w2l=16, frozen=12, finetuned=6)),

@@ -63,11 +63,11 @@ def test_a_reproduction_is_made_once_and_used_again(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(reproduction, "draw", lambda made, seed: None)
     again = run_reproduction(folder, scale="test", progress=False)
     assert {path: path.stat().st_mtime_ns for path in folder.glob("*.safetensors")} == before
-    assert set(again.seconds) == {"figures and page"}
+    assert set(again.seconds) == {"page"}
     # What an interruption left out is made again.
     (folder / "w2l_tl_frozen.alignment.nc").unlink()
     third = run_reproduction(folder, scale="test", progress=False)
-    assert set(third.seconds) == {"alignment of w2l_tl_frozen", "figures and page"}
+    assert set(third.seconds) == {"alignment of w2l_tl_frozen", "page"}
     with pytest.raises(InputError, match="scale 'test', and not scale 'other'"):
         run_reproduction(folder, scale="other", progress=False)
     with pytest.raises(InputError, match="corpus 'synthetic', and not corpus 'timit:/x'"):
