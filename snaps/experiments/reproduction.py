@@ -1,42 +1,30 @@
 """The papers' experiments on a corpus of one's own: ``snaps reproduce``."""
 
 import json
-import sys
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from snaps.alignment import LRP, Aligner, Alignment, Unaligned
 from snaps.datasets import FileCorpus, load_corpus, load_timit, synthesize_corpus
 from snaps.datasets.corpus import corpus_fingerprint
 from snaps.errors import InputError, one_of, shortened
 from snaps.experiments.made import Reproduction
+from snaps.experiments.measurements import compute_measurements, measurements, navai_files
 from snaps.experiments.networks import learning_curve, make_network, stored_network, training_file
 from snaps.experiments.page import draw
-from snaps.experiments.scales import SCALES, Recipe
+from snaps.experiments.scales import SCALES
+from snaps.experiments.stages import Stages
 from snaps.experiments.stored import stored_alignment, stored_settings, stored_text
-from snaps.models import Wav2Letter, read_metadata
+from snaps.models import read_metadata
 from snaps.outputs import in_its_place
-from snaps.profiles import open_profiles, save_profiles
-from snaps.profiles.digests import write_netcdf
-from snaps.profiling import compute_by_aligner, compute_profiles, evaluate_alignment
+from snaps.profiles import open_profiles
 
 #: Recordings of each of TIMIT's SA sentences that are kept, because everybody reads them (SNAP, section 4.1).
 DIALECT_SENTENCES = 7
 #: File by which a folder is known as a reproduction's.
 MARK = ".snaps-reproduction"
 SYNTHETIC = "synthetic"
-#: Alignments of the NAvAI paper's Figure 3.
-NAVAI_ALIGNERS: Mapping[str, Alignment] = {
-    "unaligned": Unaligned(),
-    "minimum sensitivity": Aligner(peak="min"),
-    "maximum sensitivity": Aligner(peak="max"),
-    "maximum LRP": Aligner(LRP("krug2018")),
-}
 
 
 def run_reproduction(
@@ -99,14 +87,13 @@ def run_reproduction(
                 else stored_network(path, recipe, parts)
             )  # fmt: skip
         made.curves[recipe.name], made.facts[recipe.name] = learning_curve(path), read_metadata(path)
-    test_part = parts[1]
+    wanted = measurements(made, parts[1], device=device)
+    compute_measurements(wanted, stages, device=device, overwrite=overwrite)
     for recipe in made.scale.recipes:
-        model = made.models[recipe.name]
-        _profiles(made, recipe, model, test_part, stages=stages, device=device, overwrite=overwrite)
-        judged = test_part if recipe.labels == "phoneme" else _sampled(test_part, made.scale.sampled)
-        _alignment(made, recipe, model, judged, stages=stages, device=device, overwrite=overwrite)
+        made.profiles[recipe.name] = open_profiles(folder / f"{recipe.name}.zarr")
+        made.alignments[recipe.name] = stored_alignment(folder / f"{recipe.name}.alignment.nc")
     if made.of("letter"):
-        _navai(made, _sampled(test_part, made.scale.sampled), stages=stages, device=device, overwrite=overwrite)
+        made.navai = {name: open_profiles(path) for name, path in navai_files(folder).items()}
     with stages("page"):
         draw(made, seed=seed)
     return made
@@ -133,7 +120,7 @@ def _claim(folder: Path, settings: dict[str, Any], *, overwrite: bool) -> None:
     mark.write_text(json.dumps(settings, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _corpus(made: Reproduction, stages: "Stages", *, seed: int, overwrite: bool) -> tuple[FileCorpus, FileCorpus]:
+def _corpus(made: Reproduction, stages: Stages, *, seed: int, overwrite: bool) -> tuple[FileCorpus, FileCorpus]:
     """Training and test part."""
     if made.corpus == SYNTHETIC:
         root = made.folder / "corpus"
@@ -143,9 +130,8 @@ def _corpus(made: Reproduction, stages: "Stages", *, seed: int, overwrite: bool)
                     root, speakers=made.scale.speakers, sentences=made.scale.sentences, seed=seed,
                     test_speakers=made.scale.test_speakers, overwrite=overwrite, progress=stages.progress,
                 )  # fmt: skip
-        # Everybody says the dialect sentences: networks would learn them by heart, and be judged on what they know.
-        train_part, test_part = (load_timit(root, split=split, dialect_sentences="drop") for split in ("train", "test"))
-        return train_part, test_part
+        # Everybody says the dialect sentences: in the test part they would be sentences that were trained on.
+        return load_timit(root, split="train"), load_timit(root, split="test", dialect_sentences="drop")
     with stages("corpus"):
         if made.corpus.startswith("timit:"):
             parts = (
@@ -159,13 +145,6 @@ def _corpus(made: Reproduction, stages: "Stages", *, seed: int, overwrite: bool)
             raise InputError(f"the corpus {made.corpus} has no {name} part")
         _unchanged(made.folder / f".{name}", corpus_fingerprint(part), made.corpus)
     return parts
-
-
-def _sampled(corpus: FileCorpus, number: int | None) -> FileCorpus:
-    """So many recordings, spread evenly over a corpus."""
-    if number is None or number >= len(corpus):
-        return corpus
-    return corpus.select([place * len(corpus) // number for place in range(number)])
 
 
 def _divided(corpus: FileCorpus, *, seed: int) -> tuple[FileCorpus, FileCorpus]:
@@ -183,68 +162,3 @@ def _unchanged(path: Path, fingerprint: str, corpus: str) -> None:
     if path.exists() and stored_text(path, "the fingerprint of the corpus") != fingerprint:
         raise InputError(f"the corpus {corpus} has changed since this reproduction was begun; name another folder")
     path.write_text(fingerprint, encoding="utf-8")
-
-
-def _profiles(
-    made: Reproduction, recipe: Recipe, model: Wav2Letter, corpus: FileCorpus, *, stages: "Stages",
-    device: str | None, overwrite: bool,
-) -> None:  # fmt: skip
-    path = made.folder / f"{recipe.name}.zarr"
-    with stages(f"profiles of {recipe.name}", there=path.exists() and not overwrite) as needed:
-        if needed:
-            predicted = "letter" if recipe.labels == "letter" else "predicted"
-            profiles = compute_profiles(
-                model, corpus, groupings={"phoneme": "phoneme", predicted: "predicted"}, device=device,
-                progress=stages.progress,
-            )  # fmt: skip
-            save_profiles(profiles, path, overwrite=overwrite)
-        made.profiles[recipe.name] = open_profiles(path)
-
-
-def _alignment(
-    made: Reproduction, recipe: Recipe, model: Wav2Letter, corpus: FileCorpus, *, stages: "Stages",
-    device: str | None, overwrite: bool,
-) -> None:  # fmt: skip
-    path = made.folder / f"{recipe.name}.alignment.nc"
-    with stages(f"alignment of {recipe.name}", there=path.exists() and not overwrite) as needed:
-        if needed:
-            # A network of phonemes has a symbol for every phoneme of both parts.
-            matched = recipe.labels == "phoneme"
-            found = evaluate_alignment(model, corpus, matched=matched, device=device, progress=stages.progress)
-            write_netcdf(found, path)
-        made.alignments[recipe.name] = stored_alignment(path)
-
-
-def _navai(made: Reproduction, corpus: FileCorpus, *, stages: "Stages", device: str | None, overwrite: bool) -> None:
-    recipe = made.of("letter")[0]
-    paths = {name: made.folder / f"navai {name}.zarr" for name in NAVAI_ALIGNERS}
-    there = all(path.exists() for path in paths.values()) and not overwrite
-    with stages(f"NAvAIs of {recipe.name}", there=there) as needed:
-        if needed:
-            found = compute_by_aligner(
-                made.models[recipe.name], corpus, NAVAI_ALIGNERS, groupings={"letter": "predicted"}, layers=["input"],
-                device=device, progress=stages.progress,
-            )  # fmt: skip
-            for name, tree in found.items():
-                save_profiles(tree, paths[name], overwrite=True)
-        made.navai = {name: open_profiles(path) for name, path in paths.items()}
-
-
-class Stages:
-    """Says which stage begins, and keeps how long it took."""
-
-    def __init__(self, seconds: dict[str, float], *, total: int, progress: bool) -> None:
-        self.seconds, self.total, self.progress = seconds, total, progress
-        self.number = 0
-
-    @contextmanager
-    def __call__(self, name: str, *, there: bool = False) -> Iterator[bool]:
-        """Give whether the stage is to be done; one whose result is there is only told."""
-        self.number += 1
-        if self.progress:
-            sys.stderr.write(f"[{self.number}/{self.total}] {name}{': there already' if there else ''}\n")
-            sys.stderr.flush()
-        begun = time.monotonic()
-        yield not there
-        if not there:
-            self.seconds[name] = time.monotonic() - begun

@@ -129,7 +129,7 @@ SCALES: Mapping[str, Scale] = {
         wanted=Wanted({"w2p_shallow": 0.35}, n_frames=1000),
     ),
     "demo": Scale(
-        "demo", 144, 64, 10, 64, demo_recipes(shallow=9, frozen=6), sampled=60,
+        "demo", 144, 64, 10, 64, demo_recipes(shallow=10, frozen=7), sampled=120,
         wanted=Wanted({"w2p_shallow": 0.18, "w2l_tl_frozen": 0.45}),
     ),
     "tiny": Scale("tiny", 80, 20, 10, 48, paper_recipes(shallow=16, w2p=14, w2l=16, frozen=12, finetuned=6)),

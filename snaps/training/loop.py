@@ -65,7 +65,7 @@ class Training:
         if not self._trained:
             raise InputError("nothing is left to train: no parameter of the network takes a gradient")
         lr = self.settings.lr
-        self.optimizer = torch.optim.AdamW(self._trained, lr=lr, weight_decay=WEIGHT_DECAY)
+        self.optimizer = torch.optim.AdamW(self._trained, lr=lr, weight_decay=WEIGHT_DECAY, fused=True)
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(
             self.optimizer, max_lr=lr, total_steps=self.settings.epochs * self.n_batches
         )
