@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     # Threads that wait for each other by spinning take fifty times as long where something else runs beside them;
     # threads that sleep at once lose a sixth where nothing does. OpenMP reads this once, when torch is loaded.
-    os.environ.setdefault("GOMP_SPINCOUNT", "3000")
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     ignored = sys.unraisablehook
     sys.unraisablehook = _interrupt_again
     try:

@@ -44,7 +44,7 @@ def train(
     norm: Annotated[str, typer.Option(help="Normalise before each convolution (SNAP) or after it (NAvAI).")] = "before",
     epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 24,
     batch_size: Annotated[int, typer.Option(help="Recordings a batch.")] = 4,
-    lr: Annotated[float, typer.Option(help="Peak of the learning rate.")] = 3e-3,
+    lr: Annotated[float, typer.Option(help="Peak of the learning rate.")] = 5e-3,
     warm_start: Annotated[
         WarmStartChoice | None,
         typer.Option(help="frames: begin with two epochs of cross-entropy on the times of the tier."),

@@ -97,7 +97,7 @@ def compute_measurements(wanted: Sequence[Measurement], stages: Stages, *, devic
         running = {pool.submit(_timed, one.compute): one.name for one in missing}
         try:
             for future in as_completed(running):
-                stages.seconds[running[future]] = future.result()
+                stages.seconds[running[future]] = future.result(timeout=0)
                 stages.tell(running[future])
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -97,7 +97,7 @@ class Scale:
     width: int
     recipes: tuple[Recipe, ...]
     batch_size: int = 4
-    lr: float = 3e-3
+    lr: float = 5e-3
     shuffled: int = 499
     sampled: int | None = None
     wanted: Wanted | None = None
@@ -129,13 +129,13 @@ SCALES: Mapping[str, Scale] = {
         wanted=Wanted({"w2p_shallow": 0.35}, n_frames=1000),
     ),
     "demo": Scale(
-        "demo", 144, 64, 10, 64, demo_recipes(shallow=10, frozen=7), sampled=120,
+        "demo", 144, 64, 10, 64, demo_recipes(shallow=12, frozen=8), sampled=120,
         wanted=Wanted({"w2p_shallow": 0.18, "w2l_tl_frozen": 0.45}),
     ),
     "tiny": Scale("tiny", 80, 20, 10, 48, paper_recipes(shallow=16, w2p=14, w2l=16, frozen=12, finetuned=6)),
     "small": Scale("small", 200, 50, 10, 96, paper_recipes(shallow=24, w2p=24, w2l=40, frozen=24, finetuned=10)),
     "paper": Scale(
         "paper", 630, 168, 10, 256, paper_recipes(shallow=100, w2p=100, w2l=100, frozen=100, finetuned=50),
-        batch_size=16, shuffled=999,
+        batch_size=16, lr=3e-3, shuffled=999,
     ),
 }  # fmt: skip

@@ -83,7 +83,7 @@ def train(
     labels: str = "phoneme",
     epochs: int = 24,
     batch_size: int = 4,
-    lr: float = 3e-3,
+    lr: float = 5e-3,
     warm_start: WarmStart | None = None,
     band_shift: int = 0,
     validation: float = 0.1,
