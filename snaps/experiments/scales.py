@@ -125,7 +125,7 @@ def demo_recipes(*, shallow: int, frozen: int) -> tuple[Recipe, ...]:
 #: Numbers of epochs are fixed, so that results do not depend on how fast the machine is.
 SCALES: Mapping[str, Scale] = {
     "check": Scale(
-        "check", 32, 8, 10, 48, (Recipe("w2p_shallow", "phoneme", "w2p_shallow", 28),),
+        "check", 52, 16, 10, 48, (Recipe("w2p_shallow", "phoneme", "w2p_shallow", 20),),
         wanted=Wanted({"w2p_shallow": 0.35}, n_frames=1000),
     ),
     "demo": Scale(

@@ -13,7 +13,7 @@ from snaps.figures import draw_offscreen
 @pytest.mark.demonstration
 def test_a_network_that_hears(tmp_path: Path) -> None:
     draw_offscreen()
-    made = run_reproduction(tmp_path / "out", scale="check")
+    made = run_reproduction(tmp_path / "out", scale="check", progress=False)
     rows = wanted_rows(made)
     print(f"{torch.get_num_threads()} threads, {made.seconds}", *rows, sep="\n")
     assert made.facts["w2p_shallow"]["error_rate"] <= 0.35
