@@ -5,7 +5,10 @@ the option that it is about. The command line turns these errors into exit statu
 are quoted here so that a sentence stays one line; names and labels are checked here for what a profiles file can hold.
 """
 
+import math
 import re
+from collections.abc import Collection, Hashable
+from numbers import Integral, Real
 
 #: What is not seen, ends a line, turns the direction of what follows, or is no character at all.
 UNSEEN = re.compile(
@@ -165,3 +168,73 @@ def check_name(name: str, what: str) -> None:
         )
     if len(name.encode()) > LONGEST_NAME:
         raise InputError(f"{what} has {len(name.encode())} bytes: {name[:40]!r}…; accepted are {LONGEST_NAME} at most")
+
+
+def check_whole(option: str, value: object, *, least: int = 1) -> int:
+    """Refuse what is no whole number, or a smaller one.
+
+    Raises
+    ------
+    InputError
+        Naming the option, what was received and what is accepted.
+
+    Examples
+    --------
+    >>> check_whole("folds", 10)
+    10
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise InputError(f"{option} is {value!r}; accepted are whole numbers from {least}")
+    return int(value)
+
+
+def check_number(
+    option: str, value: object, *, above: float | None = None, least: float | None = None, most: float | None = None
+) -> float:
+    """Refuse what is no finite number, or lies outside the bounds.
+
+    Raises
+    ------
+    InputError
+        Naming the option, what was received and what is accepted.
+
+    Examples
+    --------
+    >>> check_number("share", 0.5, above=0, most=1)
+    0.5
+    """
+    number = float(value) if isinstance(value, Real) and not isinstance(value, bool) else math.nan
+    bounds = [(above, "above {:g}"), (least, "from {:g}"), (most, "up to {:g}")]
+    if (
+        not math.isfinite(number)
+        or (above is not None and number <= above)
+        or (least is not None and number < least)
+        or (most is not None and number > most)
+    ):
+        accepted = " ".join(text.format(bound) for bound, text in bounds if bound is not None)
+        raise InputError(f"{option} is {value!r}; accepted are numbers {accepted}".rstrip())
+    return number
+
+
+def check_choice(option: str, value: object, accepted: Collection[object]) -> None:
+    """Refuse what is not among the accepted values.
+
+    Raises
+    ------
+    InputError
+        Naming the option, what was received and what is accepted.
+    """
+    if not isinstance(value, Hashable) or value not in accepted:
+        raise InputError(f"{option} is {value!r}; accepted are {one_of(accepted)}")
+
+
+def check_type(option: str, value: object, kinds: type | tuple[type, ...], accepted: str) -> None:
+    """Refuse what is of another type.
+
+    Raises
+    ------
+    InputError
+        Naming the option, the type that was received and what is accepted.
+    """
+    if not isinstance(value, kinds):
+        raise InputError(f"{option} is a {type(value).__name__}; accepted is {accepted}")

@@ -26,8 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         Exit status.
     """
-    # Threads that wait for each other by spinning take fifty times as long where something else runs beside them;
-    # threads that sleep at once lose a sixth where nothing does. OpenMP reads this once, when torch is loaded.
+    # Threads that wait by spinning take up to four times as long beside another process, threads that sleep at once
+    # half as long again alone (docs/training.md). OpenMP reads this once, when torch is loaded.
     os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     ignored = sys.unraisablehook
     sys.unraisablehook = _interrupt_again

@@ -45,7 +45,7 @@ def run_reproduction(
         Where to write. What an earlier run of the same corpus, scale and seed left there is used again.
     corpus : str
         ``"timit:PATH"``, ``"textgrids:PATH"``, or ``"synthetic"``, which is made in the folder.
-    scale : {"demo", "tiny", "small", "paper"}
+    scale : {"check", "demo", "tiny", "small", "paper"}
         Size of corpus and networks.
     seed : int
         Of the corpus, the networks and all that is drawn at random.
