@@ -1,7 +1,7 @@
-"""Running moments of epochs by group: update, merge, result.
+"""Running moments by group: add, merge, result (definition 8).
 
-Totals are float64 and exact to merge, so that a corpus may be split and spread in any way (section 8 of the
-design). Groups take memory when they are first seen.
+Sums are float64, so that splitting and merging a corpus costs no precision; a batch of at most 64 frames may be summed
+in float32 before it is added.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,106 +9,217 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+import xarray as xr
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from snaps.errors import InputError
+from snaps.schema import (
+    ACTIVATION,
+    ACTIVATION_VARIANCE,
+    COUNT,
+    COVERAGE,
+    DTYPES,
+    GROUP,
+    OPTIONAL,
+    REQUIRED,
+    SALIENCY,
+    SALIENCY_VARIANCE,
+    UNALIGNED,
+)
 
-#: Frames whose values may be summed in float32 before they touch the totals (section 5.8).
+#: Frames whose values may be summed in float32 before they are added to the totals (definition 8).
 MOST_FRAMES_IN_SINGLE = 64
 
-
-@dataclass(frozen=True)
-class LayerShape:
-    """Size of one layer's profile: number of units and of lags."""
-
-    units: int
-    lags: int
+#: A grouping and one of its labels.
+Group = tuple[str, str]
 
 
-@dataclass(frozen=True, eq=False)
-class Assignment:
-    """Which frames of a batch belong to which group.
-
-    Attributes
-    ----------
-    labels : tuple of str
-        The groups that occur in the batch.
-    members : tensor of shape (group, frame), float32
-        1 where a frame belongs to a group, else 0.
-    """
-
-    labels: tuple[str, ...]
-    members: Float[Tensor, "group frame"]
-
-
-def assign(labels: Sequence[str | None], *, device: torch.device | None = None) -> Assignment:
-    """Find the groups of a batch of frames.
-
-    Parameters
-    ----------
-    labels : sequence of str or None
-        One a frame; None for frames that belong to no group.
-    device : device, optional
-        Where the frames are.
-
-    Examples
-    --------
-    >>> assign(["s", None, "iy", "s"]).members
-    tensor([[1., 0., 0., 1.],
-            [0., 0., 1., 0.]])
-    """
-    place = {label: row for row, label in enumerate(dict.fromkeys(label for label in labels if label is not None))}
-    members = np.zeros((len(place), len(labels)), dtype=np.float32)
-    for frame, label in enumerate(labels):
-        if label is not None:
-            members[place[label], frame] = 1
-    return Assignment(tuple(place), torch.from_numpy(members).to(device))
-
-
-@dataclass(frozen=True, eq=False)
-class Sums:
-    """Sums over the epochs of every group of a batch.
+@dataclass(eq=False)
+class Moments:
+    """Sums of one layer's values by group.
 
     Attributes
     ----------
     values : tensor of shape (group, unit, lag)
         Sums.
     number : tensor of shape (group, lag), int64
-        How many values were summed at each lag.
+        Number of values in each sum.
     squares : tensor of shape (group, unit, lag), float64, or None
-        Sums of squared deviations from the batch's own means.
+        Sums of squared deviations from the group's mean.
     """
 
     values: Float[Tensor, "group unit lag"]
     number: Int[Tensor, "group lag"]
     squares: Float[Tensor, "group unit lag"] | None = None
 
-    def mean(self) -> Float[np.ndarray, "group unit lag"]:
-        """Means, NaN where nothing was summed."""
-        return self._per_value(self.values)
+    def add(self, rows: Int[Tensor, " some"], sums: "Moments") -> None:
+        """Add sums of other samples of the groups in `rows`, each of them named once."""
+        if self.squares is not None and sums.squares is not None:
+            # Chan, Golub and LeVeque's rule for the squared deviations of two samples taken together.
+            ours, theirs = self.number[rows][:, None].double(), sums.number[:, None].double()
+            between = sums.values.double() / theirs.clamp(min=1) - self.values[rows] / ours.clamp(min=1)
+            weight = ours * theirs / (ours + theirs).clamp(min=1)
+            _add_rows(self.squares, rows, sums.squares + between.square() * weight)
+        _add_rows(self.values, rows, sums.values)
+        _add_rows(self.number, rows, sums.number)
 
-    def variance(self) -> Float[np.ndarray, "group unit lag"]:
-        """Variances (ddof 0), NaN where nothing was summed.
+    def mean(self, rows: Sequence[int]) -> Float[np.ndarray, "some unit lag"]:
+        """Means of some groups, NaN where nothing was summed."""
+        return self._divided(self.values, rows)
 
-        Raises
-        ------
-        InputError
-            If they were not accumulated.
+    def variance(self, rows: Sequence[int]) -> Float[np.ndarray, "some unit lag"]:
+        """Variances (ddof 0) of some groups, NaN where nothing was summed."""
+        assert self.squares is not None
+        return self._divided(self.squares, rows)
+
+    def _divided(self, values: Tensor, rows: Sequence[int]) -> np.ndarray:
+        number = self.number[rows][:, None]
+        return torch.where(number > 0, values[rows] / number, torch.nan).cpu().numpy()
+
+
+@dataclass(eq=False)
+class LayerMoments:
+    """Sums of one layer: activation over covered epochs, saliency over all, and epochs without a peak.
+
+    Attributes
+    ----------
+    activation, saliency : Moments
+        Sums of both.
+    unaligned : tensor of shape (group,), int64
+        Number of epochs without a peak.
+    """
+
+    activation: Moments
+    saliency: Moments
+    unaligned: Int[Tensor, " group"]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All sums by name."""
+        found = {"unaligned": self.unaligned}
+        for name, moments in ((ACTIVATION, self.activation), (SALIENCY, self.saliency)):
+            found |= {f"{name}.values": moments.values, f"{name}.number": moments.number}
+            if moments.squares is not None:
+                found[f"{name}.squares"] = moments.squares
+        return found
+
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor]) -> "LayerMoments":
+        """Sums from what `tensors` gives."""
+        activation, saliency = (
+            Moments(tensors[f"{name}.values"], tensors[f"{name}.number"], tensors.get(f"{name}.squares"))
+            for name in (ACTIVATION, SALIENCY)
+        )
+        return cls(activation, saliency, tensors["unaligned"])
+
+
+class GroupMoments:
+    """Totals of all layers; one axis of groups for all groupings.
+
+    Parameters
+    ----------
+    shapes : mapping of str to (int, int)
+        Units and lags of every layer.
+    variance : bool
+        Whether second moments are kept.
+    device : device, optional
+        Where the totals lie.
+
+    Attributes
+    ----------
+    counts : dict of (str, str) to int
+        Epochs of every (grouping, label), in the order in which they were first added, which is that of the rows.
+    layers : dict of str to LayerMoments
+        Totals by layer, with room for more groups than there are.
+    """
+
+    def __init__(
+        self, shapes: Mapping[str, tuple[int, int]], *, variance: bool = False, device: torch.device | None = None
+    ) -> None:
+        self.counts: dict[Group, int] = {}
+        self.layers: dict[str, LayerMoments] = {}
+        for layer, (units, lags) in shapes.items():
+            values = torch.zeros(0, units, lags, dtype=torch.float64, device=device)
+            number = torch.zeros(0, lags, dtype=torch.int64, device=device)
+            moments = [Moments(values, number, values if variance else None) for _ in range(2)]
+            self.layers[layer] = LayerMoments(moments[0], moments[1], torch.zeros(0, dtype=torch.int64, device=device))
+
+    def add(self, counts: Mapping[Group, int], sums: Mapping[str, LayerMoments]) -> None:
+        """Add sums of other samples.
+
+        Parameters
+        ----------
+        counts : mapping of (str, str) to int
+            Number of epochs of each group.
+        sums : mapping of str to LayerMoments
+            Sums by layer; rows are in the order of `counts`.
         """
-        if self.squares is None:
-            raise InputError("variances were not accumulated; give variance=True")
-        return self._per_value(self.squares)
+        for group, number in counts.items():
+            self.counts[group] = self.counts.get(group, 0) + number
+        place = {group: row for row, group in enumerate(self.counts)}
+        for name, theirs in sums.items():
+            ours = self.layers[name] = _with_room(self.layers[name], len(place))
+            rows = torch.tensor([place[group] for group in counts], dtype=torch.int64, device=theirs.unaligned.device)
+            ours.activation.add(rows, theirs.activation)
+            ours.saliency.add(rows, theirs.saliency)
+            ours.unaligned.index_add_(0, rows, theirs.unaligned)
 
-    def _per_value(self, values: Tensor) -> Float[np.ndarray, "group unit lag"]:
-        number = self.number[:, None]
-        return torch.where(number > 0, values / number, torch.nan).cpu().numpy()
+    def merge(self, other: "GroupMoments") -> None:
+        """Add the totals of another part of the corpus."""
+        n_groups = len(other.counts)
+        self.add(
+            other.counts,
+            {
+                layer: LayerMoments.of({name: tensor[:n_groups] for name, tensor in moments.tensors().items()})
+                for layer, moments in other.layers.items()
+            },
+        )
 
-    def split(self, sizes: Sequence[int]) -> "list[Sums]":
-        """Cut into runs of so many groups."""
-        squares = [None] * len(sizes) if self.squares is None else self.squares.split(list(sizes))
-        parts = zip(self.values.split(list(sizes)), self.number.split(list(sizes)), squares, strict=True)
-        return [Sums(*part) for part in parts]
+    def to_dataset(self, grouping: str, layer: str) -> xr.Dataset:
+        """Variables of one layer in one grouping (section 6), groups sorted by label; without unit and lag."""
+        moments = self.layers[layer]
+        found = sorted((group[1], row) for row, group in enumerate(self.counts) if group[0] == grouping)
+        rows = [row for _, row in found]
+        counts = list(self.counts.values())
+        values = {
+            ACTIVATION: moments.activation.mean(rows),
+            SALIENCY: moments.saliency.mean(rows),
+            COVERAGE: moments.activation.number[rows].cpu().numpy(),
+            COUNT: np.array([counts[row] for row in rows]),
+            UNALIGNED: moments.unaligned[rows].cpu().numpy(),
+        }
+        if moments.activation.squares is not None:
+            values[ACTIVATION_VARIANCE] = moments.activation.variance(rows)
+            values[SALIENCY_VARIANCE] = moments.saliency.variance(rows)
+        dims = {**REQUIRED, **OPTIONAL}
+        with np.errstate(over="ignore"):  # a variance that float32 does not hold is infinite
+            variables = {name: (dims[name], array.astype(DTYPES[name])) for name, array in values.items()}
+        return xr.Dataset(variables, {GROUP: np.array([label for label, _ in found], dtype=str)})
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Totals as arrays, for a file or another process."""
+        arrays = {
+            "groups": np.array([*self.counts], dtype=str).reshape(-1, 2),
+            "counts": np.array([*self.counts.values()], dtype=np.int64),
+            "layers": np.array([*self.layers], dtype=str),
+        }
+        for number, moments in enumerate(self.layers.values()):
+            for name, tensor in moments.tensors().items():
+                arrays[f"{number}.{name}"] = tensor[: len(self.counts)].cpu().numpy()
+        return arrays
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray], device: torch.device) -> "GroupMoments":
+        """Totals from what `to_arrays` gives."""
+        moments = cls({})
+        groups = [(str(grouping), str(label)) for grouping, label in arrays["groups"]]
+        moments.counts = dict(zip(groups, arrays["counts"].tolist(), strict=True))
+        for number, layer in enumerate(arrays["layers"]):
+            prefix = f"{number}."
+            own = {name.removeprefix(prefix): array for name, array in arrays.items() if name.startswith(prefix)}
+            moments.layers[str(layer)] = LayerMoments.of(
+                {name: torch.tensor(array, device=device) for name, array in own.items()}
+            )
+        return moments
 
 
 def sum_by_group(
@@ -118,7 +229,7 @@ def sum_by_group(
     covered: Bool[Tensor, "window lag"] | None = None,
     window_of: Int[Tensor, " frame"] | None = None,
     variance: bool = False,
-) -> Sums:
+) -> Moments:
     """Sum a batch of epochs by group.
 
     Parameters
@@ -130,13 +241,13 @@ def sum_by_group(
     covered : tensor of shape (window, lag), optional
         Where epochs have a value; None for everywhere.
     window_of : tensor of shape (frame,), optional
-        Which window is a frame's epoch, where several frames share one; None for one each.
+        The window that is a frame's epoch, where several frames share one; None for one each.
     variance : bool
         Whether squared deviations are summed too.
 
     Returns
     -------
-    Sums
+    Moments
         Float32 for up to `MOST_FRAMES_IN_SINGLE` frames, if the sums fit, else float64.
     """
     # How often each window counts for each group: frames that share a window add it once.
@@ -159,7 +270,7 @@ def sum_by_group(
         number = times.sum(1).round().long()[:, None].expand(-1, windows.shape[2])
     else:
         number = (times @ covered.to(times.dtype)).round().long()
-    return Sums(values, number, _squares(times, windows, covered, values, number) if variance else None)
+    return Moments(values, number, _squares(times, windows, covered, values, number) if variance else None)
 
 
 def _squares(
@@ -175,207 +286,38 @@ def _squares(
     return squares
 
 
-class Moments:
-    """Totals over the epochs of every group: float64, so that splitting and merging costs no precision.
+def bytes_per_group(shapes: Mapping[str, tuple[int, int]], *, variance: bool) -> int:
+    """Memory that one group takes in layers of so many units and lags, in bytes.
 
-    Attributes
-    ----------
-    values : tensor of shape (room, unit, lag), float64
-        Sums; only the first rows are groups, the others are room for more.
-    number : tensor of shape (room, lag), int64
-        How many values were summed at each lag.
-    squares : tensor of shape (room, unit, lag), float64, or None
-        Sums of squared deviations from the mean.
+    Examples
+    --------
+    >>> bytes_per_group({"input": (128, 206)}, variance=False)
+    425184
     """
-
-    def __init__(self, shape: LayerShape, *, variance: bool, device: torch.device) -> None:
-        self.values = torch.zeros(0, shape.units, shape.lags, dtype=torch.float64, device=device)
-        self.number = torch.zeros(0, shape.lags, dtype=torch.int64, device=device)
-        self.squares = torch.zeros_like(self.values) if variance else None
-
-    def make_room(self, n_groups: int, *, spare: int) -> None:
-        """Have rows for `n_groups` groups; where rows are missing, for `spare` more, so that all are moved seldom."""
-        if n_groups > len(self.number):
-            missing = n_groups + spare - len(self.number)
-            self.values = _with_rows(self.values, missing)
-            self.number = _with_rows(self.number, missing)
-            self.squares = None if self.squares is None else _with_rows(self.squares, missing)
-
-    def add(self, rows: Int[Tensor, " group"], sums: Sums) -> None:
-        """Add the sums of other samples of the groups in `rows`, each of them named once."""
-        if self.squares is not None and sums.squares is not None:
-            # Chan, Golub and LeVeque's rule for the squared deviations of two samples taken together.
-            ours, theirs = self.number[rows][:, None].double(), sums.number[:, None].double()
-            between = sums.values.double() / theirs.clamp(min=1) - self.values[rows] / ours.clamp(min=1)
-            weight = ours * theirs / (ours + theirs).clamp(min=1)
-            _add_rows(self.squares, rows, sums.squares + between.square() * weight)
-        _add_rows(self.values, rows, sums.values)
-        _add_rows(self.number, rows, sums.number)
-
-    def hold(self, sums: Sums) -> None:
-        """Take sums as they are for totals."""
-        self.values, self.number, self.squares = sums.values, sums.number, sums.squares
-
-    def sums(self, n_groups: int) -> Sums:
-        """Totals of the first `n_groups` groups."""
-        squares = None if self.squares is None else self.squares[:n_groups]
-        return Sums(self.values[:n_groups], self.number[:n_groups], squares)
+    values = 4 if variance else 2
+    return sum(8 * (values * units * lags + 2 * lags) for units, lags in shapes.values())
 
 
-def _with_rows(values: Tensor, missing: int) -> Tensor:
-    shape = (len(values) + missing, *values.shape[1:])
-    if values.is_cuda:
-        larger = values.new_zeros(shape)
-    else:
-        # NumPy asks the system for zeros, and rows take no memory before something is written to them.
-        larger = torch.from_numpy(np.zeros(shape, dtype=str(values.dtype).removeprefix("torch.")))
-    larger[: len(values)] = values
-    return larger
+def _with_room(moments: LayerMoments, n_groups: int) -> LayerMoments:
+    """Totals with rows for so many groups at least; where some are missing, for as many again, so that few moves."""
+    if len(moments.unaligned) >= n_groups:
+        return moments
+    grown = {}
+    for name, tensor in moments.tensors().items():
+        shape = (2 * n_groups, *tensor.shape[1:])
+        if tensor.is_cuda:
+            grown[name] = tensor.new_zeros(shape)
+        else:
+            # NumPy asks the system for zeros, and rows take no memory before something is written to them.
+            grown[name] = torch.from_numpy(np.zeros(shape, dtype=str(tensor.dtype).removeprefix("torch.")))
+        grown[name][: len(tensor)] = tensor
+    return LayerMoments.of(grown)
 
 
-def _add_rows(total: Tensor, rows: Int[Tensor, " group"], values: Tensor) -> None:
+def _add_rows(total: Tensor, rows: Int[Tensor, " some"], values: Tensor) -> None:
     if total.is_cuda:
         total.index_add_(0, rows, values.to(total.dtype))
         return
     # index_add_ is several times slower than plain additions on the CPU.
     for row, value in zip(rows.tolist(), values, strict=True):
         total[row].add_(value)
-
-
-@dataclass(eq=False)
-class LayerMoments:
-    """Everything that is summed of one layer in one grouping.
-
-    Attributes
-    ----------
-    activation, saliency : Moments
-        Over covered epochs, and over all epochs.
-    unaligned : tensor of shape (room,), int64
-        Number of epochs without a peak.
-    """
-
-    activation: Moments
-    saliency: Moments
-    unaligned: Int[Tensor, " room"]
-
-    def make_room(self, n_groups: int, *, spare: int) -> None:
-        """Have rows for `n_groups` groups, and where some are missing for `spare` more."""
-        self.activation.make_room(n_groups, spare=spare)
-        self.saliency.make_room(n_groups, spare=spare)
-        self.unaligned = _with_rows(self.unaligned, len(self.saliency.number) - len(self.unaligned))
-
-    def add(self, rows: Int[Tensor, " group"], sums: "LayerSums") -> None:
-        """Add the sums of other samples of the groups in `rows`."""
-        self.activation.add(rows, sums.activation)
-        self.saliency.add(rows, sums.saliency)
-        self.unaligned.index_add_(0, rows, sums.unaligned)
-
-    def sums(self, n_groups: int) -> "LayerSums":
-        """Totals of the first `n_groups` groups."""
-        return LayerSums(self.activation.sums(n_groups), self.saliency.sums(n_groups), self.unaligned[:n_groups])
-
-
-@dataclass(frozen=True, eq=False)
-class LayerSums:
-    """Sums of one layer for several groups."""
-
-    activation: Sums
-    saliency: Sums
-    unaligned: Int[Tensor, " group"]
-
-
-class GroupingMoments:
-    """Running moments of all layers in one grouping.
-
-    Parameters
-    ----------
-    shapes : mapping of str to LayerShape
-        Units and lags of every layer.
-    variance : bool
-        Whether second moments are kept.
-    device : device, optional
-        Where the totals lie.
-    room : int
-        Groups that are expected. On the CPU they take no memory before they are seen, on a GPU they take it at once.
-        More than these are moved, seldom.
-
-    Attributes
-    ----------
-    counts : dict of str to int
-        Epochs of every group, in the order in which groups were first seen, which is that of the rows.
-    layers : dict of str to LayerMoments
-        Totals by layer.
-    """
-
-    def __init__(
-        self,
-        shapes: Mapping[str, LayerShape],
-        *,
-        variance: bool = False,
-        device: torch.device | None = None,
-        room: int = 0,
-    ) -> None:
-        self.shapes = dict(shapes)
-        self.variance = variance
-        self.device = device or torch.device("cpu")
-        self.counts: dict[str, int] = {}
-        self.layers = {
-            name: LayerMoments(
-                Moments(shape, variance=variance, device=self.device),
-                Moments(shape, variance=variance, device=self.device),
-                torch.zeros(0, dtype=torch.int64, device=self.device),
-            )
-            for name, shape in shapes.items()
-        }
-        for layer in self.layers.values():
-            layer.make_room(room, spare=0)
-
-    @classmethod
-    def holding(cls, counts: Mapping[str, int], sums: Mapping[str, LayerSums]) -> "GroupingMoments":
-        """Totals that are these sums, float64, without a copy; they may be changed."""
-        first = next(iter(sums.values()))
-        shapes = {name: LayerShape(*layer.activation.values.shape[1:]) for name, layer in sums.items()}
-        variance, device = first.activation.squares is not None, first.activation.values.device
-        moments = cls(shapes, variance=variance, device=device)
-        moments.counts = dict(counts)
-        for name, layer in sums.items():
-            own = moments.layers[name]
-            own.activation.hold(layer.activation)
-            own.saliency.hold(layer.saliency)
-            own.unaligned = layer.unaligned
-        return moments
-
-    def update(self, assignment: Assignment, sums: Mapping[str, LayerSums]) -> None:
-        """Add a batch: the sums of every layer for the groups of `assignment`."""
-        numbers = assignment.members.sum(1).round().long().tolist()
-        self._add(dict(zip(assignment.labels, numbers, strict=True)), sums)
-
-    def merge(self, other: "GroupingMoments") -> None:
-        """Add what another accumulator of the same layers has summed."""
-        self._add(other.counts, {name: layer.sums(len(other.counts)) for name, layer in other.layers.items()})
-
-    def result(self, layer: str) -> LayerSums:
-        """Totals of one layer, one row a group in the order of `counts`."""
-        return self.layers[layer].sums(len(self.counts))
-
-    def _add(self, counts: Mapping[str, int], sums: Mapping[str, LayerSums]) -> None:
-        """Add sums of other samples: epochs of every group, and the sums of every layer in the same order."""
-        for label, number in counts.items():
-            self.counts[label] = self.counts.get(label, 0) + number
-        place = {label: row for row, label in enumerate(self.counts)}
-        rows = torch.tensor([place[label] for label in counts], dtype=torch.int64, device=self.device)
-        for name, layer in self.layers.items():
-            layer.make_room(len(self.counts), spare=len(self.counts))
-            layer.add(rows, sums[name])
-
-
-def bytes_per_group(shapes: Mapping[str, LayerShape], *, variance: bool) -> int:
-    """Memory that one group takes in all layers, in bytes.
-
-    Examples
-    --------
-    >>> bytes_per_group({"input": LayerShape(128, 206)}, variance=False)
-    425184
-    """
-    values = 4 if variance else 2
-    return sum(8 * (values * shape.units * shape.lags + 2 * shape.lags) for shape in shapes.values())

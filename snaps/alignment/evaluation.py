@@ -128,7 +128,7 @@ class AlignmentCounts:
         same: Int[np.ndarray, " frame"],
         unaligned: int,
     ) -> None:
-        """Add the frames of a recording.
+        """Add frames of a recording.
 
         Parameters
         ----------
@@ -147,17 +147,21 @@ class AlignmentCounts:
             [judgement.at_centre == same, judgement.at_peak == same, judgement.within, judgement.offset != ABSENT],
             axis=1,
         )
-        self.recordings.append(recording)
-        self.hits.append(criteria.sum(axis=0))
-        self.frames.append(len(predicted))
-        self.distance.append(int(judgement.offset[judgement.offset != ABSENT].sum()))
+        if not self.recordings or self.recordings[-1] != recording:
+            self.recordings.append(recording)
+            self.hits.append(np.zeros(len(CRITERIA), dtype=np.int64))
+            self.frames.append(0)
+            self.distance.append(0)
+        self.hits[-1] += criteria.sum(axis=0)
+        self.frames[-1] += len(predicted)
+        self.distance[-1] += int(judgement.offset[judgement.offset != ABSENT].sum())
         self.unaligned += unaligned
         np.add.at(self.by_symbol, predicted, criteria)
         np.add.at(self.offsets, (predicted, judgement.offset + 1), 1)
         for table, found in zip(self.tables, (judgement.at_centre, judgement.at_peak), strict=True):
             np.add.at(table, (predicted, np.where(found < 0, len(self.annotated), found)), 1)
 
-    def result(self, *, step: float, matched: bool, repeats: int, seed: int) -> xr.Dataset:
+    def result(self, *, step: float, matched: bool, n_resamples: int, seed: int) -> xr.Dataset:
         """Labelled accuracies, offsets and tables.
 
         Parameters
@@ -166,7 +170,7 @@ class AlignmentCounts:
             Seconds of an input step.
         matched : bool
             Whether predicted and annotated symbols are of one kind, so that they can be equal.
-        repeats, seed : int
+        n_resamples, seed : int
             Of the bootstrap over recordings.
         """
         count = self.offsets.sum(axis=1)
@@ -185,9 +189,9 @@ class AlignmentCounts:
             return found
         hits, frames = np.array(self.hits).reshape(-1, len(CRITERIA)), np.array(self.frames)
         borne = hits[:, list(CRITERIA).index("ceiling")]
-        low, high = bootstrap_interval(hits, frames, repeats=repeats, seed=seed)
+        low, high = bootstrap_interval(hits, frames, n_resamples=n_resamples, seed=seed)
         apart, apart_of = np.array(self.distance), borne
-        offset_low, offset_high = bootstrap_interval(apart[:, None], apart_of, repeats=repeats, seed=seed)
+        offset_low, offset_high = bootstrap_interval(apart[:, None], apart_of, n_resamples=n_resamples, seed=seed)
         offset_steps = np.arange(ABSENT, self.frame_steps)
         numbers = self.offsets[kept]
         with np.errstate(invalid="ignore"):
@@ -216,7 +220,7 @@ class AlignmentCounts:
 
 
 def bootstrap_interval(
-    hits: np.ndarray, frames: np.ndarray, *, repeats: int, seed: int, share: float = 0.95
+    hits: np.ndarray, frames: np.ndarray, *, n_resamples: int, seed: int, share: float = 0.95
 ) -> tuple[np.ndarray, np.ndarray]:
     """Confidence interval of ``sum(hits) / sum(frames)``, from recordings drawn with replacement.
 
@@ -226,7 +230,7 @@ def bootstrap_interval(
         Numerators.
     frames : array of shape (recording,)
         Denominators.
-    repeats, seed : int
+    n_resamples, seed : int
         Of the bootstrap.
     share : float
         Probability that the interval holds.
@@ -240,7 +244,7 @@ def bootstrap_interval(
     if len(frames) < 2:
         return nothing, nothing
     generator = np.random.default_rng(seed)
-    times = generator.multinomial(len(frames), np.full(len(frames), 1 / len(frames)), size=repeats)
+    times = generator.multinomial(len(frames), np.full(len(frames), 1 / len(frames)), size=n_resamples)
     with np.errstate(invalid="ignore"):
         drawn = (times @ hits) / (times @ frames)[:, None]
     tail = 100 * (1 - share) / 2

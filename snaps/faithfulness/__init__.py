@@ -1,13 +1,16 @@
 """Whether saliency can be believed: pixel flipping, randomisation, and profiles against chance."""
 
 from snaps.faithfulness.evaluation import PARTS, evaluate_faithfulness, open_faithfulness, save_faithfulness
-from snaps.faithfulness.flipping import BASELINES, evaluate_flipping
-from snaps.faithfulness.nulls import evaluate_profiles
+from snaps.faithfulness.flipping import BASELINES, PERCENTAGES, Flipping, evaluate_flipping
 from snaps.faithfulness.randomization import evaluate_randomization, randomised_layers
+from snaps.faithfulness.shuffling import ProfileNull, evaluate_profiles
 
 __all__ = [
     "BASELINES",
     "PARTS",
+    "PERCENTAGES",
+    "Flipping",
+    "ProfileNull",
     "evaluate_faithfulness",
     "evaluate_flipping",
     "evaluate_profiles",

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +10,19 @@ import torch
 import xarray as xr
 from torch import nn
 
-from snaps.alignment import Aligner, Sensitivity
+from snaps.alignment import Aligner, Sensitivity, Unaligned
 from snaps.alignment.aligner import check_method, described
 from snaps.clustering import PERCENTILES
-from snaps.datasets.corpus import CorpusLike
-from snaps.datasets.drops import DropLog
-from snaps.errors import InputError, one_of, shortened
-from snaps.faithfulness.flipping import PERCENTAGES, evaluate_flipping
-from snaps.faithfulness.nulls import evaluate_profiles
+from snaps.datasets import CorpusLike
+from snaps.errors import InputError, check_choice, one_of, shortened
+from snaps.faithfulness.flipping import PERCENTAGES, Flipping, evaluate_flipping
 from snaps.faithfulness.randomization import evaluate_randomization
-from snaps.faithfulness.sampling import FRAMES, Sample
+from snaps.faithfulness.sample import Sample
+from snaps.faithfulness.shuffling import ProfileNull, evaluate_profiles
 from snaps.outputs import refuse_file
 from snaps.profiles.digests import without_digest, write_netcdf
 from snaps.profiles.reading import loaded, opened_tree
-from snaps.profiling.reading import OnError, check_on_error
-from snaps.profiling.result import network_attributes
-from snaps.profiling.session import Session, open_session
+from snaps.profiling import OnError, Playing, prepared
 from snaps.responses import Context, SaliencyMethod, Target
 from snaps.schema import INPUT_LAYER, encode_attributes
 
@@ -50,7 +47,7 @@ def evaluate_faithfulness(
     random_orders: int = 3,
     randomization_frames: int | None = 200,
     grouping: str = "phoneme",
-    shuffles: int = 19,
+    n_permutations: int = 19,
     percentiles: Sequence[float] = PERCENTILES,
     min_count: int = 1,
     context: Context = "recording",
@@ -61,7 +58,7 @@ def evaluate_faithfulness(
     frame_hop: int | None = None,
     batch_size: int | None = None,
     device: str | torch.device | None = None,
-    repeats: int = 1000,
+    n_resamples: int = 1000,
     seed: int = 0,
     progress: bool = True,
     on_error: OnError = "raise",
@@ -86,12 +83,12 @@ def evaluate_faithfulness(
         how many random orders.
     randomization_frames : int or None
         Frames that are drawn for the randomisation; None for all.
-    grouping, shuffles, percentiles, min_count
+    grouping, n_permutations, percentiles, min_count
         Of the profiles: what frames are averaged by; how many shuffled alignments; thresholds of the clusterings;
         smallest number of frames of a group.
     context, target, ignore, symbols, frame_steps, frame_hop, batch_size, device
         As `snaps.compute_profiles` has them.
-    repeats : int
+    n_resamples : int
         Of the bootstrap over recordings.
     seed : int
         Of all that is drawn at random.
@@ -123,46 +120,44 @@ def evaluate_faithfulness(
     strange = [part for part in parts if part not in PARTS]
     if strange or isinstance(parts, str) or not len(parts):
         raise InputError(f"parts are {parts!r}; accepted are some of {one_of(PARTS)}")
-    check_on_error(on_error)
-    options: dict[str, Any] = {
+    check_choice("on_error", on_error, ("raise", "skip"))
+    playing: dict[str, Any] = {
         "context": context, "target": target, "ignore": ignore, "symbols": symbols, "frame_steps": frame_steps,
         "frame_hop": frame_hop, "batch_size": batch_size, "device": device,
     }  # fmt: skip
-
-    def opened(network: nn.Module) -> AbstractContextManager[Session]:
-        return open_session(network, **options, layers=(INPUT_LAYER,), methods=list(chosen.values()))
-
+    opened = partial(
+        prepared,
+        playing=Playing(**playing, layers=(INPUT_LAYER,)),
+        aligners={name: Unaligned(method) for name, method in chosen.items()},
+    )
+    sample_of = partial(Sample, corpus, seed=seed, on_error=on_error, progress=progress)
+    flipping = Flipping(percentages, baseline, random_orders)
+    null = ProfileNull(grouping, n_permutations, percentiles, min_count, seed)
     found: dict[str, xr.Dataset] = {}
     attributes: dict[str, Any] = {
         "schema": SCHEMA, "seed": seed, "methods": {name: described(method) for name, method in chosen.items()},
     }  # fmt: skip
-    with opened(model) as session:
-        attributes |= network_attributes(session, corpus)
+    with opened(model) as network:
+        attributes |= network.describe(corpus)
         if "flipping" in parts:
-            drops = _new_log()
-            found["flipping"] = evaluate_flipping(
-                session, Sample(corpus, frames=frames, seed=seed), chosen, percentages=percentages, baseline=baseline,
-                random_orders=random_orders, repeats=repeats, progress=progress, on_error=on_error, drops=drops,
-            )  # fmt: skip
-            found["flipping"].attrs["drop_log"] = drops.to_dict()
+            sample = sample_of(frames=frames)
+            found["flipping"] = evaluate_flipping(network, sample, chosen, flipping, n_resamples=n_resamples)
+            found["flipping"].attrs["drop_log"] = sample.log.drops.to_dict()
     if "randomization" in parts:
-        drops = _new_log()
-        found["randomization"] = evaluate_randomization(
-            opened, Sample(corpus, frames=randomization_frames, seed=seed), chosen, model=model,
-            progress=progress, on_error=on_error, drops=drops,
-        )  # fmt: skip
+        found["randomization"], drops = evaluate_randomization(
+            opened, partial(sample_of, frames=randomization_frames), model, chosen
+        )
         found["randomization"].attrs["drop_log"] = drops.to_dict()
     if "profiles" in parts:
         found["profiles"] = xr.concat(
             [
                 evaluate_profiles(
-                    model, corpus, Aligner(method), grouping=grouping, shuffles=shuffles, percentiles=percentiles,
-                    min_count=min_count, seed=seed, progress=progress, on_error=on_error, **options,
+                    model, corpus, Aligner(method), null=null, progress=progress, on_error=on_error, **playing
                 )
                 for method in chosen.values()
             ],
             xr.Variable("saliency", list(chosen)),
-        )  # fmt: skip
+        )
     for dataset in found.values():
         dataset.attrs = encode_attributes(dataset.attrs)
     tree = xr.DataTree.from_dict({f"/{part}": dataset for part, dataset in found.items()})
@@ -227,10 +222,3 @@ def open_faithfulness(path: str | os.PathLike[str]) -> xr.DataTree:
         if not part.data_vars or part.children:
             raise InputError(f"{where} is damaged: its part {name!r} holds no values")
     return found
-
-
-def _new_log() -> DropLog:
-    log = DropLog()
-    for reason in ("ignored", "non-finite", "short"):
-        log.add(reason, FRAMES, 0)
-    return log

@@ -4,6 +4,7 @@ Thesis, section 6.1; Becker et al., 2018; Samek et al., 2017.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from snaps.alignment.evaluation import bootstrap_interval
-from snaps.errors import InputError, one_of
-from snaps.faithfulness.sampling import Heard, Sample, fixed, listen
-from snaps.profiling.reading import OnError
-from snaps.profiling.session import Session
-from snaps.responses import SaliencyMethod, Target
+from snaps.errors import InputError, check_choice, check_number, check_whole
+from snaps.faithfulness.sample import Explained, Sample
+from snaps.profiling import PreparedNetwork, fixed_target
+from snaps.responses import SaliencyMethod
 
 #: Shares of bins that are flipped, in percent; 0 is always there.
 PERCENTAGES = (0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 20.0, 25.0, 30.0, 50.0)
@@ -48,39 +48,65 @@ def moore(cones: Float[Tensor, "frame unit step"]) -> Float[Tensor, "frame unit 
 BASELINES: Mapping[str, Callable[[Tensor], Tensor]] = {"floor": floor, "mean": mean, "moore": moore}
 
 
+@dataclass(frozen=True)
+class Flipping:
+    """How bins are flipped.
+
+    Attributes
+    ----------
+    percentages : sequence of float
+        Shares of bins to flip, above 0 and up to 100; 0 is always there.
+    baseline : {"floor", "mean", "moore"}
+        What flipped bins are set to.
+    random_orders : int
+        How many random orders are averaged.
+
+    Raises
+    ------
+    InputError
+        If an option makes no sense.
+    """
+
+    percentages: Sequence[float] = PERCENTAGES
+    baseline: str = "floor"
+    random_orders: int = 3
+
+    def __post_init__(self) -> None:
+        check_choice("baseline", self.baseline, tuple(BASELINES))
+        check_whole("random_orders", self.random_orders)
+        if not len(self.percentages):
+            raise InputError("percentages is empty; accepted are numbers above 0 up to 100")
+        for percentage in self.percentages:
+            check_number("one of the percentages", percentage, above=0, most=100)
+
+    @property
+    def shares(self) -> np.ndarray:
+        """Shares of bins in percent, from 0 upwards."""
+        return np.array([0.0, *sorted(set(self.percentages))])
+
+
 def evaluate_flipping(
-    session: Session,
+    network: PreparedNetwork,
     sample: Sample,
     methods: Mapping[str, SaliencyMethod],
+    flipping: Flipping,
     *,
-    percentages: Sequence[float] = PERCENTAGES,
-    baseline: str = "floor",
-    random_orders: int = 3,
-    repeats: int = 1000,
-    progress: bool = True,
-    on_error: OnError = "raise",
-    drops: Any,
+    n_resamples: int = 1000,
 ) -> xr.Dataset:
     """Curves of accuracy and score against the share of bins that are flipped.
 
     Parameters
     ----------
-    session : Session
+    network : PreparedNetwork
         The network, with the layer ``input`` tapped.
     sample : Sample
         Frames to flip.
     methods : mapping of str to saliency method
         By their names. Relevances order bins by their value, gradients by their absolute value.
-    percentages : sequence of float
-        Shares of bins to flip, above 0 and up to 100.
-    baseline : {"floor", "mean", "moore"}
-        What flipped bins are set to.
-    random_orders : int
-        How many random orders are averaged.
-    repeats : int
+    flipping : Flipping
+        How bins are flipped.
+    n_resamples : int
         Of the bootstrap over recordings.
-    progress, on_error, drops
-        Of the pass over the corpus.
 
     Returns
     -------
@@ -93,60 +119,51 @@ def evaluate_flipping(
     Raises
     ------
     InputError
-        If an option makes no sense.
+        If no frame is left.
     """
-    steps = _checked(percentages, baseline, random_orders)
-    table = FlipTable(list(methods), steps)
-    for heard in listen(
-        session, sample, list(methods.values()), drops=drops, on_error=on_error, progress=progress, what="flipping"
-    ):
-        flipped = _flipped(
-            heard, list(methods.values()), steps, baseline=baseline, random_orders=random_orders, seed=sample.seed,
-            target=fixed(session.scores(), heard.logits),
-        )  # fmt: skip
-        table.add(heard, flipped)
-    return table.result(repeats=repeats, seed=sample.seed).assign_attrs(baseline=baseline, random_orders=random_orders)
+    table = FlipTable(list(methods), flipping.shares)
+    for explained in sample.explain(network, "flipping"):
+        table.add(explained, _flipped(network, explained, methods, flipping, sample.seed))
+    found = table.result(n_resamples=n_resamples, seed=sample.seed)
+    return found.assign_attrs(baseline=flipping.baseline, random_orders=flipping.random_orders)
 
 
 def _flipped(
-    heard: Heard,
-    methods: Sequence[SaliencyMethod],
-    percentages: np.ndarray,
-    *,
-    baseline: str,
-    random_orders: int,
+    network: PreparedNetwork,
+    explained: Explained,
+    methods: Mapping[str, SaliencyMethod],
+    flipping: Flipping,
     seed: int,
-    target: Target,
 ) -> np.ndarray:
     """Hits and scores of a batch, of shape (value, method, order, percentage, frame); value: hit, score."""
-    n_frames, n_bins = len(heard.cones), heard.cones[0].numel()
-    before = heard.logits.argmax(1)
-    instead = BASELINES[baseline](heard.cones)
-    numbers = [round(n_bins * percentage / 100) for percentage in percentages]
+    cones, logits = explained.cones, explained.batch.logits
+    n_frames, n_bins = len(cones), cones[0].numel()
+    before = logits.argmax(1)
+    target = fixed_target(network.target, logits)
+    instead = BASELINES[flipping.baseline](cones)
+    numbers = [round(n_bins * share / 100) for share in flipping.shares]
 
     def curve(rank: Int[Tensor, "frame bin"]) -> np.ndarray:
         found = np.empty((2, len(numbers), n_frames))
         for place, number in enumerate(numbers):
-            if number == 0:
-                logits = heard.logits
-            else:
-                gone = (rank < number).view_as(heard.cones)
-                logits = heard.responder.score(torch.where(gone, instead, heard.cones))
-            found[0, place] = (logits.argmax(1) == before).cpu().numpy()
-            found[1, place] = target(logits).detach().cpu().numpy()
+            changed = logits
+            if number > 0:
+                changed = network.responder.score(torch.where((rank < number).view_as(cones), instead, cones))
+            found[0, place] = (changed.argmax(1) == before).cpu().numpy()
+            found[1, place] = target(changed).detach().cpu().numpy()
         return found
 
-    generator = torch.Generator().manual_seed(seed * 1_000_003 + heard.number)
+    generator = torch.Generator().manual_seed(seed * 1_000_003 + explained.number)
     at_random = np.mean(
         [
-            curve(_ranks(torch.rand(n_frames, n_bins, generator=generator).to(heard.cones.device)))
-            for _ in range(random_orders)
+            curve(_ranks(torch.rand(n_frames, n_bins, generator=generator).to(cones.device)))
+            for _ in range(flipping.random_orders)
         ],
         axis=0,
     )
     found = np.empty((2, len(methods), len(ORDERS), len(numbers), n_frames))
-    for place, (method, saliency) in enumerate(zip(methods, heard.saliencies, strict=True)):
-        flat = saliency.flatten(1)
+    for place, (name, method) in enumerate(methods.items()):
+        flat = explained.saliencies[name].flatten(1)
         relevance = flat if getattr(method, "is_relevance", False) else flat.abs()
         found[:, place, 0] = curve(_ranks(-relevance))
         found[:, place, 1] = curve(_ranks(relevance))
@@ -169,14 +186,14 @@ class FlipTable:
         self.sums: dict[str, np.ndarray] = {}
         self.frames: dict[str, int] = {}
 
-    def add(self, heard: Heard, found: np.ndarray) -> None:
+    def add(self, explained: Explained, found: np.ndarray) -> None:
         """Add a batch."""
         total = found.sum(axis=-1)
-        name = heard.recording.id
+        name = explained.batch.recording.id
         self.sums[name] = self.sums.get(name, 0) + total
         self.frames[name] = self.frames.get(name, 0) + found.shape[-1]
 
-    def result(self, *, repeats: int, seed: int) -> xr.Dataset:
+    def result(self, *, n_resamples: int, seed: int) -> xr.Dataset:
         """Curves, their confidence bands, and the areas between them."""
         if not self.frames:
             raise InputError("no frame is left to flip: all are ignored, too short or not finite")
@@ -196,7 +213,7 @@ class FlipTable:
                 (area[:, number], ("saliency", "against"), "_area"),
             ):
                 flat = values.reshape(len(frames), -1)
-                low, high = bootstrap_interval(flat, frames, repeats=repeats, seed=seed)
+                low, high = bootstrap_interval(flat, frames, n_resamples=n_resamples, seed=seed)
                 shape = values.shape[1:]
                 data[name + end] = (dims, (flat.sum(axis=0) / frames.sum()).reshape(shape))
                 data[f"{name}{end}_low"] = (dims, low.reshape(shape))
@@ -211,14 +228,3 @@ class FlipTable:
             },
             {"n_frames": int(frames.sum()), "n_recordings": len(frames)},
         )
-
-
-def _checked(percentages: Sequence[float], baseline: str, random_orders: int) -> np.ndarray:
-    if baseline not in BASELINES:
-        raise InputError(f"baseline is {baseline!r}; accepted are {one_of(BASELINES)}")
-    if not isinstance(random_orders, int) or random_orders < 1:
-        raise InputError(f"random_orders is {random_orders!r}; accepted are whole numbers from 1")
-    strange = [value for value in percentages if not isinstance(value, int | float) or not 0 < value <= 100]
-    if strange or not len(percentages):
-        raise InputError(f"percentages are {list(percentages)!r}; accepted are numbers above 0, up to 100")
-    return np.array([0.0, *sorted(set(percentages))])

@@ -13,13 +13,12 @@ from torch.nn.utils.parametrize import remove_parametrizations
 
 from snaps.datasets.drops import DropLog
 from snaps.errors import InputError, reason_of
-from snaps.faithfulness.sampling import Sample, fixed, listen
-from snaps.profiling.reading import OnError
-from snaps.profiling.session import Session
+from snaps.faithfulness.sample import Sample
+from snaps.profiling import PreparedNetwork, fixed_target
 from snaps.responses import SaliencyMethod, Sequenced
 
-#: Gives an open session for a network.
-Opener = Callable[[nn.Module], AbstractContextManager[Session]]
+#: Prepares a network.
+Opener = Callable[[nn.Module], AbstractContextManager[PreparedNetwork]]
 
 
 def randomised_layers(model: nn.Module) -> list[str]:
@@ -71,29 +70,20 @@ def randomised(model: nn.Module, layers: Sequence[str], *, seed: int) -> nn.Modu
 
 
 def evaluate_randomization(
-    opened: Opener,
-    sample: Sample,
-    methods: Mapping[str, SaliencyMethod],
-    *,
-    model: nn.Module,
-    progress: bool = True,
-    on_error: OnError = "raise",
-    drops: DropLog,
-) -> xr.Dataset:
+    opened: Opener, sample_of: Callable[[], Sample], model: nn.Module, methods: Mapping[str, SaliencyMethod]
+) -> tuple[xr.Dataset, DropLog]:
     """Rank correlation of saliency with the original's, as a network is randomised from the top down.
 
     Parameters
     ----------
     opened : callable
-        Opens a session for a network, with the layer ``input`` tapped.
-    sample : Sample
-        Frames to look at.
-    methods : mapping of str to saliency method
-        By their names.
+        Prepares a network, with the layer ``input`` tapped.
+    sample_of : callable
+        Draws the frames; the same in each of the passes over the corpus, one for every layer.
     model : Module
         The network.
-    progress, on_error, drops
-        Of the passes over the corpus, one for every layer.
+    methods : mapping of str to saliency method
+        By their names.
 
     Returns
     -------
@@ -102,52 +92,48 @@ def evaluate_randomization(
         input, of saliency and of its absolute value, averaged over frames; the target is the symbol that the
         original predicts. ``undefined`` (saliency, randomised): frames whose saliency is the same everywhere, and which
         have none. The coordinate names the module down to which everything is randomised, from the output on.
+    DropLog
+        What was left out, in each pass.
 
     Raises
     ------
     InputError
         If there is no layer to randomise.
     """
+    sample = sample_of()
     layers = randomised_layers(model)
     shape = (len(methods), len(layers))
-    signed, absolute = np.zeros(shape), np.zeros(shape)
-    defined, undefined = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
-    chosen = list(methods.values())
-    n_frames = 0
-    for column in range(len(layers)):
+    sums, defined = np.zeros((2, *shape)), np.zeros(shape, dtype=np.int64)
+    for column, layer in enumerate(layers):
+        sample = sample_of()
         other = randomised(model, layers[: column + 1], seed=sample.seed)
-        # What is left out is counted once, in the first pass.
-        log = drops if column == 0 else DropLog()
-        with opened(model) as session, opened(other) as changed:
-            heard_frames = listen(
-                session, sample, chosen, drops=log, on_error=on_error, progress=progress,
-                what=f"randomised down to {layers[column]}",
-            )  # fmt: skip
-            for heard in heard_frames:
-                n_frames += len(heard.cones) if column == 0 else 0
-                target = fixed(session.scores(), heard.logits)
-                (response,) = changed.responder(heard.recording).explain(heard.cones, target, chosen)
-                for row, (before, after) in enumerate(zip(heard.saliencies, response.saliencies, strict=True)):
-                    one = correlations(before.flatten(1).cpu().numpy(), after.flatten(1).cpu().numpy())
-                    other_one = correlations(
-                        before.flatten(1).abs().cpu().numpy(), after.flatten(1).abs().cpu().numpy()
+        with opened(model) as network, opened(other) as changed:
+            for explained in sample.explain(network, f"randomised down to {layer}"):
+                responder = changed.fit(explained.batch.recording)
+                target = fixed_target(network.target, explained.batch.logits)
+                (response,) = responder.explain(explained.cones, target, list(methods.values()))
+                pairs = zip(explained.saliencies.values(), response.saliencies, strict=True)
+                for row, (before, after) in enumerate(pairs):
+                    one, absolute = (
+                        correlations(*(values.flatten(1).cpu().numpy() for values in of_kind))
+                        for of_kind in ((before, after), (before.abs(), after.abs()))
                     )
-                    there = np.isfinite(one) & np.isfinite(other_one)
-                    signed[row, column] += one[there].sum()
-                    absolute[row, column] += other_one[there].sum()
+                    there = np.isfinite(one) & np.isfinite(absolute)
+                    sums[:, row, column] += one[there].sum(), absolute[there].sum()
                     defined[row, column] += there.sum()
-                    undefined[row, column] += (~there).sum()
+    dims = ("saliency", "randomised")
     with np.errstate(invalid="ignore"):
-        dims = ("saliency", "randomised")
-        return xr.Dataset(
-            {
-                "correlation": (dims, signed / defined),
-                "correlation_absolute": (dims, absolute / defined),
-                "undefined": (dims, undefined),
-            },
-            {"saliency": np.array(list(methods), dtype=str), "randomised": np.array(layers, dtype=str)},
-            {"n_frames": n_frames},
-        )
+        signed, absolute = sums / defined
+    found = xr.Dataset(
+        {
+            "correlation": (dims, signed),
+            "correlation_absolute": (dims, absolute),
+            "undefined": (dims, sample.log.n_frames - defined),
+        },
+        {"saliency": np.array(list(methods), dtype=str), "randomised": np.array(layers, dtype=str)},
+        {"n_frames": sample.log.n_frames},
+    )
+    return found, sample.log.drops
 
 
 def correlations(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -1,31 +1,52 @@
-"""Compute profiles: the one place where corpus, responses, alignment and sums meet."""
+"""Compute profiles: responses of a network to a corpus, aligned and averaged by group."""
 
+import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from contextlib import ExitStack
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import psutil
 import torch
 import xarray as xr
 from torch import nn
 
+import snaps
+from snaps import schema
+from snaps.accumulators import GroupMoments, bytes_per_group
 from snaps.alignment import Aligner, Alignment
-from snaps.datasets.corpus import CorpusLike
-from snaps.datasets.groupings import parse_groupings
-from snaps.datasets.inventory import take_inventory
-from snaps.errors import InputError
-from snaps.outputs import claimed
-from snaps.profiling.about import describe_run, go_on
-from snaps.profiling.parts import Counter, count_shards, sums_held
-from snaps.profiling.reading import OnError, check_on_error
-from snaps.profiling.result import Provenance, build_tree
-from snaps.profiling.run import Run, methods_of
-from snaps.profiling.session import open_session
-from snaps.profiling.shards import run_shards
-from snaps.profiling.state import StateFile
-from snaps.responses import Context, Precision, Target
+from snaps.datasets import (
+    CorpusLike,
+    Inventory,
+    Recording,
+    corpus_settings,
+    parse_groupings,
+    take_inventory,
+)
+from snaps.errors import InputError, RecordingError, check_name
+from snaps.profiling.averaging import Averaging
+from snaps.profiling.blocks import (
+    BlockFolder,
+    Task,
+    compute_here,
+    compute_on_cluster,
+    cut_into_blocks,
+    locked,
+    merged,
+    with_batch_size,
+)
+from snaps.profiling.listen import OnError, progress_bar
+from snaps.profiling.network import ADDRESS, Playing, PreparedNetwork, prepared, without_steps
+from snaps.responses import Context, LayerGeometry, Precision, Target
+
+#: Groups that are expected where a corpus tells its labels only with its audio.
+UNKNOWN_GROUPS = 64
+#: Sums that are held at once: the total, some merged blocks, the block at hand.
+SUMS_HELD = 3
 
 Groupings = Sequence[str | Sequence[str]] | Mapping[str, Any]
 
@@ -71,9 +92,9 @@ def compute_profiles(
         Units to keep of some layers. Peaks are found over all units all the same.
     aligner : Aligner or Unaligned, optional
         How epochs are aligned; None for ``Aligner()``.
-    context : {"recording", "frame", "auto"}
-        Whether responses are computed once on the whole recording, or every frame is run alone; ``"auto"``
-        takes the recording where the network is a stack of convolutions.
+    context : {"recording", "frame"}
+        Whether responses are computed once on the whole recording, or every frame is run alone; a network that is no
+        stack of convolutions needs the latter.
     target : str or callable
         Output score that saliency explains: ``"predicted"``, a symbol, or a function from logits
         (frame, symbol) to scores (frame,).
@@ -86,7 +107,7 @@ def compute_profiles(
         Length of a frame and distance between frames, in input steps. None for the network's receptive field
         and stride.
     batch_size : int, optional
-        Frames responded to at once; None for as many as pay. Results do not depend on it.
+        Frames responded to at once; None picks a number that fits in memory. Results do not depend on it.
     variance : bool
         Whether variances (ddof 0) are kept too.
     device : str or device, optional
@@ -98,12 +119,11 @@ def compute_profiles(
     on_error : {"raise", "skip"}
         Whether a recording that cannot be read ends the run, or is left out and listed with its reason.
     checkpoint : path, optional
-        File that keeps the state of the run. It is written at most once a minute, and when the run ends; the same
-        call goes on where it stopped, and one that was finished gives its profiles at once. None for no file.
+        Folder of the run's finished blocks. The same call goes on from the blocks that are there, and one that was
+        finished gives its profiles at once. None for no folder.
     client : distributed.Client, optional
-        A dask cluster whose workers compute. The network has to come from a file and the corpus from a ``load_*``
-        function, both on paths that all workers see; without a file, a Wav2Letter is written beside `checkpoint`. A
-        plain list of recordings is sent. `device` is that of the workers.
+        A dask cluster whose workers compute the blocks. Files of the corpus must be on paths that all workers see; the
+        network and a plain list of recordings are sent. `device` is that of the workers.
 
     Returns
     -------
@@ -114,8 +134,7 @@ def compute_profiles(
     Raises
     ------
     InputError
-        If an option does not fit the network or the corpus, or the profiles would take over half of the free
-        memory.
+        If an option does not fit the network or the corpus, the profiles would take over half of the free memory.
     RecordingError
         If a recording cannot be read and `on_error` is ``"raise"``.
 
@@ -155,29 +174,21 @@ def compute_by_aligner(
     variance: bool = False,
     progress: bool = True,
     on_error: OnError = "raise",
-    context: Context = "recording",
-    target: str | Target = "predicted",
-    ignore: Iterable[str] | None = None,
-    symbols: Sequence[str] | None = None,
-    device: str | torch.device | None = None,
-    precision: Precision = "float32",
     checkpoint: str | os.PathLike[str] | None = None,
     client: Any = None,
-    **frames: Any,
+    **playing: Any,
 ) -> dict[str, xr.DataTree]:
     """Profiles for several aligners from one pass over a corpus.
 
     Parameters
     ----------
-    model, corpus, groupings, units, variance, progress, on_error, context, target, ignore, symbols, device, precision
-        As `compute_profiles` has them.
-    checkpoint, client
+    model, corpus, groupings, units, variance, progress, on_error, checkpoint, client
         As `compute_profiles` has them.
     aligners : mapping of str to aligner
         Every saliency method that they need runs once. A frame that is not finite for one of them is left out for
         all.
-    **frames
-        ``layers``, ``frame_steps``, ``frame_hop`` and ``batch_size``, as `compute_profiles` has them.
+    **playing
+        The other options of `compute_profiles`.
 
     Returns
     -------
@@ -189,73 +200,155 @@ def compute_by_aligner(
     InputError
         As `compute_profiles` does.
     """
-    for aligner in aligners.values():
-        check_aligner(aligner)
-    check_on_error(on_error)
-    parsed = parse_groupings(groupings)
-    options = {
-        "symbols": symbols, "ignore": ignore, "target": target, "device": device, "context": context,
-        "precision": precision, **frames,
-    }  # fmt: skip
-    options = {name: tuple(option) if isinstance(option, Iterator) else option for name, option in options.items()}
-    for name in ("ignore", "layers"):
-        if isinstance(options.get(name), AbstractSet):  # its order is another in every process
-            options[name] = sorted(options[name], key=str)
+    options = with_batch_size(Playing(**playing), checkpoint, on_cluster=client is not None)
+    parsed = tuple(parse_groupings(groupings))
     # On a cluster the device and its arithmetic are the workers'; here sums are merged.
-    here = options if client is None else {**options, "device": None, "precision": "float32"}
-    with ExitStack() as stack:
-        session = stack.enter_context(open_session(model, methods=methods_of(aligners.values()), **here))
-        inventory = take_inventory(corpus, parsed, symbols=session.symbols)
-        n_shards = count_shards(len(corpus))
-        run = Run(
-            session, parsed, inventory, aligners=aligners, units=units or {}, variance=variance,
-            sums_held=sums_held(n_shards),
-        )  # fmt: skip
-        state, counter = None, Counter()
-        if checkpoint is not None:
-            stack.enter_context(claimed(checkpoint))
-            about = describe_run(run, corpus, {**options, "units": units})
-            state = StateFile(Path(checkpoint), about)
-            counter = state.load(device=session.device, n_shards=n_shards)
-            go_on(run, counter, on_error=on_error, path=state.path)
-        if client is None:
-            part = run_shards(run, corpus, counter, on_error=on_error, progress=progress, state=state)
-        else:
-            from snaps.profiling.cluster import run_on_cluster
-            from snaps.profiling.planning import plan_run
-
-            plan = plan_run(run, corpus, options, units=units, on_error=on_error, checkpoint=checkpoint)
-            part = run_on_cluster(client, plan, corpus, run=run, counter=counter, progress=progress, state=state)
-        if part.like is None:
-            raise InputError("the corpus has no recording that can be read, so there is nothing to average")
+    here = options if client is None else replace(options, device=None, precision="float32")
+    with prepared(model, here, aligners) as network, locked(checkpoint):
+        first = _first_readable(corpus, on_error)
+        layers = network.fit(first).layers
+        inventory = take_inventory(corpus, parsed, symbols=network.symbols)
+        averaging = Averaging(parsed, inventory.columns or (), dict(units or {}), variance, on_error)
+        n_bytes = _checked_size(layers, averaging, inventory, n_aligners=len(aligners))
+        provenance = {name: _provenance(network, corpus, aligner, first) for name, aligner in aligners.items()}
+        folder = BlockFolder(
+            None if checkpoint is None else Path(checkpoint),
+            _identity(provenance, network, averaging, options),
+            cut_into_blocks(len(corpus), n_bytes),
+            network.responder.batch_size,
+        )
+        with progress_bar(corpus, "profiles", progress=progress) as bar:
+            if client is None:
+                compute = partial(compute_here, network, corpus, averaging, bar)
+            else:
+                task = Task(options, dict(aligners), averaging, without_steps(first), str(Path.cwd()))
+                compute = partial(compute_on_cluster, client, model, corpus, task, bar)
+            sums = merged(folder.sums(compute, bar, network.device))
+        outcome = {
+            "groupings": [grouping.name for grouping in parsed],
+            "n_recordings": sums.log.n_recordings,
+            "n_frames": sums.log.n_frames,
+            "drop_log": sums.log.drops.to_dict(),
+        }
+        kept = averaging.kept_units(layers)
         return {
-            name: build_tree(
-                part.totals[name],
-                run.kept_units,
-                Provenance(
-                    session=session,
-                    corpus=corpus,
-                    aligner=aligner,
-                    responder=run.responder,
-                    precision=precision,
-                    step=part.like.step,
-                    frequency=part.like.frequency,
-                    n_recordings=part.n_recordings,
-                    n_frames=part.n_frames,
-                    drops=part.drops,
-                ),
-            )
-            for name, aligner in aligners.items()
+            name: _to_profiles(moments, layers, kept, {**provenance[name], **outcome}, first)
+            for name, moments in sums.moments.items()
         }
 
 
-def check_aligner(aligner: Any) -> None:
-    """Refuse what is no aligner.
+def _first_readable(corpus: CorpusLike, on_error: OnError) -> Recording:
+    """First recording that can be read, with which layers and shapes are decided."""
+    for index in range(len(corpus)):
+        try:
+            return corpus[index]
+        except RecordingError:
+            if on_error == "raise":
+                raise
+    raise InputError("the corpus has no recording that can be read, so there is nothing to average")
+
+
+def _checked_size(
+    layers: Sequence[LayerGeometry], averaging: Averaging, inventory: Inventory, *, n_aligners: int
+) -> int:
+    """Size of the sums in bytes.
 
     Raises
     ------
     InputError
-        Naming what was received.
+        If they would take over half of the free memory.
     """
-    if not hasattr(aligner, "peaks") or isinstance(aligner, type):
-        raise InputError(f"aligner is {aligner!r}; accepted are Aligner(…) and Unaligned(…)")
+    for geometry in layers:
+        check_name(geometry.name, "the name of a layer")
+    kept = averaging.kept_units(tuple(layers))
+    shapes = {geometry.name: (len(kept[geometry.name]), len(geometry.lags)) for geometry in layers}
+    n_groups = sum(UNKNOWN_GROUPS if labels is None else len(labels) for labels in inventory.labels.values())
+    size = n_aligners * n_groups * bytes_per_group(shapes, variance=averaging.variance)
+    needed, free = SUMS_HELD * size, psutil.virtual_memory().available
+    if needed > free // 2:
+        raise InputError(
+            f"profiles of {n_groups} groups in {len(shapes)} layers would take {needed / 2**30:.1f} GiB, "
+            f"over half of the free memory of {free / 2**30:.1f} GiB; name fewer layers with layers="
+        )
+    return size
+
+
+def _provenance(network: PreparedNetwork, corpus: CorpusLike, aligner: Alignment, first: Recording) -> dict[str, Any]:
+    """Attributes of the root, as far as they are known before the first recording is played."""
+    grid = network.responder.grid
+    return {
+        "schema": schema.SCHEMA_NAME,
+        "schema_version": schema.SCHEMA_VERSION,
+        "package_version": snaps.__version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "layers": [geometry.name for geometry in network.responder.layers],
+        "context": network.responder.context,
+        "precision": network.playing.precision,
+        "target": network.target_name,
+        "ignored": list(network.ignored),
+        "aligner": aligner.describe(),
+        "step": first.step,
+        "frame": {
+            "steps": grid.steps, "hop": grid.hop, "offset": grid.offset, "seconds": grid.steps * first.step,
+        },
+        **network.describe(corpus),
+        "features": corpus_settings(corpus),
+    }  # fmt: skip
+
+
+def _identity(
+    provenance: Mapping[str, Mapping[str, Any]], network: PreparedNetwork, averaging: Averaging, options: Playing
+) -> dict[str, Any]:
+    """Everything that decides a run's numbers."""
+    common = dict(next(iter(provenance.values())))
+    return {
+        **{name: value for name, value in common.items() if name not in ("created", "aligner", "precision")},
+        "version of torch": torch.__version__.partition("+")[0],
+        "modules": hashlib.sha256(ADDRESS.sub("", str(network.model)).encode()).hexdigest()[:16],
+        "aligner": {name: own["aligner"] for name, own in provenance.items()},
+        "groupings": {
+            grouping.name: [list(grouping.columns), None if grouping.mapping is None else dict(grouping.mapping)]
+            for grouping in averaging.groupings
+        },
+        "units": {layer: [int(unit) for unit in units] for layer, units in averaging.units.items()},
+        "variance": averaging.variance,
+        "precision": options.precision,
+        "device": str(options.device or network.device).partition(":")[0],
+    }
+
+
+def _to_profiles(
+    moments: GroupMoments,
+    layers: Sequence[LayerGeometry],
+    kept: Mapping[str, np.ndarray],
+    attributes: Mapping[str, Any],
+    first: Recording,
+) -> xr.DataTree:
+    """Profiles as section 6 of the design defines them."""
+    datasets: dict[str, xr.Dataset | xr.DataTree] = {}
+    for grouping in attributes["groupings"]:
+        for geometry in layers:
+            seconds = float(geometry.stride) * first.step
+            lag = np.array(geometry.lags) * seconds
+            dataset = moments.to_dataset(grouping, geometry.name).assign_coords(
+                unit=kept[geometry.name], lag=("lag", lag, {"units": "s", "long_name": "lag from the peak"})
+            )
+            if geometry.name == schema.INPUT_LAYER and first.frequency is not None:
+                frequency = first.frequency[kept[geometry.name]]
+                dataset = dataset.assign_coords(
+                    frequency=("unit", frequency, {"units": "Hz", "long_name": "frequency"})
+                )
+            dataset.attrs = schema.encode_attributes(
+                {
+                    "layer": geometry.name,
+                    "grouping": grouping,
+                    "aligner": attributes["aligner"],
+                    "context": attributes["context"],
+                    "stride": float(geometry.stride),
+                    "step": seconds,
+                }
+            )
+            datasets[f"/{grouping}/{geometry.name}"] = dataset
+    tree = xr.DataTree.from_dict(datasets)
+    tree.attrs = schema.encode_attributes(attributes)
+    return tree

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 import pandas as pd
 import torch
 from torch import nn
-from tqdm.auto import tqdm
 
-from snaps.datasets.corpus import CorpusLike
-from snaps.datasets.frames import frame_rows
-from snaps.profiling.session import open_session
+from snaps.datasets import CorpusLike
+from snaps.profiling.listen import Log, play, progress_bar, read
+from snaps.profiling.network import Playing, prepared
 from snaps.responses import Context
 from snaps.schema import LOGITS_LAYER
 
@@ -41,36 +40,22 @@ def frame_table(
     -------
     DataFrame
         Columns ``recording``; ``step``, the input step at the frame's centre; ``time``, its time in seconds;
-        ``predicted``, the symbol with the highest score, blank included; one column a tier with its label at
-        the centre (None without one); one column an attribute. Frames are in the order of the corpus.
+        ``predicted``, the symbol with the highest score, blank included, None where a score is not finite; one column a
+        tier with its label at the centre (None without one); one column an attribute. Frames are in the order of the
+        corpus.
 
     Raises
     ------
     InputError
         As `compute_profiles`.
     """
-    tables = []
-    with open_session(
-        model, symbols=symbols, ignore=(), target="predicted", device=device, context=context, layers=(LOGITS_LAYER,),
-        frame_steps=frame_steps, frame_hop=frame_hop, batch_size=batch_size,
-    ) as session:  # fmt: skip
-        indices = tqdm(range(len(corpus)), desc="frames", unit="recording", disable=not progress, dynamic_ncols=True)
-        for recording in map(corpus.__getitem__, indices):
-            responder = session.responder(recording)
-            if responder.grid.count(recording.n_steps) == 0:
-                continue
-            for piece in responder.play(session.features(recording.features)):
-                predicted = session.predicted(piece.logits)
-                centre = piece.first * responder.grid.hop + responder.grid.centre
-                tables.append(
-                    frame_rows(
-                        recording,
-                        n_frames=len(predicted),
-                        hop=responder.grid.hop,
-                        centre=centre,
-                        predicted=predicted,
-                    )
-                )
+    playing = Playing(
+        context=context, symbols=symbols, ignore=(), frame_steps=frame_steps, frame_hop=frame_hop,
+        batch_size=batch_size, device=device, layers=(LOGITS_LAYER,),
+    )  # fmt: skip
+    log = Log()
+    with prepared(model, playing) as network, progress_bar(corpus, "frames", progress=progress) as bar:
+        tables = [played.rows() for played in play(network, read(corpus, log, bar=bar), log)]
     if not tables:
         return pd.DataFrame(columns=["recording", "step", "time", "predicted"])
     return pd.concat(tables, ignore_index=True)

@@ -140,10 +140,10 @@ def test_bootstrap_holds_the_truth_about_as_often_as_it_says() -> None:
     for seed in range(200):
         frames = generator.integers(5, 40, size=30)
         hits = generator.binomial(frames, 0.6)
-        low, high = bootstrap_interval(hits[:, None], frames, repeats=400, seed=seed)
+        low, high = bootstrap_interval(hits[:, None], frames, n_resamples=400, seed=seed)
         held.append(low[0] <= 0.6 <= high[0])
     assert 0.88 <= np.mean(held) <= 0.99
-    assert np.isnan(bootstrap_interval(np.array([[3]]), np.array([5]), repeats=9, seed=0)[0]).all()
+    assert np.isnan(bootstrap_interval(np.array([[3]]), np.array([5]), n_resamples=9, seed=0)[0]).all()
 
 
 @pytest.mark.parametrize(

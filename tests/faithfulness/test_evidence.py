@@ -21,8 +21,8 @@ from snaps.faithfulness import (
     save_faithfulness,
 )
 from snaps.faithfulness.flipping import _ranks
-from snaps.faithfulness.nulls import CountingAligner, ShuffledAligner
 from snaps.faithfulness.randomization import correlations, randomised
+from snaps.faithfulness.shuffling import Shuffle
 from snaps.models import Wav2Letter
 from snaps.responses import SymbolTarget
 from tests.alignment.runs import by_graph
@@ -189,14 +189,38 @@ def test_a_method_that_looks_at_the_input_alone_is_unmasked() -> None:
 
 
 def test_shuffling_is_a_permutation_layer_by_layer() -> None:
-    model, corpus = random_wav2letter(STACKS["strides 2 and 1"]), random_corpus(0, [60, 50])
-    counting = CountingAligner(snaps.Aligner())
-    snaps.compute_profiles(model, corpus, groupings=["phoneme"], aligner=counting, ignore=(), progress=False)
-    shuffled = CountingAligner(ShuffledAligner(counting, seed=1))
-    snaps.compute_profiles(model, corpus, groupings=["phoneme"], aligner=shuffled, ignore=(), progress=False)
-    for layer, counts in counting.counts.items():
-        np.testing.assert_array_equal(shuffled.counts[layer], counts)
-    assert len(counting.counts["input"]) > 1
+    counts = {"input": np.array([3, 0, 5, 2]), "logits": np.array([10])}
+    shuffle = Shuffle(counts, seed=1)
+    drawn = {layer: np.zeros_like(of_steps) for layer, of_steps in counts.items()}
+    for number in (4, 1, 5):
+        for layer in counts:
+            shuffle.draw(layer, number)  # what is drawn and not taken stays
+            steps = shuffle.draw(layer, number)
+            shuffle.take(layer, steps)
+            drawn[layer] += np.bincount(steps, minlength=len(counts[layer]))
+    for layer, of_steps in counts.items():
+        np.testing.assert_array_equal(drawn[layer], of_steps)
+        assert not shuffle.left[layer].any()
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_peaks_of_frames_that_are_averaged_are_counted_once(labelled: bool, monkeypatch) -> None:
+    """Also where a recording has values that are not finite, and where frames have no label."""
+    counted = []
+    monkeypatch.setattr(
+        "snaps.faithfulness.shuffling.Shuffle", lambda counts, seed: counted.append(counts) or Shuffle(counts, seed)
+    )
+    model, corpus = random_wav2letter(STACKS["strides 2 and 1"], padding="valid"), random_corpus(0, [60, 50])
+    features = corpus[0].features.copy()
+    features[1, [10, 11, 40]] = np.nan
+    tiers = corpus[0].tiers if labelled else {"phoneme": corpus[0].tiers["phoneme"][:1]}
+    corpus = [Recording("broken", features, tiers=tiers), *corpus[1:]]
+    profiles = snaps.compute_profiles(model, corpus, groupings=["phoneme"], ignore=(), progress=False)
+    evaluate_faithfulness(model, corpus, parts=["profiles"], n_permutations=1, ignore=(), progress=False)
+    averaged = int(profiles["phoneme/input"]["count"].sum())
+    assert {layer: int(of_steps.sum()) for layer, of_steps in counted[0].items()} == dict.fromkeys(
+        profiles["phoneme"].children, averaged
+    )
 
 
 def test_profiles_of_a_network_that_hears_a_click_depend_on_the_alignment() -> None:
@@ -217,7 +241,7 @@ def test_profiles_of_a_network_that_hears_a_click_depend_on_the_alignment() -> N
         label = "ab"[number % 2]
         recordings.append(Recording(f"r{number}", features, step=0.01, tiers={"phoneme": [Interval(0.0, 0.6, label)]}))
     found = evaluate_faithfulness(
-        model, recordings, {"product": GradientTimesActivation()}, parts=["profiles"], shuffles=19, progress=False
+        model, recordings, {"product": GradientTimesActivation()}, parts=["profiles"], n_permutations=19, progress=False
     )["profiles"].to_dataset()  # fmt: skip
     one = found.sel(saliency="product", layer="input")
     assert float(one["energy_p"]) == pytest.approx(1 / 20)
@@ -227,7 +251,7 @@ def test_profiles_of_a_network_that_hears_a_click_depend_on_the_alignment() -> N
 def test_everything_is_one_file(tmp_path: Path) -> None:
     model, corpus = random_wav2letter(STACKS["odd kernels"], padding="valid"), random_corpus(0, [40, 30])
     tree = evaluate_faithfulness(
-        model, corpus, frames=10, randomization_frames=5, shuffles=2, percentages=[10], ignore=(), progress=False
+        model, corpus, frames=10, randomization_frames=5, n_permutations=2, percentages=[10], ignore=(), progress=False
     )
     path = save_faithfulness(tree, tmp_path / "faith.nc")
     again = open_faithfulness(path)
@@ -248,11 +272,11 @@ def test_everything_is_one_file(tmp_path: Path) -> None:
         ({"methods": {"x": "lrp"}}, "the method 'x' is 'lrp'"),
         ({"parts": ["all"]}, "'all'.*'flipping'"),
         ({"frames": 0}, "frames is 0"),
-        ({"percentages": [0, 5]}, r"percentages are \[0, 5\]"),
+        ({"percentages": [0, 5]}, "one of the percentages is 0"),
         ({"percentages": [101]}, "101"),
         ({"baseline": "zero"}, "'zero'; accepted are 'floor', 'mean', 'moore'"),
         ({"random_orders": 0}, "random_orders is 0"),
-        ({"shuffles": 0, "parts": ["profiles"]}, "shuffles is 0"),
+        ({"n_permutations": 0, "parts": ["profiles"]}, "n_permutations is 0"),
         ({"on_error": "pass"}, "on_error"),
     ],
 )

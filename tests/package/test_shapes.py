@@ -7,7 +7,6 @@ import torch
 from jaxtyping import Float, jaxtyped
 from torch import Tensor
 
-from snaps.accumulators import LayerShape
 from snaps.responses import cut_windows
 from tests.shapes import checked
 
@@ -34,6 +33,5 @@ def test_the_package_is_looked_at() -> None:
         cut_windows(torch.ones(2, 5), source=source, start=start, width=3)
 
 
-def test_what_is_no_array_is_left_to_the_function() -> None:
-    assert LayerShape(2, 3).lags == 3
+def test_functions_without_shapes_are_left_as_they_are() -> None:
     assert checked(np.sum) is np.sum

@@ -1,0 +1,433 @@
+"""Blocks of recordings: a run goes on from the blocks that are there, and many machines compute them.
+
+A corpus is cut into blocks of consecutive recordings. Each block's sums are computed by themselves and merged in the
+order of the blocks, as a tree of fixed shape, so that sums are the same to the bit whoever computed them.
+A finished block is one file, written atomically. It is an npz archive, whose members carry CRC-32 checksums.
+"""
+
+import json
+import os
+import shutil
+import socket
+import time
+import warnings
+import zipfile
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, chdir, contextmanager, nullcontext
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm.auto import tqdm
+
+import snaps
+from snaps.alignment import Alignment
+from snaps.datasets import CorpusLike, FileCorpus, Recording
+from snaps.errors import InputError, reason_of, shortened
+from snaps.outputs import claimed, replacing
+from snaps.profiling.averaging import Averaging, Sums, average
+from snaps.profiling.network import Playing, PreparedNetwork, prepared
+
+#: Recordings of a block at least, number of blocks at most, and bytes of all blocks' sums, unless there are few blocks.
+LEAST_RECORDINGS, MOST_BLOCKS = 16, 256
+MOST_BYTES, FEW_BLOCKS = 4 << 30, 8
+#: Blocks whose sums are merged into one before they are merged with those before them.
+FAN_IN = 16
+#: Description of a run, in the folder of its blocks.
+RUN = "run.json"
+
+#: Frames that workers respond to at once: the same everywhere, because float32 sums of other batches differ.
+FRAMES_AT_ONCE = {"cpu": 64, "cuda": 256}
+#: How often dask computes a block again that failed for another reason than its input.
+RETRIES = 2
+#: Blocks a thread that are handed out before their turn to be merged comes.
+AHEAD = 2
+#: Seconds between two looks at a cluster that has no result yet, and without workers before the run ends.
+GLANCE, LIMIT = 1.0, 600.0
+
+#: One network plays at a time in a process: what `prepared` sets holds for all threads.
+_PLAYING = Lock()
+
+
+def cut_into_blocks(n_recordings: int, n_bytes: int) -> list[slice]:
+    """Blocks of a corpus, which follow from its size and from that of a block's sums.
+
+    Parameters
+    ----------
+    n_recordings : int
+        Recordings of the corpus.
+    n_bytes : int
+        Size of one block's sums in bytes.
+
+    Examples
+    --------
+    >>> cut_into_blocks(40, 10**6)
+    [slice(0, 16, None), slice(16, 32, None), slice(32, 40, None)]
+    """
+    most = min(MOST_BLOCKS, max(FEW_BLOCKS, MOST_BYTES // max(n_bytes, 1)))
+    size = max(LEAST_RECORDINGS, -(-n_recordings // most))
+    return [slice(first, min(first + size, n_recordings)) for first in range(0, n_recordings, size)]
+
+
+def merged(parts: Iterable[Sums]) -> Sums:
+    """Merge sums in their order: each `FAN_IN` of them first. No more than three are held at once."""
+    parts, total = iter(parts), None
+    while True:
+        some = next(parts, None)
+        if some is None:
+            assert total is not None, "a corpus has at least one block"
+            return total
+        for part in islice(parts, FAN_IN - 1):
+            some.merge(part)
+        if total is None:
+            total = some
+        else:
+            total.merge(some)
+
+
+@dataclass(eq=False)
+class BlockFolder:
+    """Folder of a run's finished blocks.
+
+    Attributes
+    ----------
+    path : Path or None
+        The folder; None where nothing is kept.
+    about : mapping
+        What the run is about, in values that JSON can hold; a run that goes on must be about the same.
+    blocks : list of slice
+        Blocks of the corpus.
+    batch_size : int
+        Frames that are responded to at once, which decides the last bits of sums.
+    """
+
+    path: Path | None
+    about: Mapping[str, Any]
+    blocks: Sequence[slice]
+    batch_size: int
+
+    def __post_init__(self) -> None:
+        if self.path is None:
+            return
+        self.about = json.loads(json.dumps({**self.about, "blocks": len(self.blocks)}))
+        description = read_description(self.path)
+        if description is not None:
+            _refuse_another(self.path, description["about"], self.about)
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        with replacing(self.path / RUN, alone=True) as partial:
+            partial.write_text(json.dumps({"about": self.about, "batch_size": self.batch_size}), encoding="utf-8")
+
+    def file(self, number: int) -> Path:
+        """File of a block."""
+        assert self.path is not None
+        return self.path / f"{number + 1:04d}-of-{len(self.blocks):04d}.npz"
+
+    def sums(
+        self, compute: Callable[[Sequence[slice]], Iterator[Sums]], bar: "tqdm[Any]", device: torch.device
+    ) -> Iterator[Sums]:
+        """Sums of all blocks in their order, those that are there from their files.
+
+        Parameters
+        ----------
+        compute : callable
+            From the blocks that are missing to their sums, in their order.
+        bar : tqdm
+            Progress bar, moved by blocks that are read.
+        device : device
+            Where sums lie.
+        """
+        there = [self.path is not None and self.file(number).is_file() for number in range(len(self.blocks))]
+        missing = compute([block for block, is_there in zip(self.blocks, there, strict=True) if not is_there])
+        for number, block in enumerate(self.blocks):
+            if there[number]:
+                yield self._load(number, device)
+                bar.update(block.stop - block.start)
+            else:
+                sums = next(missing)
+                self._save(number, sums)
+                yield sums
+
+    def _save(self, number: int, sums: Sums) -> None:
+        if self.path is None:
+            return
+        try:
+            with replacing(self.file(number), alone=True) as partial, partial.open("wb") as file:
+                np.savez(file, **sums.to_arrays())  # type: ignore[arg-type]
+        except (OSError, InputError) as error:
+            # The profiles may fit where another block does not, so the run goes on.
+            warnings.warn(
+                f"block {number + 1} of {len(self.blocks)} cannot be written to {str(self.path)!r}: "
+                f"{getattr(error, 'strerror', None) or error}; the run goes on, but if it is stopped, it begins again "
+                "at this block",
+                stacklevel=2,
+            )
+            self.path = None
+
+    def _load(self, number: int, device: torch.device) -> Sums:
+        file = self.file(number)
+        try:
+            with np.load(file, allow_pickle=False) as arrays:
+                return Sums.from_arrays({name: arrays[name] for name in arrays.files}, device)
+        except (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
+            raise InputError(
+                f"{str(file)!r} is damaged, or no block of a run: {reason_of(error)}; delete it, and the same call "
+                "computes it again"
+            ) from error
+
+
+def read_description(path: Path) -> dict[str, Any] | None:
+    """Description of the run whose blocks lie in a folder; None where there is no folder, or an empty one.
+
+    Raises
+    ------
+    InputError
+        If it is something else.
+    """
+    try:
+        if not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir())):
+            return None
+        found = json.loads((path / RUN).read_text(encoding="utf-8"))
+        return {"about": dict(found["about"]), "batch_size": int(found["batch_size"])}
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{str(path)!r} is no folder of a run's blocks: {reason_of(error)}; accepted is a folder that a run made, "
+            "or one that does not exist"
+        ) from None
+
+
+def with_batch_size(playing: Playing, path: str | os.PathLike[str] | None, *, on_cluster: bool) -> Playing:
+    """The same options with the number of frames at once that a run to go on from has, or that all workers have."""
+    size = playing.batch_size
+    if size is None and path is not None:
+        description = read_description(Path(path))
+        size = None if description is None else description["batch_size"]
+    if size is None and on_cluster:
+        size = FRAMES_AT_ONCE["cuda" if str(playing.device or "cpu").startswith("cuda") else "cpu"]
+    return replace(playing, batch_size=size)
+
+
+def locked(path: str | os.PathLike[str] | None) -> AbstractContextManager[None]:
+    """Keep other runs away from a folder of blocks, if there is one."""
+    return nullcontext() if path is None else claimed(path)
+
+
+def remove_blocks(path: Path) -> None:
+    """Remove the folder of a run's blocks, if there is one; any other folder is left, with an error.
+
+    Raises
+    ------
+    InputError
+        If it is something else.
+    """
+    if read_description(path) is not None:
+        shutil.rmtree(path)
+
+
+def _refuse_another(path: Path, earlier: Mapping[str, Any], about: Mapping[str, Any]) -> None:
+    for name in dict.fromkeys([*about, *earlier]):
+        if earlier.get(name) != about.get(name):
+            was, is_ = (shortened(json.dumps(of.get(name), ensure_ascii=False), limit=160) for of in (earlier, about))
+            raise InputError(
+                f"{str(path)!r} holds blocks of a run with another {name}: {was}, and this one has {is_}; go on with "
+                "the same, or delete the folder (--overwrite) to begin anew"
+            )
+
+
+@dataclass(frozen=True)
+class Task:
+    """What a worker needs besides the network and the recordings.
+
+    Attributes
+    ----------
+    playing, aligners, averaging
+        How recordings are played, aligned and averaged.
+    first : Recording
+        First recording of the corpus, without its steps.
+    folder : str
+        Where relative paths begin.
+    version : str
+        Version of this package.
+    """
+
+    playing: Playing
+    aligners: Mapping[str, Alignment]
+    averaging: Averaging
+    first: Recording
+    folder: str
+    version: str = snaps.__version__
+
+
+def compute_here(
+    network: PreparedNetwork, corpus: CorpusLike, averaging: Averaging, bar: "tqdm[Any]", blocks: Sequence[slice]
+) -> Iterator[Sums]:
+    """Sums of blocks in their order, computed in this process."""
+    return (average(network, corpus, averaging, bar, block) for block in blocks)
+
+
+def compute_block(model: nn.Module, recordings: CorpusLike, task: Task) -> dict[str, np.ndarray] | InputError:
+    """Sums of one block, as arrays; an error that another attempt would meet too is returned, and not tried again."""
+    here = f"the worker on {socket.gethostname()} (process {os.getpid()})"
+    try:
+        if snaps.__version__ != task.version:
+            return InputError(f"{here} has the version {snaps.__version__} of snaps, and not {task.version}")
+        if isinstance(recordings, FileCorpus) and not os.path.isdir(task.folder):  # noqa: PTH112
+            return InputError(f"{here} does not see {task.folder!r}; paths must be shared by all workers")
+        with _PLAYING, chdir(task.folder), prepared(model, task.playing, task.aligners) as network:
+            network.fit(task.first)
+            return average(network, recordings, task.averaging, tqdm(disable=True)).to_arrays()
+    except InputError as error:
+        return error
+
+
+@contextmanager
+def open_cluster(address: str) -> Iterator[Any]:
+    """Connect to a dask scheduler, or start one here.
+
+    Parameters
+    ----------
+    address : str
+        Address of a scheduler, e.g. ``tcp://10.0.0.1:8786``; or ``local:N`` for N processes on this machine.
+
+    Raises
+    ------
+    InputError
+        If there is no such scheduler, or dask.distributed is not installed.
+    """
+    distributed = _distributed()
+    kind, colon, number = address.partition(":")
+    if kind == "local":
+        if not colon or not number.isdecimal() or int(number) < 1:
+            raise InputError(f"the scheduler is {address!r}; accepted are an address and local:N, with N from 1")
+        with (
+            distributed.LocalCluster(
+                n_workers=int(number), threads_per_worker=1, processes=True, memory_limit=0, dashboard_address=None,
+                silence_logs="ERROR",
+            ) as cluster,
+            distributed.Client(cluster) as client,
+        ):  # fmt: skip
+            yield client
+        return
+    try:
+        client = distributed.Client(address, timeout="20s")
+    except (OSError, ValueError, TypeError) as error:
+        raise InputError(
+            f"there is no scheduler at {address!r} ({type(error).__name__}); accepted are the address of a dask "
+            "scheduler, e.g. tcp://10.0.0.1:8786, and local:N"
+        ) from None
+    with client:
+        yield client
+
+
+def compute_on_cluster(
+    client: Any, model: nn.Module, corpus: CorpusLike, task: Task, bar: "tqdm[Any]", blocks: Sequence[slice]
+) -> Iterator[Sums]:
+    """Sums of blocks in their order, computed by the workers of a dask cluster.
+
+    Parameters
+    ----------
+    client : distributed.Client
+        The cluster. Dask sends the network, retries a block that failed, and gives the blocks of a worker that died to
+        another.
+    model : Module
+        The network.
+    corpus : FileCorpus or list of Recording
+        What is played; files must be on paths that all workers see.
+    task : Task
+        How it is played.
+    bar : tqdm
+        Progress bar.
+    blocks : sequence of slice
+        What is computed.
+
+    Raises
+    ------
+    InputError
+        If the corpus cannot be sent, a block cannot be computed, or the cluster is gone or has been without workers for
+        `LIMIT` seconds.
+    """
+    distributed = _distributed()
+    if not isinstance(client, distributed.Client) or client.asynchronous:
+        raise InputError(
+            f"client is a {type(client).__name__}; accepted is a distributed.Client that is not asynchronous"
+        )
+    if not isinstance(corpus, FileCorpus | list | tuple):
+        raise InputError(
+            f"the corpus is a {type(corpus).__name__}; on a cluster accepted are corpora of load_* functions and lists "
+            "of recordings"
+        )
+    waiting, running = deque(blocks), deque[tuple[slice, Any]]()
+    sent: list[Any] = []
+    try:
+        # A task of its own, so that the network is sent once, and again where every worker that had it died.
+        sent.append(client.submit(_itself, model, pure=False))
+        while waiting or running:
+            threads = max(1, sum(client.nthreads(callback_timeout=LIMIT).values()))
+            while waiting and len(running) < AHEAD * threads:
+                block = waiting.popleft()
+                future = client.submit(compute_block, sent[0], corpus[block], task, pure=False, retries=RETRIES)
+                running.append((block, future))
+            block, future = running.popleft()
+            sent.append(future)
+            yield Sums.from_arrays(_result(client, future, block), torch.device("cpu"))
+            sent.remove(future)
+            bar.update(block.stop - block.start)
+    except (OSError, distributed.client.FutureCancelledError) as error:  # of the connection to the scheduler
+        raise InputError("the cluster's scheduler is gone; the same call goes on where the run stopped") from error
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            client.cancel([*sent, *(future for _, future in running)])
+
+
+def _itself(model: nn.Module) -> nn.Module:
+    return model
+
+
+def _result(client: Any, future: Any, block: slice) -> Mapping[str, np.ndarray]:
+    """Result of a block; a cluster that is without workers for long is an error."""
+    distributed = _distributed()
+    seen, warned = time.monotonic(), False
+    while not future.done():
+        try:
+            distributed.wait([future], timeout=GLANCE)
+        except TimeoutError:
+            # A scheduler that is stopped, and not gone, would never answer.
+            if client.nthreads(callback_timeout=LIMIT):
+                seen, warned = time.monotonic(), False
+                continue
+            if not warned:
+                warnings.warn("the cluster has no workers; the run goes on when there is one", stacklevel=2)
+            warned = True
+            if time.monotonic() - seen > LIMIT:
+                raise InputError(
+                    f"the cluster has been without workers for {LIMIT:.0f} s; the same call goes on where the run "
+                    "stopped"
+                ) from None
+    try:
+        found = future.result()
+    except distributed.scheduler.KilledWorker as error:
+        raise InputError(
+            f"recordings {block.start + 1} to {block.stop} cannot be computed: every worker that tried died "
+            f"({reason_of(error)})"
+        ) from error
+    if isinstance(found, InputError):
+        raise found
+    return dict(found)
+
+
+def _distributed() -> Any:
+    """The library that runs clusters, imported where it is needed: it is an extra."""
+    try:
+        import distributed
+    except ModuleNotFoundError:
+        raise InputError(
+            "runs over a cluster need dask.distributed, which is not installed: pip install 'neuron-snaps[cluster]'"
+        ) from None
+    return distributed
