@@ -113,7 +113,7 @@ def write_state(path: Path, counter: Counter, about: Mapping[str, Any]) -> None:
         parts.append(described)
         tensors |= {f"{level}.{name}": tensor for name, tensor in own.items()}
     run = {"version": FORMAT_VERSION, "about": about, "done": counter.done, "parts": parts}
-    with replacing(path, alone=True) as partial, partial.open("wb") as file:
+    with replacing(path) as partial, partial.open("wb") as file:
         write_sealed(file, tensors, {"format": FORMAT, "run": json.dumps(run)})
 
 
