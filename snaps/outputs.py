@@ -90,9 +90,7 @@ def refuse(path: Path, *, overwrite: bool, mark: str | None = None) -> None:
     elif mark is not None and path.exists():
         raise OutputExistsError(f"the output {_shown(path)} is a file; give the name of a folder")
     if not overwrite:
-        raise OutputExistsError(
-            f"the output {_shown(path)} exists; give another name, or --overwrite / overwrite=True"
-        )
+        raise OutputExistsError(f"the output {_shown(path)} exists; give another name, or --overwrite / overwrite=True")
 
 
 #: The name by which rooms that refuse a file apart from writing it call it.
@@ -176,8 +174,16 @@ def in_its_place(path: Path) -> Path:
     """Absolute path of a file or folder. A link that is its last part is not followed.
 
     Some libraries take ``~`` for a home, and two dots behind a link for a step back.
+
+    Raises
+    ------
+    InputError
+        If it is the root of all folders, which has no name.
     """
-    return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
+    place = path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
+    if not place.name:
+        raise InputError(f"{str(path)!r} is the root of all folders; accepted is the name of a file or folder")
+    return place
 
 
 def _shown(path: Path) -> str:

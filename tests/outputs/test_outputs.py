@@ -196,7 +196,10 @@ def test_a_leftover_that_cannot_be_removed_is_said(tmp_path: Path, monkeypatch: 
 
 def test_the_second_of_two_writers_is_refused(tmp_path: Path) -> None:
     with claimed(tmp_path / "out"):
-        with pytest.raises(InputError, match=r"^another run is writing '.*out'; wait for it"), writing(tmp_path / "out"):
+        with (
+            pytest.raises(InputError, match=r"^another run is writing '.*out'; wait for it"),
+            writing(tmp_path / "out"),
+        ):
             pytest.fail("nothing is to be done")
         with writing(tmp_path / "out.nc") as partial:
             partial.write_text("new")
