@@ -1,224 +1,194 @@
 """Outputs that appear at once and whole, or not at all, and are written by one run at a time."""
 
 import os
-import re
 import shutil
-import socket
-import uuid
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from snaps.errors import InputError, OutputExistsError
 
-#: Hexadecimal digits by which the partial files of two processes differ, where both write one output.
-OWN_DIGITS = 8
+#: What the names begin with of what is being written, and of a folder that is being replaced; both lie beside the
+#: output, whose whole name follows, so that its ending still says what it is.
+PARTIAL, ASIDE = ".partial.", ".replaced."
 
 
 @contextmanager
-def replacing(target: Path, *, flushed: bool = True, alone: bool = False) -> Iterator[Path]:
-    """Give another name beside `target` to write a file or a folder to, which then takes its place.
+def writing(path: str | os.PathLike[str], *, overwrite: bool = False, mark: str | None = None) -> Iterator[Path]:
+    """Refuse an output that exists, keep other runs away from it, and give a name beside it to write to.
 
-    It is renamed when the block ends, and removed when the block raises. Missing folders above `target` are made.
-    A folder that is replaced takes the other name at the same moment, on Linux and where the file system can, and is
-    then removed; elsewhere it is moved aside first. If it cannot be removed, a warning says where it lies.
+    What was written there is renamed when the block ends, and removed when the block raises. Missing folders above
+    the output are made. Enter it before long work, so that what must not be written is refused at once.
 
     Parameters
     ----------
-    target : Path
-        The output. Whether it may be replaced is for the caller to decide, before or within. A link to a folder
-        is replaced, and not what it points to.
-    flushed : bool
-        See all that was written on the disk before it is renamed, so that a power cut leaves what was there before,
-        or the whole of what is new.
-    alone : bool
-        Nobody else writes the same output, so the name is always the same, and what a killed process left of it is
-        written over.
+    path : path
+        The output. A link is replaced, and not what it points to.
+    overwrite : bool
+        Whether to replace what is there.
+    mark : str, optional
+        A folder is written, and this is a file by which such a folder is known: no other folder is ever replaced,
+        save an empty one, and no file. Without it a file is written, and no folder is ever replaced.
+
+    Yields
+    ------
+    Path
+        Name to write to, with the ending of the output.
+
+    Raises
+    ------
+    OutputExistsError
+        If there is something that may not be replaced.
+    InputError
+        If another run is writing the output, or the system refuses to write it (a full disk, say).
 
     Examples
     --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     with replacing(Path(folder) / "page.html") as partial:
+    ...     with writing(Path(folder) / "page.html") as partial:
     ...         _ = partial.write_text("whole")
     ...     (Path(folder) / "page.html").read_text()
     'whole'
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target = in_its_place(target)
-    partial = target.with_name(f".{target.name}.partial" if alone else _own_name(target, "partial"))
+    target = in_its_place(Path(path))
     try:
-        yield partial
-        if flushed:
-            for part in [partial, *partial.rglob("*")] if partial.is_dir() else [partial]:
-                _flush(part)
-        _take_place(partial, target)
-        if flushed:
-            _flush(target.parent)
-    finally:
-        _discard(partial)
+        with claimed(target):
+            remove_leftovers(target)
+            refuse(target, overwrite=overwrite, mark=mark)
+            with replacing(target) as partial:
+                yield partial
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"{_shown(target)} cannot be written: {error.strerror or error}") from error
+
+
+def refuse(path: Path, *, overwrite: bool, mark: str | None = None) -> None:
+    """Refuse an output that exists and may not be replaced.
+
+    Raises
+    ------
+    OutputExistsError
+        As `writing`.
+    """
+    if not os.path.lexists(path):  # Path.exists raises where a folder above may not be entered
+        return
+    if path.is_dir():
+        if mark is None:
+            raise OutputExistsError(f"the output {_shown(path)} is a folder; give the name of a file")
+        if not any(path.iterdir()):
+            return
+        if not os.path.lexists(path / mark):
+            raise OutputExistsError(
+                f"the output {_shown(path)} is a folder without {mark!r}, so it is of something else and is not "
+                "replaced; give another name"
+            )
+    elif mark is not None and path.exists():
+        raise OutputExistsError(f"the output {_shown(path)} is a file; give the name of a folder")
+    if not overwrite:
+        raise OutputExistsError(f"the output {_shown(path)} exists; give another name, or --overwrite / overwrite=True")
+
+
+#: The name by which rooms that refuse a file apart from writing it call it.
+refuse_file = refuse
 
 
 @contextmanager
 def claimed(path: str | os.PathLike[str]) -> Iterator[None]:
     """Keep other runs away from an output for as long as this is open.
 
-    The claim is a lock on the file ``.NAME.lock`` beside the output, which the system lets go when the process ends,
-    however it ends. What an earlier process left there is no claim.
+    The file ``.NAME.lock`` beside the output is locked, which ends with the process, however that ends.
 
     Raises
     ------
     InputError
-        If another run has claimed it; the sentence names its process.
+        If another run has claimed it, or nothing can be written there.
     """
-    path = Path(path)
-    lock = path.with_name(f".{path.name}.lock")
+    target = in_its_place(Path(path))
+    lock = target.with_name(f".{target.name}.lock")
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = _lock(lock)
-    except BlockingIOError:
-        owner = ""
-        with suppress(OSError):  # whoever has it may end, and remove it, at this very moment
-            owner = lock.read_text(encoding="utf-8", errors="replace").strip()
-        raise InputError(
-            f"another run is writing {str(path)!r}{f' ({owner})' if owner else ''}; wait for it, or give another name"
-        ) from None
+        held = FileLock(lock, timeout=0, thread_local=False).acquire()
+    except Timeout:
+        raise InputError(f"another run is writing {_shown(target)}; wait for it, or give another name") from None
     except OSError as error:
-        raise InputError(f"{str(lock)!r} cannot be written: {error.strerror or error}") from error
-    try:
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
-        os.close(descriptor)
+        raise InputError(f"{_shown(target)} cannot be written: {error.strerror or error}") from error
+    with held:
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
 
 
-def refuse_file(path: Path, *, overwrite: bool) -> None:
-    """Refuse the name of a file that is to be written, if it is that of a folder, or of what may not be replaced.
+@contextmanager
+def replacing(target: Path, *, flushed: bool = True) -> Iterator[Path]:
+    """Give a name beside an output that is claimed, and rename what was written there when the block ends.
 
-    Parameters
-    ----------
-    path : Path
-        The output. A link that leads nowhere counts as something that exists.
-    overwrite : bool
-        Whether a file may be replaced. A folder never is: whoever mistypes a name must not lose one.
-
-    Raises
-    ------
-    OutputExistsError
-        Naming the output.
+    With `flushed`, all of it is on the disk before it is renamed, so that a power cut leaves what was there before,
+    or the whole of what is new.
     """
-    if os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises where a folder above may not be entered
-        raise OutputExistsError(f"the output {str(path)!r} is a folder; give the name of a file")
-    if os.path.lexists(path) and not overwrite:
-        raise OutputExistsError(f"the output {str(path)!r} exists; give another name, or overwrite it")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target = in_its_place(target)
+    partial = target.with_name(PARTIAL + target.name)
+    try:
+        yield partial
+        if flushed:
+            for written in [partial, *partial.rglob("*")] if partial.is_dir() else [partial]:
+                _flush(written)
+        if target.is_dir() and not target.is_symlink():
+            target.rename(target.with_name(ASIDE + target.name))
+        elif partial.is_dir():
+            target.unlink(missing_ok=True)
+        partial.replace(target)
+        if flushed:
+            _flush(target.parent)
+    finally:
+        remove_leftovers(target)
 
 
 def remove_leftovers(target: Path) -> None:
-    """Remove what killed processes left half-written of one output, and of no other whose name begins like its own.
-
-    A folder that was moved aside to be replaced is put back, if nothing has taken its place, and removed otherwise.
-    What cannot be removed is left, with a warning that names it. Call it where nobody else writes the output: what
-    another process is writing goes too.
-
-    Parameters
-    ----------
-    target : Path
-        The output, as `replacing` was given it.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     for name in (".run.0a1b2c3d.partial", ".run.nc.0a1b2c3d.partial"):
-    ...         (Path(folder) / name).touch()
-    ...     remove_leftovers(Path(folder) / "run")
-    ...     os.listdir(folder)
-    ['.run.nc.0a1b2c3d.partial']
-    """
+    """Remove what a killed run left beside an output that is claimed; a folder that it was replacing is put back."""
     target = in_its_place(target)
-    beginning = rf"\.{re.escape(target.name)}\."
-    own = rf"[0-9a-f]{{{OWN_DIGITS}}}\."
-    partial, aside = re.compile(rf"{beginning}({own})?partial"), re.compile(rf"{beginning}{own}old")
-    for found in sorted(_inside(target.parent), key=_renamed, reverse=True):
-        if partial.fullmatch(found.name):
-            _discard(found)
-        elif aside.fullmatch(found.name):
-            _put_back_or_discard(found, target)
+    partial, aside = (target.with_name(beginning + target.name) for beginning in (PARTIAL, ASIDE))
+    try:
+        if os.path.lexists(aside) and not os.path.lexists(target):
+            aside.rename(target)
+            warnings.warn(
+                f"an earlier run ended while it replaced {_shown(target)}; what was there before is back in its place",
+                stacklevel=3,
+            )
+        for left in (partial, aside):
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left)
+            elif os.path.lexists(left):
+                left.unlink()
+    except OSError as error:  # what nobody needs is no failure of what is being done
+        warnings.warn(f"beside {_shown(target)}, {error.filename!r} cannot be removed: {error.strerror}", stacklevel=3)
 
 
 def in_its_place(path: Path) -> Path:
     """Absolute path of a file or folder. A link that is its last part is not followed.
 
     Some libraries take ``~`` for a home, and two dots behind a link for a step back.
+
+    Raises
+    ------
+    InputError
+        If it is the root of all folders, which has no name.
     """
-    return path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
+    place = path.resolve() if path.name in ("", "..") else path.parent.resolve() / path.name
+    if not place.name:
+        raise InputError(f"{str(path)!r} is the root of all folders; accepted is the name of a file or folder")
+    return place
 
 
-def _lock(lock: Path) -> int:
-    """Lock the file of that name, making it if there is none."""
-    import fcntl
-
-    while True:
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Whoever had it may have removed it between our opening and our locking.
-            if _is_called(descriptor, lock):
-                with suppress(OSError):  # a full disk has no room for the name
-                    os.ftruncate(descriptor, 0)
-                    os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
-                return descriptor
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
-
-
-def _is_called(descriptor: int, path: Path) -> bool:
-    """Whether an open file still has a name."""
-    with suppress(FileNotFoundError):
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    return False
-
-
-def _own_name(target: Path, ending: str) -> str:
-    return f".{target.name}.{uuid.uuid4().hex[:OWN_DIGITS]}.{ending}"
-
-
-def _inside(folder: Path) -> list[Path]:
-    try:
-        return list(folder.iterdir())
-    except OSError:
-        # There is no such folder, or it may be written to and not be listed.
-        return []
-
-
-def _renamed(path: Path) -> int:
-    """When a file or folder was renamed or changed last."""
-    try:
-        return path.lstat().st_ctime_ns
-    except OSError:
-        return 0
-
-
-def _put_back_or_discard(aside: Path, target: Path) -> None:
-    if os.path.lexists(target):
-        _discard(_no_longer_whole(aside, target.with_name(_own_name(target, "partial"))))
-        return
-    try:
-        aside.rename(target)
-    except OSError as error:
-        warnings.warn(f"{str(aside)!r} cannot be put back: {error.strerror or error}", stacklevel=3)
-
-
-def _no_longer_whole(aside: Path, partial: Path) -> Path:
-    """Rename what is going to be removed: when half of it is gone, nobody must put it back."""
-    try:
-        return aside.rename(partial)
-    except OSError as error:
-        warnings.warn(f"{str(aside)!r} is of no use, and cannot be removed: {error.strerror or error}", stacklevel=3)
-        return partial
+def _shown(path: Path) -> str:
+    """Name of an output for a sentence, also where what is written to is its name beside it."""
+    return repr(str(path.with_name(path.name.removeprefix(PARTIAL)) if path.name else path))
 
 
 def _flush(path: Path) -> None:
@@ -228,48 +198,3 @@ def _flush(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-
-
-def _take_place(partial: Path, target: Path) -> None:
-    """Rename what is finished; a folder that was there, or what a folder replaces, has the other name then."""
-    if not partial.is_dir() and (target.is_symlink() or not target.is_dir()):
-        partial.replace(target)
-    elif not os.path.lexists(target):
-        partial.rename(target)
-    elif not _exchange(partial, target):
-        aside = target.with_name(_own_name(target, "old"))
-        try:
-            target.rename(aside)
-            partial.rename(target)
-        except BaseException:
-            if os.path.lexists(aside) and not os.path.lexists(target):
-                aside.rename(target)
-            raise
-        _no_longer_whole(aside, partial)
-
-
-def _exchange(one: Path, other: Path) -> bool:
-    """Exchange two names at once; False where that cannot be done: not on Linux, or not on this file system."""
-    import ctypes
-
-    try:
-        rename = ctypes.CDLL(None, use_errno=True).renameat2
-    except (OSError, TypeError, AttributeError):
-        return False
-    here, exchange = -100, 2  # AT_FDCWD and RENAME_EXCHANGE
-    return rename(here, os.fsencode(one), here, os.fsencode(other), ctypes.c_uint(exchange)) == 0
-
-
-def _discard(path: Path) -> None:
-    """Remove what nobody needs; if that fails, it is no failure of what is being done."""
-    try:
-        _remove(path)
-    except OSError as error:
-        warnings.warn(f"{str(path)!r} is of no use, and cannot be removed: {error.strerror or error}", stacklevel=3)
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)

@@ -5,8 +5,15 @@ from typing import Annotated
 import typer
 
 import snaps
-from snaps.cli import alignment, clustering, comparison, corpora, evidence, profiling, training
-from snaps.cli.reproduction import reproduce
+from snaps.cli import corpus
+from snaps.cli.align import align
+from snaps.cli.cluster import cluster
+from snaps.cli.compare import compare
+from snaps.cli.faithfulness import faithfulness
+from snaps.cli.profile import profile
+from snaps.cli.report import report
+from snaps.cli.reproduce import reproduce
+from snaps.cli.train import train
 
 #: What a shell calls the end by an interruption, and Typer's exit status after one.
 INTERRUPTED = 130
@@ -19,15 +26,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.add_typer(corpora.app, name="corpus")
-app.command()(training.train)
-app.command()(profiling.profile)
-app.command()(alignment.align)
-app.command()(evidence.faithfulness)
-app.command()(clustering.cluster)
-app.command()(comparison.compare)
-app.command()(clustering.report)
-app.command()(reproduce)
+app.add_typer(corpus.app, name="corpus")
+for command in (train, profile, align, faithfulness, cluster, compare, report, reproduce):
+    app.command()(command)
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,106 +1,59 @@
 """Options that several commands share, so that they are written and explained alike."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
+OnErrorChoice = Literal["raise", "skip"]
+ContextChoice = Literal["recording", "frame", "auto"]
+WeightingChoice = Literal["frames", "groups"]
 
-class OnErrorChoice(StrEnum):
-    """What happens to a recording that cannot be read."""
-
-    RAISE = "raise"
-    SKIP = "skip"
-
-
-class ContextChoice(StrEnum):
-    """Whether responses are computed on whole recordings or on every frame alone."""
-
-    RECORDING = "recording"
-    FRAME = "frame"
-    AUTO = "auto"
-
-
-class WeightingChoice(StrEnum):
-    """What counts alike in a grand mean: every frame, or every group."""
-
-    FRAMES = "frames"
-    GROUPS = "groups"
-
-
-CorpusOption = Annotated[
-    str, typer.Option("--corpus", metavar="NAME:PATH", help="Corpus, as timit:PATH or textgrids:PATH.")
-]
-SplitOption = Annotated[
-    str | None, typer.Option("--split", help="Part of the corpus: train or test. Without it, all of it.")
-]
-DialectOption = Annotated[
+Checkpoint = Annotated[Path, typer.Argument(help="Checkpoint of a network, as `snaps train` writes it.")]
+Profiles = Annotated[Path, typer.Argument(help="Profiles, as `snaps profile` writes them.")]
+Corpus = Annotated[str, typer.Option("--corpus", metavar="NAME:PATH", help="Corpus, as timit:PATH or textgrids:PATH.")]
+Split = Annotated[str | None, typer.Option("--split", help="Part of the corpus: train or test. Without it, all of it.")]
+DialectSentences = Annotated[
     str | None,
     typer.Option(
-        "--dialect-sentences",
         metavar="keep|drop|N",
         help="TIMIT's SA sentences: keep all, drop all, or keep N recordings of each (the SNAP paper: 7).",
     ),
 ]
-PhonesOption = Annotated[
-    int | None, typer.Option("--phones", metavar="61|39", help="TIMIT's phones as they are, or folded to 39.")
+Phones = Annotated[int | None, typer.Option(metavar="61|39", help="TIMIT's phones as they are, or folded to 39.")]
+Annotations = Annotated[
+    Path | None, typer.Option(help="Folder of the TextGrids, where they lie in a tree of their own.")
 ]
-AnnotationsOption = Annotated[
-    Path | None,
-    typer.Option("--annotations", help="Folder of the TextGrids, where they lie in a tree of their own."),
+Layers = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME", help="Layer to take; may be given several times; without it, all of them."),
 ]
-OverwriteOption = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the closing table as JSON on standard output.")]
-OnErrorOption = Annotated[
-    OnErrorChoice,
-    typer.Option(
-        "--on-error", help="A recording that cannot be read: end with its reason, or leave it out and list it."
-    ),
-]
-DeviceOption = Annotated[
-    str | None, typer.Option("--device", help="Where to compute, e.g. cpu or cuda. Without it, the CPU.")
-]
-SchedulerOption = Annotated[
-    str | None,
-    typer.Option(
-        "--scheduler",
-        metavar="ADDRESS|local:N",
-        help="Compute on a dask cluster: the address of its scheduler, or N processes here.",
-    ),
-]
-WeightingOption = Annotated[
-    WeightingChoice,
-    typer.Option(help="What counts alike in the grand mean: every frame, or every group."),
-]
-MetricOption = Annotated[str, typer.Option(help="Distance between SNAPs.")]
-QuietOption = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
-SaliencyOption = Annotated[
-    str,
-    typer.Option(
-        "--saliency",
-        metavar="METHOD",
-        help="Saliency method: sensitivity, gradient-times-activation, lrp-epsilon, lrp-thesis, …; a wrong name lists "
-        "them all.",
-    ),
-]
-ContextOption = Annotated[
-    ContextChoice, typer.Option("--context", help="Compute on whole recordings, or run every frame alone.")
-]
-FrameStepsOption = Annotated[
-    int | None, typer.Option("--frame-steps", help="Length of a frame in steps; without it, the receptive field.")
-]
-BatchSizeOption = Annotated[
-    int | None, typer.Option("--batch-size", help="Frames at once; without it, as many as pay.")
-]
-IgnoreOption = Annotated[
+Context = Annotated[ContextChoice, typer.Option(help="Compute on whole recordings, or run every frame alone.")]
+FrameSteps = Annotated[int | None, typer.Option(help="Length of a frame in steps; without it, the receptive field.")]
+BatchSize = Annotated[int | None, typer.Option(help="Frames at once; without it, as many as pay.")]
+Ignore = Annotated[
     list[str] | None,
     typer.Option(
-        "--ignore",
-        metavar="SYMBOL",
-        help="Predicted symbol to leave out, instead of the network's blank; an empty one for none.",
+        metavar="SYMBOL", help="Predicted symbol to leave out, instead of the network's blank; an empty one for none."
     ),
 ]
+Device = Annotated[str | None, typer.Option(help="Where to compute, e.g. cpu or cuda. Without it, the CPU.")]
+OnError = Annotated[
+    OnErrorChoice,
+    typer.Option(help="A recording that cannot be read: end with its reason, or leave it out and list it."),
+]
+Percentile = Annotated[
+    float, typer.Option(help="Percentile of the distances at which clusters are cut; the paper: 87, 90, 93, 96.")
+]
+Metric = Annotated[str, typer.Option(help="Distance between SNAPs.")]
+Weighting = Annotated[
+    WeightingChoice, typer.Option(help="What counts alike in the grand mean: every frame, or every group.")
+]
+MinCount = Annotated[int, typer.Option(help="Leave out groups of fewer epochs.")]
+Title = Annotated[str | None, typer.Option(help="Heading of the page.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an output that exists.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the closing table as JSON on standard output.")]
 
 
 def ignored_symbols(ignore: list[str] | None) -> list[str] | None:

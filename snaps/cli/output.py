@@ -1,16 +1,14 @@
-"""What commands leave behind: the closing table, for people or as JSON, and folders that appear whole."""
+"""What commands leave behind: the closing table, for people or as JSON, and tables as CSV."""
 
 import csv
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from snaps.errors import OutputExistsError, legible
-from snaps.outputs import replacing
+from snaps.errors import legible
 from snaps.schema import json_text
 
 if TYPE_CHECKING:
@@ -105,38 +103,3 @@ def write_table(table: "pd.DataFrame | pd.Series[Any]", path: Path, *, index: bo
         # Pandas leaves carriage returns bare, where readers take them for the end of a line.
         text = table.to_csv(index=index, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
     path.write_text(text, encoding="utf-8", newline="")
-
-
-def refuse_folder(out: Path, mark: str, *, command: str, overwrite: bool) -> None:
-    """Refuse a folder that is not to be replaced; whoever mistypes a name must not lose another folder.
-
-    Parameters
-    ----------
-    out : Path
-        The folder.
-    mark : str
-        A file by which an output of the command is known.
-    command : str
-        The command, for the sentence.
-    overwrite : bool
-        Whether an output of the command may be replaced.
-
-    Raises
-    ------
-    OutputExistsError
-        Naming the folder.
-    """
-    if (out.exists() or out.is_symlink()) and not overwrite:
-        raise OutputExistsError(f"{out} exists; give --overwrite to replace it")
-    if out.is_file():
-        raise OutputExistsError(f"{out} is a file, and `{command}` writes a folder; it is not replaced")
-    if out.is_dir() and any(out.iterdir()) and not (out / mark).is_file():
-        raise OutputExistsError(f"{out} is a folder that `{command}` did not write; it is not replaced")
-
-
-@contextmanager
-def written_folder(out: Path) -> Iterator[Path]:
-    """Give a folder to write to, which takes the place of `out` when all is written, and not before."""
-    with replacing(out) as partial:
-        partial.mkdir()
-        yield partial

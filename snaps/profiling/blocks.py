@@ -121,7 +121,7 @@ class BlockFolder:
             _refuse_another(self.path, description["about"], self.about)
             return
         self.path.mkdir(parents=True, exist_ok=True)
-        with replacing(self.path / RUN, alone=True) as partial:
+        with replacing(self.path / RUN) as partial:
             partial.write_text(json.dumps({"about": self.about, "batch_size": self.batch_size}), encoding="utf-8")
 
     def file(self, number: int) -> Path:
@@ -158,7 +158,7 @@ class BlockFolder:
         if self.path is None:
             return
         try:
-            with replacing(self.file(number), alone=True) as partial, partial.open("wb") as file:
+            with replacing(self.file(number)) as partial, partial.open("wb") as file:
                 np.savez(file, **sums.to_arrays())  # type: ignore[arg-type]
         except (OSError, InputError) as error:
             # The profiles may fit where another block does not, so the run goes on.

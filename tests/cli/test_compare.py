@@ -124,14 +124,14 @@ def test_an_output_that_exists_is_kept_unless_it_may_be_replaced(
     assert compared.status == 0
     before = contents(tmp_path)
     command = ("compare", stored["w2l"], stored["tl"], "--out", tmp_path / "out", *FEW, "--layer", "conv1")
-    assert "exists; give --overwrite to replace it" in sentence(invoke(*command))
+    assert "exists; give another name, or --overwrite" in sentence(invoke(*command))
     assert contents(tmp_path) == before
     assert invoke(*command, "--overwrite").status == 0
     assert set(pd.read_csv(tmp_path / "out" / "layers.csv")["layer"]) == {"conv1"}
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
     told = sentence(invoke(*command[:3], "--out", tmp_path / "mine", "--overwrite"))
-    assert "is a folder that `snaps compare` did not write; it is not replaced" in told
+    assert "is a folder without 'layers.csv'" in told
     assert list(contents(tmp_path / "mine")) == ["thesis.tex"]
 
 

@@ -173,7 +173,7 @@ def test_a_file_that_holds_no_profiles(invoke: Invoke, tmp_path: Path, command: 
 def test_a_folder_of_something_else_is_not_replaced_by_clusters(invoke: Invoke, profiles: Path, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     told = sentence(invoke("cluster", profiles, "--out", tmp_path, "--overwrite"))
-    assert "did not write" in told
+    assert "is a folder without 'silhouettes.csv'" in told
     assert list(contents(tmp_path)) == ["thesis.tex"]
 
 

@@ -12,8 +12,8 @@ import pandas as pd
 import torch
 import xarray as xr
 
-from snaps.cli.profiling import parse_groups
-from snaps.experiments.stored import stored_alignment, stored_curve, stored_settings, stored_text
+from snaps.cli.profile import parse_groups
+from snaps.papers.stored import stored_alignment, stored_curve, stored_settings, stored_text
 from snaps.faithfulness import open_faithfulness, save_faithfulness
 from snaps.models import Wav2Letter, load_model, read_metadata, save_model, weights_hash
 from snaps.profiles import open_profiles, save_profiles

@@ -12,9 +12,9 @@ import xarray as xr
 import snaps
 from snaps import figures
 from snaps.cli import main
-from snaps.cli.output import refuse_folder, written_folder
 from snaps.datasets import synthesize_corpus
 from snaps.errors import OutputExistsError
+from snaps.outputs import writing
 from snaps.models import Wav2Letter, save_model
 from snaps.report import write_report
 from tests.hostile.labels_pictures import tree_of
@@ -285,7 +285,8 @@ def test_a_file_is_not_replaced_by_a_folder(world: World, inputs: Path) -> None:
 
 
 def test_a_folder_that_fails_leaves_nothing_behind(world: World) -> None:
-    with pytest.raises(ZeroDivisionError), written_folder(Path("out")) as folder:
+    with pytest.raises(ZeroDivisionError), writing(Path("out"), mark="whole.txt") as folder:
+        folder.mkdir()
         (folder / "half.txt").write_text("half")
         raise ZeroDivisionError
     assert world.new() == set()
@@ -303,6 +304,7 @@ def test_the_guard_notices_what_is_written_elsewhere(world: World) -> None:
 
 
 def test_folders_of_something_else_are_left_alone(world: World) -> None:
-    with pytest.raises(OutputExistsError, match="did not write"):
-        refuse_folder(world.elsewhere, "clusters.csv", command="snaps cluster", overwrite=True)
+    told = "is a folder without 'clusters.csv'"
+    with pytest.raises(OutputExistsError, match=told), writing(world.elsewhere, overwrite=True, mark="clusters.csv"):
+        pytest.fail("nothing is to be done")
     assert isinstance(tree_of(), xr.DataTree)

@@ -12,7 +12,7 @@ import snaps
 NAMES = sorted(set(snaps.__all__) - {"__version__"})
 FUNCTIONS = [name for name in NAMES if inspect.isfunction(getattr(snaps, name))]
 ROOMS = (
-    *("snaps.alignment", "snaps.clustering", "snaps.datasets", "snaps.experiments", "snaps.figures", "snaps.models"),
+    *("snaps.alignment", "snaps.clustering", "snaps.datasets", "snaps.papers", "snaps.figures", "snaps.models"),
     *("snaps.profiles", "snaps.profiling", "snaps.report", "snaps.responses", "snaps.training"),
 )
 #: What numpydoc finds: no docstring, no summary or a long one, parameters that are missing, unknown, in another

@@ -106,7 +106,7 @@ def test_a_comparison_fits_on_the_page_of_a_report(comparison: ModelComparison, 
 
 def test_wrong_input_is_one_sentence_and_nothing_is_written(comparison: ModelComparison, tmp_path: Path) -> None:
     (tmp_path / "c.html").write_text("mine")
-    with pytest.raises(OutputExistsError, match=r"c\.html' exists; give another name, or overwrite it"):
+    with pytest.raises(OutputExistsError, match=r"c\.html' exists; give another name, or --overwrite"):
         write_comparison(comparison, tmp_path / "c.html")
     with pytest.raises(InputError, match="there is no layer 'conv9'; there are 'input', 'conv1'"):
         write_comparison(comparison, tmp_path / "c.html", transferred="conv9", overwrite=True)

@@ -266,7 +266,7 @@ def test_an_output_that_exists_is_kept_unless_it_may_be_replaced(tmp_path: Path)
     path = tmp_path / "r.html"
     path.write_text("mine")
     tree = small_tree()
-    with pytest.raises(OutputExistsError, match=r"r\.html' exists; give another name, or overwrite it"):
+    with pytest.raises(OutputExistsError, match=r"r\.html' exists; give another name, or --overwrite"):
         write_report(tree, path)
     assert path.read_text() == "mine"
     write_report(tree, path, overwrite=True)

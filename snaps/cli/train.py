@@ -1,52 +1,33 @@
 """``snaps train``."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from snaps.cli.corpora import open_corpus
-from snaps.cli.options import (
-    AnnotationsOption,
-    CorpusOption,
-    DeviceOption,
-    DialectOption,
-    JsonOption,
-    OnErrorChoice,
-    OnErrorOption,
-    OverwriteOption,
-    PhonesOption,
-    QuietOption,
-)
+from snaps.cli import options
+from snaps.cli.corpus import open_corpus
 from snaps.cli.output import print_outcome
-from snaps.cli.runs import refuse_beside, writing
-from snaps.outputs import claimed, refuse_file, remove_leftovers
-
-
-class WarmStartChoice(StrEnum):
-    """How a training begins."""
-
-    FRAMES = "frames"
+from snaps.cli.resuming import forget, resuming, state_beside
 
 
 def train(
     preset: Annotated[str, typer.Argument(help="Architecture: w2l (also W2P, with phonemes) or w2p_shallow.")],
     *,
-    corpus: CorpusOption,
+    corpus: options.Corpus,
     out: Annotated[Path, typer.Option(help="Checkpoint to write, e.g. w2p.safetensors.")],
     labels: Annotated[str, typer.Option(help="What to write: letter, or the name of a tier.")] = "phoneme",
     split: Annotated[str | None, typer.Option(help="Part of the corpus to train on.")] = None,
-    dialect_sentences: DialectOption = None,
-    phones: PhonesOption = None,
-    annotations: AnnotationsOption = None,
+    dialect_sentences: options.DialectSentences = None,
+    phones: options.Phones = None,
+    annotations: options.Annotations = None,
     width: Annotated[int, typer.Option(help="Filters of the narrow layers; the paper's networks have 256.")] = 256,
     norm: Annotated[str, typer.Option(help="Normalise before each convolution (SNAP) or after it (NAvAI).")] = "before",
     epochs: Annotated[int, typer.Option(help="Passes over the training part.")] = 24,
     batch_size: Annotated[int, typer.Option(help="Recordings a batch.")] = 4,
     lr: Annotated[float, typer.Option(help="Peak of the learning rate.")] = 5e-3,
     warm_start: Annotated[
-        WarmStartChoice | None,
+        Literal["frames"] | None,
         typer.Option(help="frames: begin with two epochs of cross-entropy on the times of the tier."),
     ] = None,
     band_shift: Annotated[
@@ -65,11 +46,11 @@ def train(
         bool, typer.Option("--freeze-normalization", help="Leave batch normalisation alone, to fine-tune.")
     ] = False,
     seed: Annotated[int, typer.Option(help="Seed of weights, speakers set aside, and order.")] = 0,
-    device: DeviceOption = None,
-    on_error: OnErrorOption = OnErrorChoice.RAISE,
-    overwrite: OverwriteOption = False,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
+    device: options.Device = None,
+    on_error: options.OnError = "raise",
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
 ) -> None:
     """Train a network with CTC to write letters or phonemes.
 
@@ -79,42 +60,29 @@ def train(
     from snaps.training import create_network, symbols_for, transfer
     from snaps.training import train as run
 
-    refuse_file(out, overwrite=True)  # a folder never is
-    state = out.with_name(f"{out.name}.training")
-    refuse_beside(out, state, overwrite=overwrite)
-    timit = corpus.startswith("timit:")
-    recordings = open_corpus(
-        corpus,
-        split=split or ("train" if timit else None),
-        dialect_sentences=dialect_sentences,
-        phones=phones,
-        annotations=annotations,
-        seed=seed if timit else None,
-    )
-    symbols = symbols_for(recordings, labels, on_error=on_error.value)
-    network = create_network(symbols, preset, width=width, norm=norm, seed=seed)  # type: ignore[arg-type]
-    if start_from is not None:
-        network = transfer(load_model(start_from), network, layers=transfer_layers)
-    with claimed(out):
-        remove_leftovers(out)
-        # Another training may have ended between the look above and our claim.
-        refuse_file(out, overwrite=overwrite)
+    state = state_beside(out, ".training")
+    with resuming(out, state, overwrite=overwrite) as partial:
+        timit = corpus.startswith("timit:")
+        part, drawn = (split or "train", seed) if timit else (split, None)
+        recordings = open_corpus(corpus, part, dialect_sentences, phones, annotations, seed=drawn)
+        symbols = symbols_for(recordings, labels, on_error=on_error)
+        network = create_network(symbols, preset, width=width, norm=norm, seed=seed)  # type: ignore[arg-type]
+        if start_from is not None:
+            network = transfer(load_model(start_from), network, layers=transfer_layers)
         if overwrite:
-            state.unlink(missing_ok=True)
+            forget(state)
         result = run(
             network, recordings, labels=labels, epochs=epochs, batch_size=batch_size, lr=lr,
-            warm_start="frames" if warm_start else None, band_shift=band_shift, validation=validation,
+            warm_start=warm_start, band_shift=band_shift, validation=validation,
             frozen=frozen, freeze_normalization=freeze_normalization, seed=seed, checkpoint=state,
-            max_minutes=max_minutes, device=device, on_error=on_error.value, progress=not quiet,
+            max_minutes=max_minutes, device=device, on_error=on_error, progress=not quiet,
         )  # fmt: skip
         described = {
             "training": result.settings,
             "best_epoch": result.best_epoch,
             "corpus": {"name": recordings.name, "fingerprint": recordings.fingerprint},
         }
-        with writing(out, state):
-            save_model(result.model, out, metadata=described, overwrite=overwrite)
-        state.unlink(missing_ok=True)
+        save_model(result.model, partial, metadata=described)
     print_outcome(
         f"trained {preset}",
         {

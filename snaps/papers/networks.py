@@ -7,8 +7,8 @@ import pandas as pd
 
 from snaps.datasets import FileCorpus
 from snaps.errors import InputError
-from snaps.experiments.scales import TRANSFERRED, Recipe, Scale
-from snaps.experiments.stored import stored_curve
+from snaps.papers.scales import TRANSFERRED, Recipe, Scale
+from snaps.papers.stored import stored_curve
 from snaps.models import Wav2Letter, load_model, save_model
 from snaps.training import create_network, evaluate, symbols_for, train, transfer
 
@@ -117,7 +117,7 @@ def learning_curve(path: Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        As `snaps.experiments.stored.stored_curve`.
+        As `snaps.papers.stored.stored_curve`.
     """
     return stored_curve(curve_file(path))
 

@@ -1,43 +1,24 @@
 """``snaps profile``."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from snaps.cli.corpora import open_corpus
-from snaps.cli.options import (
-    AnnotationsOption,
-    BatchSizeOption,
-    ContextChoice,
-    ContextOption,
-    CorpusOption,
-    DeviceOption,
-    DialectOption,
-    FrameStepsOption,
-    IgnoreOption,
-    JsonOption,
-    OnErrorChoice,
-    OnErrorOption,
-    OverwriteOption,
-    PhonesOption,
-    QuietOption,
-    SaliencyOption,
-    SchedulerOption,
-    SplitOption,
-    ignored_symbols,
-)
+from snaps.cli import options
+from snaps.cli.corpus import open_corpus
 from snaps.cli.output import print_outcome
-from snaps.cli.runs import kept_run, refuse_output
+from snaps.cli.resuming import forget, resuming, state_beside
 from snaps.errors import InputError, MissingFileError, shortened
 from snaps.schema import decode_attribute
 
 
 def profile(
-    model: Annotated[Path, typer.Argument(help="Checkpoint of a network, as `snaps train` writes it.")],
+    model: options.Checkpoint,
     *,
-    corpus: CorpusOption,
+    corpus: options.Corpus,
     group: Annotated[
         list[str],
         typer.Option(
@@ -47,15 +28,19 @@ def profile(
         ),
     ],
     out: Annotated[Path, typer.Option(help="Profiles to write: a Zarr store, or netCDF if it ends in .nc.")],
-    split: SplitOption = None,
-    dialect_sentences: DialectOption = None,
-    phones: PhonesOption = None,
-    annotations: AnnotationsOption = None,
-    layer: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Layer to tap; may be given several times; without it, all of them."),
-    ] = None,
-    saliency: SaliencyOption = "sensitivity",
+    split: options.Split = None,
+    dialect_sentences: options.DialectSentences = None,
+    phones: options.Phones = None,
+    annotations: options.Annotations = None,
+    layer: options.Layers = None,
+    saliency: Annotated[
+        str,
+        typer.Option(
+            metavar="METHOD",
+            help="Saliency method: sensitivity, gradient-times-activation, lrp-epsilon, lrp-thesis, …; a wrong name "
+            "lists them all.",
+        ),
+    ] = "sensitivity",
     peak: Annotated[
         str | None, typer.Option(help="Peak rule: product, signed-product, max, min, mean; unaligned for none.")
     ] = None,
@@ -63,43 +48,50 @@ def profile(
         str | None, typer.Option(metavar="METHOD", help="Saliency method that masks, if it is another one.")
     ] = None,
     target: Annotated[str, typer.Option(help="Score that saliency explains: predicted, or a symbol.")] = "predicted",
-    ignore: IgnoreOption = None,
-    context: ContextOption = ContextChoice.RECORDING,
-    frame_steps: FrameStepsOption = None,
+    ignore: options.Ignore = None,
+    context: options.Context = "recording",
+    frame_steps: options.FrameSteps = None,
     variance: Annotated[bool, typer.Option("--variance", help="Keep variances too.")] = False,
-    batch_size: BatchSizeOption = None,
-    device: DeviceOption = None,
-    scheduler: SchedulerOption = None,
-    on_error: OnErrorOption = OnErrorChoice.RAISE,
-    overwrite: OverwriteOption = False,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
+    batch_size: options.BatchSize = None,
+    device: options.Device = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS|local:N",
+            help="Compute on a dask cluster: the address of its scheduler, or N processes here.",
+        ),
+    ] = None,
+    on_error: options.OnError = "raise",
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
 ) -> None:
     """Average a network's aligned responses to a corpus, layer by layer and group by group.
 
-    The state of the run is kept in OUT.checkpoint, at most once a minute: the same command goes on where it stopped,
-    and --overwrite begins anew.
+    Finished blocks of recordings are kept in the folder OUT.checkpoint: the same command goes on from them, and
+    --overwrite begins anew.
     """
     from snaps.alignment import aligner_of
     from snaps.models import load_model
-    from snaps.profiles import quality
-    from snaps.profiling import compute_profiles
+    from snaps.profiles import quality, save_profiles
+    from snaps.profiling import compute_profiles, open_cluster
 
-    refuse_output(out, overwrite=overwrite)
-    groupings = parse_groups(group)
-    aligner = aligner_of(saliency, peak=peak, mask=mask)
-    network = load_model(model)
-    material = open_corpus(
-        corpus, split=split, dialect_sentences=dialect_sentences, phones=phones, annotations=annotations
-    )
-    with kept_run(out, scheduler=scheduler, overwrite=overwrite) as run:
-        profiles = compute_profiles(
-            network, material, groupings=groupings, layers=layer or None, aligner=aligner, context=context.value,
-            target=target, ignore=ignored_symbols(ignore), frame_steps=frame_steps, batch_size=batch_size,
-            variance=variance, device=device, on_error=on_error.value, progress=not quiet, checkpoint=run.state,
-            client=run.client,
-        )  # fmt: skip
-        run.finish(profiles)
+    state, mark = state_beside(out, ".checkpoint"), None if out.suffix.lower() == ".nc" else "zarr.json"
+    with resuming(out, state, overwrite=overwrite, mark=mark) as partial:
+        groupings = parse_groups(group)
+        aligner = aligner_of(saliency, peak=peak, mask=mask)
+        network = load_model(model)
+        material = open_corpus(corpus, split, dialect_sentences, phones, annotations)
+        if overwrite:
+            forget(state)
+        with open_cluster(scheduler) if scheduler is not None else nullcontext() as client:
+            profiles = compute_profiles(
+                network, material, groupings=groupings, layers=layer or None, aligner=aligner, context=context,
+                target=target, ignore=options.ignored_symbols(ignore), frame_steps=frame_steps, batch_size=batch_size,
+                variance=variance, device=device, on_error=on_error, progress=not quiet, checkpoint=state,
+                client=client,
+            )  # fmt: skip
+        save_profiles(profiles, partial)
     drops = decode_attribute(profiles.attrs, "drop_log")
     print_outcome(
         "profiles",

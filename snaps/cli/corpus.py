@@ -7,15 +7,7 @@ from typing import Annotated, Any
 import typer
 from tqdm import tqdm
 
-from snaps.cli.options import (
-    AnnotationsOption,
-    DialectOption,
-    JsonOption,
-    OverwriteOption,
-    PhonesOption,
-    QuietOption,
-    SplitOption,
-)
+from snaps.cli import options
 from snaps.cli.output import print_outcome
 from snaps.datasets import FileCorpus, load_corpus, synthesize_corpus
 from snaps.errors import InputError, RecordingError
@@ -25,11 +17,10 @@ app = typer.Typer(help="Make a corpus of synthetic speech, or look at one.", no_
 
 def open_corpus(
     source: str,
-    *,
-    split: str | None = None,
-    dialect_sentences: str | None = None,
-    phones: int | None = None,
-    annotations: Path | None = None,
+    split: str | None,
+    dialect_sentences: str | None,
+    phones: int | None,
+    annotations: Path | None,
     seed: int | None = None,
 ) -> FileCorpus:
     """Corpus from what stands on the command line; options that were not given are left to the loader."""
@@ -49,9 +40,9 @@ def synthesize(
     ] = None,
     sentences: Annotated[int, typer.Option(help="Sentences of every speaker.")] = 10,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 0,
-    overwrite: OverwriteOption = False,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
 ) -> None:
     """Write a corpus of synthetic English speech (eSpeak NG) with exact phone and word times."""
     corpus = synthesize_corpus(
@@ -65,17 +56,15 @@ def synthesize(
 def inspect(
     corpus: Annotated[str, typer.Argument(metavar="NAME:PATH", help="Corpus, as timit:PATH or textgrids:PATH.")],
     *,
-    split: SplitOption = None,
-    dialect_sentences: DialectOption = None,
-    phones: PhonesOption = None,
-    annotations: AnnotationsOption = None,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
+    split: options.Split = None,
+    dialect_sentences: options.DialectSentences = None,
+    phones: options.Phones = None,
+    annotations: options.Annotations = None,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
 ) -> None:
     """Read every recording of a corpus, count what it holds, and list those that cannot be read."""
-    opened = open_corpus(
-        corpus, split=split, dialect_sentences=dialect_sentences, phones=phones, annotations=annotations
-    )
+    opened = open_corpus(corpus, split, dialect_sentences, phones, annotations)
     print_outcome(f"corpus {corpus}", _summary(opened, quiet=quiet), as_json=as_json)
 
 

@@ -1,14 +1,14 @@
 """``snaps compare``."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from snaps.cli.options import JsonOption, MetricOption, OverwriteOption, WeightingChoice, WeightingOption
-from snaps.cli.output import print_outcome, refuse_folder, write_table, written_folder
+from snaps.cli import options
+from snaps.cli.output import print_outcome, write_table
 from snaps.errors import InputError, one_of
+from snaps.outputs import writing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,13 +18,6 @@ if TYPE_CHECKING:
 
 #: Table of the layers, by which an output of `snaps compare` is known.
 LAYERS_FILE = "layers.csv"
-
-
-class MatchChoice(StrEnum):
-    """Which layers of two networks are set against each other."""
-
-    NAME = "name"
-    CORRESPONDENCE = "correspondence"
 
 
 def compare(
@@ -38,10 +31,7 @@ def compare(
     *,
     out: Annotated[Path, typer.Option(help="Folder to write: tables as CSV, figures as PNG, and a page.")],
     group: Annotated[str, typer.Option(help="Grouping to compare.")] = "phoneme",
-    layer: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME", help="Layer to compare; may be given several times; without it, all of them."),
-    ] = None,
+    layer: options.Layers = None,
     percentile: Annotated[
         list[float] | None,
         typer.Option(
@@ -54,20 +44,20 @@ def compare(
         typer.Option("--least", "--min-count", help="Leave out groups of fewer epochs in any of the networks."),
     ] = 10,
     match: Annotated[
-        MatchChoice,
+        Literal["name", "correspondence"],
         typer.Option(help="Layers to set against each other: those of the same name, or those that are most alike."),
-    ] = MatchChoice.NAME,
+    ] = "name",
     transferred: Annotated[
         str | None,
         typer.Option(metavar="LAYER", help="Last layer taken over from another network, to be marked in the figure."),
     ] = None,
-    metric: MetricOption = "euclidean",
-    weighting: WeightingOption = WeightingChoice.FRAMES,
+    metric: options.Metric = "euclidean",
+    weighting: options.Weighting = "frames",
     permutations: Annotated[int, typer.Option(help="Permutations of the groups behind every p-value.")] = 999,
     seed: Annotated[int, typer.Option(help="Seed of the permutations.")] = 0,
-    title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
-    overwrite: OverwriteOption = False,
-    as_json: JsonOption = False,
+    title: options.Title = None,
+    overwrite: options.Overwrite = False,
+    as_json: options.Json = False,
 ) -> None:
     """Compare networks layer by layer: silhouettes, changes of clusters, alike layers, groups that moved."""
     from snaps.clustering import PERCENTILES, compare_models
@@ -75,19 +65,19 @@ def compare(
     from snaps.profiles import open_profiles
     from snaps.report import write_comparison
 
-    refuse_folder(out, LAYERS_FILE, command="snaps compare", overwrite=overwrite)
-    trees = {}
-    for name, path in _named(profiles).items():
-        trees[name] = open_profiles(path)
-        if group not in trees[name].children:
-            raise InputError(f"{path} has no grouping {group!r}; it has {one_of(trees[name].children)}")
-    comparison = compare_models(
-        {name: tree.children[group] for name, tree in trees.items()},
-        percentiles=percentile or PERCENTILES, layers=layer, least=least, match=match.value, metric=metric,
-        weighting=weighting.value, n_permutations=permutations, seed=seed,
-    )  # fmt: skip
-    draw_offscreen()
-    with written_folder(out) as folder:
+    with writing(out, overwrite=overwrite, mark=LAYERS_FILE) as folder:
+        trees = {}
+        for name, path in _named(profiles).items():
+            trees[name] = open_profiles(path)
+            if group not in trees[name].children:
+                raise InputError(f"{path} has no grouping {group!r}; it has {one_of(trees[name].children)}")
+        comparison = compare_models(
+            {name: tree.children[group] for name, tree in trees.items()},
+            percentiles=percentile or PERCENTILES, layers=layer, least=least, match=match, metric=metric,
+            weighting=weighting, n_permutations=permutations, seed=seed,
+        )  # fmt: skip
+        draw_offscreen()
+        folder.mkdir()
         for file, table in _tables(comparison).items():
             write_table(table, folder / file)
         _draw(comparison, folder, transferred)

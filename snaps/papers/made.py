@@ -6,7 +6,7 @@ from typing import Any
 
 import xarray as xr
 
-from snaps.experiments.scales import Recipe, Scale
+from snaps.papers.scales import Recipe, Scale
 from snaps.models import Wav2Letter
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import xarray as xr
 
 from snaps.clustering import compare_models, mean_silhouette, silhouette_sweep
-from snaps.experiments import papers
-from snaps.experiments.made import Reproduction
-from snaps.experiments.scales import TRANSFERRED
+from snaps.papers import papers
+from snaps.papers.made import Reproduction
+from snaps.papers.scales import TRANSFERRED
 from snaps.figures import (
     figure_of,
     plot_learning_curves,

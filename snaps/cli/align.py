@@ -5,28 +5,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from snaps.cli.corpora import open_corpus
-from snaps.cli.options import (
-    AnnotationsOption,
-    BatchSizeOption,
-    ContextChoice,
-    ContextOption,
-    CorpusOption,
-    DeviceOption,
-    DialectOption,
-    FrameStepsOption,
-    IgnoreOption,
-    JsonOption,
-    OnErrorChoice,
-    OnErrorOption,
-    OverwriteOption,
-    PhonesOption,
-    QuietOption,
-    SplitOption,
-    ignored_symbols,
-)
-from snaps.cli.output import print_outcome, refuse_folder, write_table, written_folder
+from snaps.cli import options
+from snaps.cli.corpus import open_corpus
+from snaps.cli.output import print_outcome, write_table
 from snaps.errors import InputError
+from snaps.outputs import writing
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,7 +19,7 @@ EVALUATION_FILE = "alignment.nc"
 
 
 def align(
-    model: Annotated[Path, typer.Argument(help="Checkpoint of a network, as `snaps train` writes it.")],
+    model: options.Checkpoint,
     aligners: Annotated[
         list[str] | None,
         typer.Argument(
@@ -46,7 +29,7 @@ def align(
         ),
     ] = None,
     *,
-    corpus: CorpusOption,
+    corpus: options.Corpus,
     out: Annotated[Path, typer.Option(help="Folder to write: labelled arrays, tables as CSV, figures, and a page.")],
     compare: Annotated[
         bool, typer.Option("--compare", help="Rank the aligners that are named, in one pass over the corpus.")
@@ -59,21 +42,21 @@ def align(
             "--tables-only", help="For networks of other symbols than the tier's, such as letters: the tables alone."
         ),
     ] = False,
-    split: SplitOption = None,
-    dialect_sentences: DialectOption = None,
-    phones: PhonesOption = None,
-    annotations: AnnotationsOption = None,
-    ignore: IgnoreOption = None,
-    context: ContextOption = ContextChoice.AUTO,
-    frame_steps: FrameStepsOption = None,
-    batch_size: BatchSizeOption = None,
+    split: options.Split = None,
+    dialect_sentences: options.DialectSentences = None,
+    phones: options.Phones = None,
+    annotations: options.Annotations = None,
+    ignore: options.Ignore = None,
+    context: options.Context = "auto",
+    frame_steps: options.FrameSteps = None,
+    batch_size: options.BatchSize = None,
     repeats: Annotated[int, typer.Option(help="Repeats of the bootstrap over recordings.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
-    device: DeviceOption = None,
-    on_error: OnErrorOption = OnErrorChoice.RAISE,
-    overwrite: OverwriteOption = False,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
+    device: options.Device = None,
+    on_error: options.OnError = "raise",
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
 ) -> None:
     """Ask how good alignments are: what is annotated where frames are aligned."""
     from snaps.alignment import aligner_of
@@ -81,27 +64,27 @@ def align(
     from snaps.models import load_model
     from snaps.profiling import compare_aligners
 
-    refuse_folder(out, EVALUATION_FILE, command="snaps align", overwrite=overwrite)
     names = list(dict.fromkeys(aligners or ["sensitivity"]))
     if len(names) > 1 and not compare:
         raise InputError(f"{len(names)} aligners are named; accepted is one, or several with --compare")
-    found = compare_aligners(
-        load_model(model),
-        open_corpus(corpus, split=split, dialect_sentences=dialect_sentences, phones=phones, annotations=annotations),
-        {name: aligner_of(name) for name in names},
-        tier=tier, window=window, matched=not tables_only, ignore=ignored_symbols(ignore), context=context.value,
-        frame_steps=frame_steps, batch_size=batch_size, repeats=repeats, seed=seed, device=device,
-        on_error=on_error.value, progress=not quiet,
-    )  # fmt: skip
-    draw_offscreen()
-    with written_folder(out) as folder:
+    with writing(out, overwrite=overwrite, mark=EVALUATION_FILE) as folder:
+        found = compare_aligners(
+            load_model(model),
+            open_corpus(corpus, split, dialect_sentences, phones, annotations),
+            {name: aligner_of(name) for name in names},
+            tier=tier, window=window, matched=not tables_only, ignore=options.ignored_symbols(ignore), context=context,
+            frame_steps=frame_steps, batch_size=batch_size, n_resamples=repeats, seed=seed, device=device,
+            on_error=on_error, progress=not quiet,
+        )  # fmt: skip
+        draw_offscreen()
+        folder.mkdir()
         _write(found, folder, title=f"Alignment of {model.stem}")
     print_outcome("alignment", _outcome(found, out), as_json=as_json)
 
 
 def _write(found: "xr.Dataset", folder: Path, *, title: str) -> None:
     from snaps.figures import plot_aligners, plot_alignment, save_figure
-    from snaps.profiles.digests import write_netcdf
+    from snaps.profiles import write_netcdf
     from snaps.report import write_alignment
 
     write_netcdf(found, folder / EVALUATION_FILE)

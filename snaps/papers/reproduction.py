@@ -9,13 +9,13 @@ import numpy as np
 from snaps.datasets import FileCorpus, load_corpus, load_timit, synthesize_corpus
 from snaps.datasets.corpus import corpus_fingerprint
 from snaps.errors import InputError, one_of, shortened
-from snaps.experiments.made import Reproduction
-from snaps.experiments.measurements import compute_measurements, measurements, navai_files
-from snaps.experiments.networks import learning_curve, make_network, stored_network, training_file
-from snaps.experiments.page import draw
-from snaps.experiments.scales import SCALES
-from snaps.experiments.stages import Stages
-from snaps.experiments.stored import stored_alignment, stored_settings, stored_text
+from snaps.papers.made import Reproduction
+from snaps.papers.measurements import compute_measurements, measurements, navai_files
+from snaps.papers.networks import learning_curve, make_network, stored_network, training_file
+from snaps.papers.page import draw
+from snaps.papers.scales import SCALES
+from snaps.papers.stages import Stages
+from snaps.papers.stored import stored_alignment, stored_settings, stored_text
 from snaps.models import read_metadata
 from snaps.outputs import in_its_place
 from snaps.profiles import open_profiles

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from snaps.experiments import run_reproduction
-from snaps.experiments.page import wanted_rows
+from snaps.papers import run_reproduction
+from snaps.papers.page import wanted_rows
 from snaps.figures import draw_offscreen
 
 

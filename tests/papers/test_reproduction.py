@@ -9,7 +9,7 @@ import pytest
 
 import snaps
 from snaps.errors import InputError
-from snaps.experiments import SCALES, Recipe, Scale, reproduction, run_reproduction
+from snaps.papers import SCALES, Recipe, Scale, reproduction, run_reproduction
 from snaps.figures import draw_offscreen
 from snaps.models import Wav2Letter, save_model
 
@@ -30,7 +30,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     scales = {**SCALES, "test": TEST, "other": dataclasses.replace(TEST, name="other", width=9)}
     monkeypatch.setattr(reproduction, "SCALES", scales)
     # Networks that have learned nothing predict few symbols: let all groups be shown.
-    monkeypatch.setattr("snaps.experiments.page.MIN_COUNT", 1)
+    monkeypatch.setattr("snaps.papers.page.MIN_COUNT", 1)
 
 
 def test_five_networks_like_the_papers() -> None:

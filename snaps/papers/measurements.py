@@ -13,9 +13,9 @@ import torch
 
 from snaps.alignment import LRP, Aligner, Alignment, Unaligned
 from snaps.datasets import FileCorpus
-from snaps.experiments.made import Reproduction
-from snaps.experiments.scales import Recipe
-from snaps.experiments.stages import Stages
+from snaps.papers.made import Reproduction
+from snaps.papers.scales import Recipe
+from snaps.papers.stages import Stages
 from snaps.models import load_model
 from snaps.profiles import save_profiles
 from snaps.profiles.digests import write_netcdf

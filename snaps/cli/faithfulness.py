@@ -5,27 +5,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from snaps.cli.corpora import open_corpus
-from snaps.cli.options import (
-    AnnotationsOption,
-    BatchSizeOption,
-    ContextChoice,
-    ContextOption,
-    CorpusOption,
-    DeviceOption,
-    DialectOption,
-    FrameStepsOption,
-    IgnoreOption,
-    JsonOption,
-    OnErrorChoice,
-    OnErrorOption,
-    OverwriteOption,
-    PhonesOption,
-    QuietOption,
-    SplitOption,
-    ignored_symbols,
-)
-from snaps.cli.output import print_outcome, refuse_folder, written_folder
+from snaps.cli import options
+from snaps.cli.corpus import open_corpus
+from snaps.cli.output import print_outcome
+from snaps.outputs import writing
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,13 +18,13 @@ EVALUATION_FILE = "faithfulness.nc"
 
 
 def faithfulness(
-    model: Annotated[Path, typer.Argument(help="Checkpoint of a network, as `snaps train` writes it.")],
+    model: options.Checkpoint,
     methods: Annotated[
         list[str] | None,
         typer.Argument(metavar="[METHOD]...", help="Saliency methods to compare. Without any, sensitivity."),
     ] = None,
     *,
-    corpus: CorpusOption,
+    corpus: options.Corpus,
     out: Annotated[Path, typer.Option(help="Folder to write: labelled arrays, figures, and a page.")],
     part: Annotated[
         list[str] | None,
@@ -59,20 +42,20 @@ def faithfulness(
     group: Annotated[str, typer.Option(help="Grouping of the profiles.")] = "phoneme",
     shuffles: Annotated[int, typer.Option(help="Shuffled alignments behind the profiles' null distribution.")] = 19,
     min_count: Annotated[int, typer.Option(help="Leave out groups of fewer frames.")] = 1,
-    split: SplitOption = None,
-    dialect_sentences: DialectOption = None,
-    phones: PhonesOption = None,
-    annotations: AnnotationsOption = None,
-    ignore: IgnoreOption = None,
-    context: ContextOption = ContextChoice.AUTO,
-    frame_steps: FrameStepsOption = None,
-    batch_size: BatchSizeOption = None,
+    split: options.Split = None,
+    dialect_sentences: options.DialectSentences = None,
+    phones: options.Phones = None,
+    annotations: options.Annotations = None,
+    ignore: options.Ignore = None,
+    context: options.Context = "auto",
+    frame_steps: options.FrameSteps = None,
+    batch_size: options.BatchSize = None,
     seed: Annotated[int, typer.Option(help="Seed of all that is drawn at random.")] = 0,
-    device: DeviceOption = None,
-    on_error: OnErrorOption = OnErrorChoice.RAISE,
-    overwrite: OverwriteOption = False,
-    quiet: QuietOption = False,
-    as_json: JsonOption = False,
+    device: options.Device = None,
+    on_error: options.OnError = "raise",
+    overwrite: options.Overwrite = False,
+    quiet: options.Quiet = False,
+    as_json: options.Json = False,
 ) -> None:
     """Measure which saliency method can be believed: pixel flipping, randomised networks, profiles against chance."""
     from snaps.alignment import saliency_of
@@ -82,19 +65,19 @@ def faithfulness(
     from snaps.models import load_model
     from snaps.report import write_faithfulness
 
-    refuse_folder(out, EVALUATION_FILE, command="snaps faithfulness", overwrite=overwrite)
     names = list(dict.fromkeys(methods or ["sensitivity"]))
-    found = evaluate_faithfulness(
-        load_model(model),
-        open_corpus(corpus, split=split, dialect_sentences=dialect_sentences, phones=phones, annotations=annotations),
-        {name: saliency_of(name) for name in names},
-        parts=part or tuple(PARTS), frames=frames or None, randomization_frames=randomization_frames or None,
-        baseline=baseline, percentages=percentage or PERCENTAGES, grouping=group, shuffles=shuffles,
-        min_count=min_count, ignore=ignored_symbols(ignore), context=context.value, frame_steps=frame_steps,
-        batch_size=batch_size, seed=seed, device=device, on_error=on_error.value, progress=not quiet,
-    )  # fmt: skip
-    draw_offscreen()
-    with written_folder(out) as folder:
+    with writing(out, overwrite=overwrite, mark=EVALUATION_FILE) as folder:
+        found = evaluate_faithfulness(
+            load_model(model),
+            open_corpus(corpus, split, dialect_sentences, phones, annotations),
+            {name: saliency_of(name) for name in names},
+            parts=part or tuple(PARTS), frames=frames or None, randomization_frames=randomization_frames or None,
+            baseline=baseline, percentages=percentage or PERCENTAGES, grouping=group, n_permutations=shuffles,
+            min_count=min_count, ignore=options.ignored_symbols(ignore), context=context, frame_steps=frame_steps,
+            batch_size=batch_size, seed=seed, device=device, on_error=on_error, progress=not quiet,
+        )  # fmt: skip
+        draw_offscreen()
+        folder.mkdir()
         save_faithfulness(found, folder / EVALUATION_FILE)
         _draw(found, folder)
         write_faithfulness(found, folder / "report.html", title=f"Can saliency of {model.stem} be believed?")
