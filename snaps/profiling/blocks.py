@@ -15,7 +15,7 @@ import zipfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, chdir, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from threading import Lock
@@ -32,6 +32,7 @@ from snaps.datasets import CorpusLike, FileCorpus, Recording
 from snaps.errors import InputError, reason_of, shortened
 from snaps.outputs import claimed, replacing
 from snaps.profiling.averaging import Averaging, Sums, average
+from snaps.profiling.listen import OnError
 from snaps.profiling.network import Playing, PreparedNetwork, prepared
 
 #: Recordings of a block at least, number of blocks at most, and bytes of all blocks' sums, unless there are few blocks.
@@ -77,18 +78,20 @@ def cut_into_blocks(n_recordings: int, n_bytes: int) -> list[slice]:
 
 def merged(parts: Iterable[Sums]) -> Sums:
     """Merge sums in their order: each `FAN_IN` of them first. No more than three are held at once."""
-    parts, total = iter(parts), None
-    while True:
-        some = next(parts, None)
-        if some is None:
-            assert total is not None, "a corpus has at least one block"
-            return total
-        for part in islice(parts, FAN_IN - 1):
-            some.merge(part)
-        if total is None:
-            total = some
-        else:
-            total.merge(some)
+    parts = iter(parts)
+    total = next(parts)
+    _merge_into(total, islice(parts, FAN_IN - 1))
+    for some in parts:
+        _merge_into(some, islice(parts, FAN_IN - 1))
+        total.merge(some)
+        del some  # before the next one is computed
+    return total
+
+
+def _merge_into(total: Sums, parts: Iterator[Sums]) -> None:
+    for part in parts:
+        total.merge(part)
+        del part
 
 
 @dataclass(eq=False)
@@ -105,12 +108,15 @@ class BlockFolder:
         Blocks of the corpus.
     batch_size : int
         Frames that are responded to at once, which decides the last bits of sums.
+    on_error : {"raise", "skip"}
+        Whether recordings may have been left out.
     """
 
     path: Path | None
     about: Mapping[str, Any]
     blocks: Sequence[slice]
     batch_size: int
+    on_error: OnError = "raise"
 
     def __post_init__(self) -> None:
         if self.path is None:
@@ -147,7 +153,15 @@ class BlockFolder:
         missing = compute([block for block, is_there in zip(self.blocks, there, strict=True) if not is_there])
         for number, block in enumerate(self.blocks):
             if there[number]:
-                yield self._load(number, device)
+                sums = self._load(number, device)
+                if sums.log.drops.skipped and self.on_error == "raise":
+                    name, reason = next(iter(sums.log.drops.skipped.items()))
+                    raise InputError(
+                        f"{str(self.path)!r} is of a run that left out the recording {name!r} ({reason}), and this one "
+                        "has on_error='raise'; go on with on_error='skip', or delete the folder (--overwrite) to begin "
+                        "anew"
+                    )
+                yield sums
                 bar.update(block.stop - block.start)
             else:
                 sums = next(missing)
@@ -260,8 +274,13 @@ class Task:
     aligners: Mapping[str, Alignment]
     averaging: Averaging
     first: Recording
-    folder: str
-    version: str = snaps.__version__
+    folder: str = field(default_factory=lambda: folder_here())
+    version: str = field(default_factory=lambda: snaps.__version__)
+
+
+def folder_here() -> str:
+    """Folder where relative paths begin."""
+    return str(Path.cwd())
 
 
 def compute_here(

@@ -216,12 +216,13 @@ def compute_by_aligner(
             _identity(provenance, network, averaging, options),
             cut_into_blocks(len(corpus), n_bytes),
             network.responder.batch_size,
+            on_error,
         )
         with progress_bar(corpus, "profiles", progress=progress) as bar:
             if client is None:
                 compute = partial(compute_here, network, corpus, averaging, bar)
             else:
-                task = Task(options, dict(aligners), averaging, without_steps(first), str(Path.cwd()))
+                task = Task(options, dict(aligners), averaging, without_steps(first))
                 compute = partial(compute_on_cluster, client, model, corpus, task, bar)
             sums = merged(folder.sums(compute, bar, network.device))
         outcome = {
@@ -312,9 +313,15 @@ def _identity(
         },
         "units": {layer: [int(unit) for unit in units] for layer, units in averaging.units.items()},
         "variance": averaging.variance,
+        # An object of an unknown kind is the same in its own process alone.
+        "target": network.target_name if _is_named(options.target) else repr(options.target),
         "precision": options.precision,
         "device": str(options.device or network.device).partition(":")[0],
     }
+
+
+def _is_named(target: str | Target) -> bool:
+    return isinstance(target, str) or hasattr(target, "__qualname__")
 
 
 def _to_profiles(

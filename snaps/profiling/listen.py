@@ -8,6 +8,7 @@ symbol is not ignored and whose responses are finite, each of them once. What is
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
@@ -305,7 +306,8 @@ class Batch:
         """
         peaks: dict[tuple[str, str], Peaks] = {}
         while True:
-            found, finite = self._responses(reduce, peaks)
+            with _naming(self.recording):
+                found, finite = self._responses(reduce, peaks)
             if finite.all():
                 break
             # Frames that are not finite spoil what they are reduced with: reduce the others alone, at the same peaks.
@@ -358,7 +360,12 @@ def play(network: PreparedNetwork, recordings: Iterable[Recording], log: Log) ->
         log.n_recordings += 1
         log.drops.clipped += recording.clipped
         if responder.grid.count(recording.n_steps) > 0:
-            for piece in responder.play(network.features(recording)):
+            pieces = responder.play(network.features(recording))
+            while True:
+                with _naming(recording):
+                    piece = next(pieces, None)
+                if piece is None:
+                    break
                 yield Played(network, recording, piece, network.predicted(piece.logits))
 
 
@@ -403,6 +410,16 @@ def listen(network: PreparedNetwork, recordings: Iterable[Recording], labeller: 
             for frames in _batches(np.flatnonzero(wanted), network.responder.batch_size):
                 own = {name: of_frames[frames] for name, of_frames in labels.items()}
                 yield Batch(played, frames, own, log, labeller.names)
+
+
+@contextmanager
+def _naming(recording: Recording) -> Iterator[None]:
+    """Name the recording in whatever error ends a run."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"while recording {recording.id!r} was played")
+        raise
 
 
 def _count_broken_layers(played: Played, frames: np.ndarray, log: Log) -> None:

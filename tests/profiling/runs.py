@@ -1,4 +1,4 @@
-"""Small work for runs that are cut into shards: a network, recordings, and how profiles are compared to the bit."""
+"""Small runs: a network, recordings, and profiles compared to the bit."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,8 +14,6 @@ from tests.definitions.networks import STACKS, random_wav2letter
 from tests.definitions.recordings import random_corpus
 
 GROUPINGS = {"phoneme": "phoneme", "predicted": "predicted", "phoneme+sex": ("phoneme", "sex")}
-#: Recordings of a shard where the fixture `short_shards` is used.
-SHORT = 4
 #: What differs between two files of the same run: when they were made.
 MADE = frozenset({"created"})
 

@@ -1,6 +1,6 @@
 """Runs of ``snaps profile`` on a disk of 20 MB: a process in a mount namespace of its own, which takes the disk along.
 
-Called by `tests.scale.test_full_disk` as ``python -m tests.scale.small_disk``, within ``unshare``.
+Called by `tests.profiling.test_full_disk` as ``python -m tests.profiling.small_disk``, within ``unshare``.
 """
 
 import json
@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tests.scale.eager import command
+from tests.profiling.interrupted import command
 from tests.waiting import PATIENCE
 
 MB = 10**6

@@ -1,4 +1,4 @@
-"""``snaps profile`` with a state after every shard, so that there is something to go on from however early it ends."""
+"""``snaps profile`` as a process that a signal meets when its first block is on disk."""
 
 import sys
 from collections.abc import Sequence
@@ -8,25 +8,24 @@ from snaps.cli import main
 from snaps.datasets import synthesize_corpus
 from snaps.models import Wav2Letter, save_model
 from snaps.profiles import open_profiles
-from tests.scale.work import assert_identical
+from tests.profiling.runs import assert_identical
 
-EAGER = """
+SIGNALLING = """
 import os, sys
-from snaps.profiling import state
-state.INTERVAL, state.TIMES_WRITING = 0.0, 0
-signals, write = [int(sys.argv.pop(1))], state.StateFile.write
-def write_and_signal(*arguments):
-    write(*arguments)
+from snaps.profiling.blocks import BlockFolder
+signals, save = [int(sys.argv.pop(1))], BlockFolder._save
+def save_and_signal(*arguments):
+    save(*arguments)
     os.kill(os.getpid(), signals.pop() if signals else 0)
-state.StateFile.write = write_and_signal
+BlockFolder._save = save_and_signal
 from snaps.cli import main
 sys.exit(main(sys.argv[1:]))
 """
 
 
 def command(arguments: list[str], *, signal: int = 0) -> list[str]:
-    """The command as a process is started with it; it sends itself a signal when its first state is on disk."""
-    return [sys.executable, "-c", EAGER, str(int(signal)), *arguments]
+    """The command as a process is started with it; it sends itself a signal when its first block is on disk."""
+    return [sys.executable, "-c", SIGNALLING, str(int(signal)), *arguments]
 
 
 class Work:

@@ -15,8 +15,8 @@ import pytest
 from snaps.cli import main
 from snaps.profiles import open_profiles
 from tests.cli.commands import process, sentence
-from tests.scale.eager import Work, command
-from tests.scale.work import assert_identical
+from tests.profiling.interrupted import Work, command
+from tests.profiling.runs import assert_identical
 from tests.waiting import PATIENCE, wait_until
 
 
@@ -26,7 +26,7 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Work:
 
 
 def started(work: Work, out: Path, sent: int = 0) -> subprocess.Popen:
-    """The command, which sends itself a signal when its first state is on disk."""
+    """The command, which sends itself a signal when its first block is on disk."""
     whole = command(work.arguments(out), signal=sent)
     return subprocess.Popen(whole, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
@@ -43,8 +43,8 @@ def kill(work: Work, out: Path, seconds: float) -> bool:
     return running.returncode != 0
 
 
-def kill_with_a_state(work: Work, out: Path) -> None:
-    """Have the command killed as soon as its first state is on disk."""
+def kill_with_a_block(work: Work, out: Path) -> None:
+    """Have the command killed as soon as its first block is on disk."""
     running = started(work, out, signal.SIGKILL)
     told = running.communicate(timeout=PATIENCE)
     assert running.returncode == -signal.SIGKILL, told
@@ -53,10 +53,10 @@ def kill_with_a_state(work: Work, out: Path) -> None:
 def test_killed_and_started_again(work: Work, tmp_path: Path) -> None:
     out = tmp_path / "p.zarr"
     state = tmp_path / "p.zarr.checkpoint"
-    kill_with_a_state(work, out)
+    kill_with_a_block(work, out)
     assert state.exists()
     assert not out.exists()
-    (tmp_path / ".p.zarr.0123abcd.partial").mkdir()  # what a kill while the profiles are written leaves
+    (tmp_path / ".partial.p.zarr").mkdir()  # what a kill while the profiles are written leaves
     outcome = process(*work.arguments(out))
     assert outcome.status == 0, outcome.err
     assert len(json.loads(outcome.out)["recordings_left_out"]) == 1
@@ -91,15 +91,15 @@ def test_twenty_kills_at_random_moments(work: Work, tmp_path: Path) -> None:
 def test_overwrite_begins_anew(work: Work, tmp_path: Path) -> None:
     out, state = tmp_path / "p.zarr", tmp_path / "p.zarr.checkpoint"
     state.write_bytes(b"of something else")
-    assert f"{str(state)!r} is no state of a run" in sentence(process(*work.arguments(out)))
+    assert f"{str(state)!r} is no folder of a run's blocks" in sentence(process(*work.arguments(out)))
     assert main([*work.arguments(out), "--overwrite"]) == 0
     work.assert_finished(out)
-    assert "exists; give --overwrite" in sentence(process(*work.arguments(out)))
+    assert "exists; give another name, or --overwrite" in sentence(process(*work.arguments(out)))
 
 
 def test_another_command_into_the_same_output(work: Work, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "p.zarr"
-    kill_with_a_state(work, out)
+    kill_with_a_block(work, out)
     capsys.readouterr()
     assert main([*work.arguments(out), "--peak", "max"]) == 2
     assert "with another aligner: " in capsys.readouterr().err
@@ -121,7 +121,7 @@ def test_the_second_of_two_runs_is_told(work: Work, tmp_path: Path, capsys: pyte
         running.communicate(timeout=PATIENCE)
     finally:
         running.kill()
-    assert f"another run is writing {str(out)!r} (process {running.pid} on " in told
+    assert f"another run is writing {str(out)!r}; wait for it" in told
     work.assert_finished(out)
 
 
@@ -140,7 +140,7 @@ def test_profiles_that_cannot_be_written_are_computed_once(
     told = capsys.readouterr().err
     assert f"{str(out)!r} cannot be written: No space left on device; the state of the run is kept in" in told
     assert [path.name for path in tmp_path.iterdir()] == ["p.zarr.checkpoint"]
-    monkeypatch.setattr("snaps.profiling.run.Run.add", full)
+    monkeypatch.setattr("snaps.profiling.blocks.average", full)
     assert main(work.arguments(out)) == 0
     work.assert_finished(out)
 

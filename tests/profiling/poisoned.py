@@ -9,6 +9,7 @@ import numpy as np
 
 from snaps.datasets import synthesize_corpus
 from snaps.datasets.recording import Recording
+from snaps.errors import RecordingError
 from tests.waiting import wait_until
 
 
@@ -51,7 +52,11 @@ def _hold(folder: Path) -> None:
     wait_until((folder / "let go").exists, "the test lets go")
 
 
-DEEDS = {"raise": _raise, "die": _die, "hold": _hold}
+def _refuse(_: Any) -> None:
+    raise RecordingError("broken", "it is broken")
+
+
+DEEDS = {"raise": _raise, "unreadable": _refuse, "die": _die, "hold": _hold}
 
 
 def tree(root: Path) -> None:
