@@ -13,10 +13,13 @@ import time
 import warnings
 import zipfile
 from collections import deque
+from concurrent.futures import CancelledError
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, chdir, contextmanager, nullcontext
+from contextlib import AbstractContextManager, chdir, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
+from operator import call
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -384,29 +387,30 @@ def compute_on_cluster(
     waiting, running = deque(blocks), deque[tuple[slice, Any]]()
     sent: list[Any] = []
     try:
-        # A task of its own, so that the network is sent once, and again where every worker that had it died.
-        sent.append(client.submit(_itself, model, pure=False))
+        # A task of its own, so that the network is sent once, and again where every worker that had it died. Within a
+        # partial, so that it is pickled: dask's own way of sending modules turns named tuples into tuples.
+        sent.append(client.submit(_itself, partial(compute_block, model), pure=False))
         while waiting or running:
             threads = max(1, sum(client.nthreads(callback_timeout=LIMIT).values()))
             while waiting and len(running) < AHEAD * threads:
                 block = waiting.popleft()
-                future = client.submit(compute_block, sent[0], corpus[block], task, pure=False, retries=RETRIES)
+                future = client.submit(call, sent[0], corpus[block], task, pure=False, retries=RETRIES)
                 running.append((block, future))
             block, future = running.popleft()
             sent.append(future)
             yield Sums.from_arrays(_result(client, future, block), torch.device("cpu"))
             sent.remove(future)
             bar.update(block.stop - block.start)
-    except (OSError, distributed.client.FutureCancelledError) as error:  # of the connection to the scheduler
+    except (OSError, CancelledError) as error:  # of the connection to the scheduler
         raise InputError("the cluster's scheduler is gone; the same call goes on where the run stopped") from error
     finally:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), suppress(OSError, RuntimeError):
             warnings.simplefilter("ignore")
             client.cancel([*sent, *(future for _, future in running)])
 
 
-def _itself(model: nn.Module) -> nn.Module:
-    return model
+def _itself(function: Callable[..., Any]) -> Callable[..., Any]:
+    return function
 
 
 def _result(client: Any, future: Any, block: slice) -> Mapping[str, np.ndarray]:

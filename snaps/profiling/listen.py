@@ -392,9 +392,10 @@ def listen(network: PreparedNetwork, recordings: Iterable[Recording], labeller: 
         for name in labeller.names:
             log.drops.add(reason, name, 0)  # so that the log says 0 where nothing was left out
     for recording in recordings:
-        if network.fit(recording).grid.count(recording.n_steps) == 0:
-            for name in labeller.names:
-                log.drops.add("short", name, 1)
+        with _naming(recording):
+            is_short = network.fit(recording).grid.count(recording.n_steps) == 0
+        for name in labeller.names if is_short else ():
+            log.drops.add("short", name, 1)
         for played in play(network, [recording], log):
             labels = labeller.labels(played)
             left = played.foreseen & ~played.ignored
