@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from snaps.cli.runs import kept_run
 
 from snaps import outputs
-from snaps.cli.runs import kept_run
 from snaps.errors import InputError, OutputExistsError
 from snaps.training.checkpoint import save_state
 from tests.cli.commands import Invoke, sentence
