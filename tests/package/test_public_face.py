@@ -15,6 +15,7 @@ from numpydoc.validate import validate
 import snaps
 from tests.waiting import PATIENCE
 
+ROOT = Path(snaps.__file__).parents[1]
 NAMES = sorted(set(snaps.__all__) - {"__version__"})
 FUNCTIONS = [name for name in NAMES if inspect.isfunction(getattr(snaps, name))]
 ROOMS = (
@@ -62,13 +63,23 @@ def test_a_type_checker_sees_the_types_of_a_users_script(tmp_path: Path) -> None
     script = tmp_path / "script.py"
     script.write_text('import snaps\nprofiles = snaps.open_profiles("p.zarr")\nreveal_type(profiles)\nsnaps.nothing\n')
     done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--follow-imports=silent", "--cache-dir", tmp_path / "cache", script],
+        # The cache is that of `make lint`.
+        [
+            sys.executable,
+            "-m",
+            "mypy",
+            "--config-file",
+            ROOT / "pyproject.toml",
+            "--cache-dir",
+            ROOT / ".mypy_cache",
+            script,
+        ],
         capture_output=True,
         text=True,
         check=False,
         timeout=PATIENCE,
         cwd=tmp_path,
-        env={**os.environ, "MYPYPATH": str(Path(snaps.__file__).parents[1])},
+        env={**os.environ, "MYPYPATH": str(ROOT)},
     )
     assert 'Revealed type is "xarray.core.datatree.DataTree"' in done.stdout, done.stdout + done.stderr
     assert 'Module has no attribute "nothing"' in done.stdout

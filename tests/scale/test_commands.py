@@ -56,7 +56,7 @@ def test_killed_and_started_again(work: Work, tmp_path: Path) -> None:
     kill_with_a_state(work, out)
     assert state.exists()
     assert not out.exists()
-    (tmp_path / ".p.zarr.0123abcd.partial").mkdir()  # what a kill while the profiles are written leaves
+    (tmp_path / ".partial.p.zarr").mkdir()  # what a kill while the profiles are written leaves
     outcome = process(*work.arguments(out))
     assert outcome.status == 0, outcome.err
     assert len(json.loads(outcome.out)["recordings_left_out"]) == 1
@@ -94,7 +94,7 @@ def test_overwrite_begins_anew(work: Work, tmp_path: Path) -> None:
     assert f"{str(state)!r} is no state of a run" in sentence(process(*work.arguments(out)))
     assert main([*work.arguments(out), "--overwrite"]) == 0
     work.assert_finished(out)
-    assert "exists; give --overwrite" in sentence(process(*work.arguments(out)))
+    assert "exists; give another name, or --overwrite" in sentence(process(*work.arguments(out)))
 
 
 def test_another_command_into_the_same_output(work: Work, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -121,7 +121,7 @@ def test_the_second_of_two_runs_is_told(work: Work, tmp_path: Path, capsys: pyte
         running.communicate(timeout=PATIENCE)
     finally:
         running.kill()
-    assert f"another run is writing {str(out)!r} (process {running.pid} on " in told
+    assert f"another run is writing {str(out)!r}; wait for it" in told
     work.assert_finished(out)
 
 

@@ -244,7 +244,7 @@ def held(tmp_path: Path) -> Iterator[subprocess.Popen]:
 
 def test_two_runs_into_one_output(tmp_path: Path, held: subprocess.Popen) -> None:
     """The second is told; once the first is killed, its claim is gone, whatever it left behind."""
-    with pytest.raises(InputError, match=rf"another run is writing '.*out' \(process {held.pid} on .*; wait for it"):
+    with pytest.raises(InputError, match=r"another run is writing '.*out'; wait for it"):
         compute(network(), CORPUS, checkpoint=tmp_path / "out")
     assert not (tmp_path / "out").exists()
     held.kill()
@@ -255,7 +255,7 @@ def test_two_runs_into_one_output(tmp_path: Path, held: subprocess.Popen) -> Non
 
 
 def test_one_process_is_no_exception(tmp_path: Path) -> None:
-    with claimed(tmp_path / "out"), pytest.raises(InputError, match=f"process {os.getpid()} "):
+    with claimed(tmp_path / "out"), pytest.raises(InputError, match="another run is writing"):
         compute(network(), CORPUS, checkpoint=tmp_path / "out")
     with claimed(tmp_path / "out"):
         pass
@@ -264,6 +264,6 @@ def test_one_process_is_no_exception(tmp_path: Path) -> None:
 
 def test_a_lock_that_leads_elsewhere_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / ".out.lock").symlink_to(tmp_path / "precious")
-    with pytest.raises(InputError, match=r"\.out\.lock' cannot be written"), claimed(tmp_path / "out"):
+    with pytest.raises(InputError, match=r"out' cannot be written"), claimed(tmp_path / "out"):
         pass
     assert not (tmp_path / "precious").exists()
