@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from snaps.datasets import load_timit, synthesize_corpus
-from snaps.papers.networks import BAND_SHIFT, SILENCES
+from snaps.papers import BAND_SHIFT, SILENCES
 from snaps.profiling import evaluate_alignment
 from snaps.training import create_network, evaluate, symbols_for, train
 

@@ -1,30 +1,118 @@
-"""The papers' experiments on a corpus of one's own: ``snaps reproduce``."""
+"""The papers' experiments on a corpus of one's own, in one folder: ``snaps reproduce``.
+
+Going on after an interruption is looking at which files are there: each is written at once and whole.
+"""
 
 import json
+import multiprocessing
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import torch
+import xarray as xr
 
-from snaps.datasets import FileCorpus, load_corpus, load_timit, synthesize_corpus
-from snaps.datasets.corpus import corpus_fingerprint
-from snaps.errors import InputError, one_of, shortened
-from snaps.papers.made import Reproduction
-from snaps.papers.measurements import compute_measurements, measurements, navai_files
-from snaps.papers.networks import learning_curve, make_network, stored_network, training_file
-from snaps.papers.page import draw
-from snaps.papers.scales import SCALES
-from snaps.papers.stages import Stages
-from snaps.papers.stored import stored_alignment, stored_settings, stored_text
-from snaps.models import read_metadata
+from snaps.datasets import FileCorpus, corpus_fingerprint, load_corpus, load_timit, synthesize_corpus
+from snaps.errors import InputError, check_choice, shortened
+from snaps.models import Wav2Letter, load_model, read_metadata, save_model
 from snaps.outputs import in_its_place
-from snaps.profiles import open_profiles
+from snaps.papers import navai2018, snap2021
+from snaps.papers.recipes import SCALES, TRANSFERRED, Recipe, Scale
+from snaps.profiles import open_profiles, save_profiles, write_netcdf
+from snaps.profiling import compute_profiles, evaluate_alignment
+from snaps.training import create_network, evaluate, symbols_for, train, transfer
 
 #: Recordings of each of TIMIT's SA sentences that are kept, because everybody reads them (SNAP, section 4.1).
 DIALECT_SENTENCES = 7
-#: File by which a folder is known as a reproduction's.
+#: Mel bands by which training shifts spectrograms at random, so that few speakers stand for more.
+BAND_SHIFT = 3
+#: Labels of silence, which are not scored.
+SILENCES = {"h#": "", "pau": "", "epi": ""}
+#: File by which a folder is known as a reproduction's; it holds the settings.
 MARK = ".snaps-reproduction"
 SYNTHETIC = "synthetic"
+#: A computation: what it is called, the files that it leaves, and what makes them (told whether to show progress).
+Work = tuple[str, tuple[Path, ...], Callable[[bool], None]]
+
+
+@dataclass(eq=False)
+class Reproduction:
+    """What was made, and where it lies.
+
+    Attributes
+    ----------
+    folder : Path
+        Where everything lies.
+    scale : Scale
+        Size of the experiments.
+    corpus : str
+        What was played.
+    progress : bool
+        Whether to show what is going on.
+    profiles, alignments, curves, facts : dict
+        By the names of the networks: profiles, evaluations of alignments, learning curves, and what is stored with
+        the networks (error rates, epochs).
+    navai : dict of str to Dataset
+        Input-layer profiles of the first letter network, by alignment.
+    seconds : dict of str to float
+        How long each stage took; one whose result was there already is missing.
+    """
+
+    folder: Path
+    scale: Scale
+    corpus: str
+    progress: bool = False
+    profiles: dict[str, xr.DataTree] = field(default_factory=dict)
+    alignments: dict[str, xr.Dataset] = field(default_factory=dict)
+    curves: dict[str, pd.DataFrame] = field(default_factory=dict)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    navai: dict[str, xr.Dataset] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def page(self) -> Path:
+        """The page that shows everything."""
+        return self.folder / "report.html"
+
+    def checkpoint(self, name: str) -> Path:
+        """Where a network lies."""
+        return self.folder / f"{name}.safetensors"
+
+    def summary(self) -> dict[str, Any]:
+        """The closing table."""
+        names = [recipe.name for recipe in self.scale.recipes]
+        return {
+            "page": str(self.page),
+            "corpus": self.corpus,
+            "scale": self.scale.name,
+            "networks": [str(self.checkpoint(name)) for name in names],
+            "profiles": [str(self.folder / f"{name}.zarr") for name in names],
+            "symbol error rate on the test part": {name: self.facts[name]["error_rate"] for name in names},
+            "frames averaged": {name: int(self.profiles[name].attrs["n_frames"]) for name in names},
+            "seconds": {stage: round(seconds, 1) for stage, seconds in self.seconds.items()},
+        }
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Say that a stage begins, and keep how long it took."""
+        self.say(name)
+        begun = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - begun
+
+    def say(self, name: str) -> None:
+        """Say on standard error what is being done."""
+        if self.progress:
+            sys.stderr.write(f"{name}\n")
 
 
 def run_reproduction(
@@ -66,99 +154,216 @@ def run_reproduction(
     InputError
         If the folder holds something else, or a reproduction of another corpus, scale or seed.
     """
-    if scale not in SCALES:
-        raise InputError(f"scale is {scale!r}; accepted are {one_of(SCALES)}")
-    folder = in_its_place(Path(folder))
-    _claim(folder, {"corpus": corpus, "scale": scale, "seed": seed}, overwrite=overwrite)
-    made = Reproduction(folder, SCALES[scale], corpus)
-    stages = Stages(made.seconds, total=2 + 3 * len(made.scale.recipes) + bool(made.of("letter")), progress=progress)
-    parts = _corpus(made, stages, seed=seed, overwrite=overwrite)
+    check_choice("scale", scale, SCALES)
+    made = Reproduction(in_its_place(Path(folder)), SCALES[scale], corpus, progress)
+    _begin(made, seed, overwrite=overwrite)
+    parts = _corpus(made, seed, overwrite=overwrite)
     for recipe in made.scale.recipes:
         path = made.checkpoint(recipe.name)
+        symbols = _symbols(parts, recipe.labels)
         if overwrite:
-            training_file(path).unlink(missing_ok=True)
-        with stages(f"train {recipe.name}", there=path.exists() and not overwrite) as needed:
-            made.models[recipe.name] = (
-                make_network(
-                    path, recipe, made.scale, parts=parts, sources=made.models, seed=seed, device=device,
-                    progress=progress,
-                )
-                if needed
-                else stored_network(path, recipe, parts)
-            )  # fmt: skip
-        made.curves[recipe.name], made.facts[recipe.name] = learning_curve(path), read_metadata(path)
-    wanted = measurements(made, parts[1], device=device)
-    compute_measurements(wanted, stages, device=device, overwrite=overwrite)
+            path.with_suffix(".training").unlink(missing_ok=True)
+        if overwrite or not path.exists():
+            with made.stage(f"train {recipe.name}"):
+                _train(made, recipe, symbols, parts, seed, device)
+        elif tuple(load_model(path).symbols) != symbols:
+            raise InputError(f"the checkpoint {path} has another alphabet than the corpus; name another folder")
+        made.curves[recipe.name], made.facts[recipe.name] = _curve(path), read_metadata(path)
+    _measure(made, _measurements(made, parts[1], device), device, overwrite=overwrite)
     for recipe in made.scale.recipes:
-        made.profiles[recipe.name] = open_profiles(folder / f"{recipe.name}.zarr")
-        made.alignments[recipe.name] = stored_alignment(folder / f"{recipe.name}.alignment.nc")
-    if made.of("letter"):
-        made.navai = {name: open_profiles(path) for name, path in navai_files(folder).items()}
-    with stages("page"):
-        draw(made, seed=seed)
+        made.profiles[recipe.name] = open_profiles(made.folder / f"{recipe.name}.zarr")
+        made.alignments[recipe.name] = _alignment(made.folder / f"{recipe.name}.alignment.nc")
+    if made.scale.of("letter"):
+        made.navai = navai2018.read(made.folder)
+    with made.stage("page"):
+        snap2021.write_page(made, seed=seed)
     return made
 
 
-def _claim(folder: Path, settings: dict[str, Any], *, overwrite: bool) -> None:
+def _begin(made: Reproduction, seed: int, *, overwrite: bool) -> None:
     """Make the folder a reproduction's, unless it is somebody else's."""
-    mark = folder / MARK
+    folder, mark = made.folder, made.folder / MARK
+    settings = {"corpus": made.corpus, "scale": made.scale.name, "seed": seed}
     if folder.exists() and not folder.is_dir():
         raise InputError(f"{folder} is a file; accepted is a folder for the reproduction")
     if folder.is_dir() and any(folder.iterdir()):
         if not mark.exists():
             raise InputError(f"{folder} holds something other than a reproduction; name an empty folder")
-        before = stored_settings(mark)
-        different = [name for name, value in settings.items() if before.get(name) != value]
-        if different and not overwrite:
-            was = ", ".join(f"{name} {shortened(repr(before.get(name)))}" for name in different)
-            now = ", ".join(f"{name} {settings[name]!r}" for name in different)
+        try:
+            before = json.loads(mark.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            before = None
+        if before != settings and not overwrite:
             raise InputError(
-                f"{folder} holds a reproduction with {was}, and not {now}; name another folder, or give "
-                "overwrite=True (--overwrite)"
+                f"{folder} holds a reproduction with the settings {shortened(before)}, and not {settings}; name "
+                "another folder, or give overwrite=True (--overwrite)"
             )
     folder.mkdir(parents=True, exist_ok=True)
     mark.write_text(json.dumps(settings, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _corpus(made: Reproduction, stages: Stages, *, seed: int, overwrite: bool) -> tuple[FileCorpus, FileCorpus]:
+def _corpus(made: Reproduction, seed: int, *, overwrite: bool) -> tuple[FileCorpus, FileCorpus]:
     """Training and test part."""
     if made.corpus == SYNTHETIC:
-        root = made.folder / "corpus"
-        with stages("corpus", there=root.exists() and not overwrite) as needed:
-            if needed:
+        root, scale = made.folder / "corpus", made.scale
+        if overwrite or not root.exists():
+            with made.stage("corpus"):
                 synthesize_corpus(
-                    root, speakers=made.scale.speakers, sentences=made.scale.sentences, seed=seed,
-                    test_speakers=made.scale.test_speakers, overwrite=overwrite, progress=stages.progress,
+                    root, speakers=scale.speakers, sentences=scale.sentences, seed=seed,
+                    test_speakers=scale.test_speakers, overwrite=overwrite, progress=made.progress,
                 )  # fmt: skip
         # Everybody says the dialect sentences: in the test part they would be sentences that were trained on.
         return load_timit(root, split="train"), load_timit(root, split="test", dialect_sentences="drop")
-    with stages("corpus"):
-        if made.corpus.startswith("timit:"):
-            parts = (
-                load_corpus(made.corpus, split="train", dialect_sentences=DIALECT_SENTENCES, seed=seed),
-                load_corpus(made.corpus, split="test", dialect_sentences=DIALECT_SENTENCES, seed=seed),
-            )
-        else:
-            parts = _divided(load_corpus(made.corpus), seed=seed)
+    if made.corpus.startswith("timit:"):
+        options: dict[str, Any] = {"dialect_sentences": DIALECT_SENTENCES, "seed": seed}
+        parts = load_corpus(made.corpus, split="train", **options), load_corpus(made.corpus, split="test", **options)
+    else:
+        parts = _divided(load_corpus(made.corpus), seed)
     for part, name in zip(parts, ("training", "test"), strict=True):
         if len(part) == 0:
             raise InputError(f"the corpus {made.corpus} has no {name} part")
-        _unchanged(made.folder / f".{name}", corpus_fingerprint(part), made.corpus)
+        begun, fingerprint = made.folder / f".{name}", corpus_fingerprint(part)
+        if begun.exists() and begun.read_text(encoding="utf-8", errors="replace") != fingerprint:
+            raise InputError(
+                f"the corpus {made.corpus} has changed since this reproduction was begun; name another folder"
+            )
+        begun.write_text(fingerprint, encoding="utf-8")
     return parts
 
 
-def _divided(corpus: FileCorpus, *, seed: int) -> tuple[FileCorpus, FileCorpus]:
+def _divided(corpus: FileCorpus, seed: int) -> tuple[FileCorpus, FileCorpus]:
     """Three quarters of the speakers to learn from, the others to be judged on; recordings where none are known."""
     speakers = [entry.attributes.get("speaker", entry.id) for entry in corpus.entries]
     names = np.random.default_rng(seed).permutation(sorted(set(speakers)))
-    learned = set(names[: -(-3 * len(names) // 4)].tolist())
-    inside = [number for number, speaker in enumerate(speakers) if speaker in learned]
-    outside = [number for number, speaker in enumerate(speakers) if speaker not in learned]
-    return corpus.select(inside), corpus.select(outside)
+    learned = np.isin(speakers, names[: -(-3 * len(names) // 4)])
+    return corpus.select(np.flatnonzero(learned).tolist()), corpus.select(np.flatnonzero(~learned).tolist())
 
 
-def _unchanged(path: Path, fingerprint: str, corpus: str) -> None:
-    """Refuse a corpus that changed since the folder was begun."""
-    if path.exists() and stored_text(path, "the fingerprint of the corpus") != fingerprint:
-        raise InputError(f"the corpus {corpus} has changed since this reproduction was begun; name another folder")
-    path.write_text(fingerprint, encoding="utf-8")
+def _symbols(parts: tuple[FileCorpus, FileCorpus], labels: str) -> tuple[str, ...]:
+    """Symbols of the training part, and those that the test part alone has."""
+    return tuple(dict.fromkeys(symbol for part in parts for symbol in symbols_for(part, labels)))
+
+
+def _train(
+    made: Reproduction, recipe: Recipe, symbols: tuple[str, ...], parts: tuple[FileCorpus, FileCorpus], seed: int,
+    device: str | None,
+) -> None:  # fmt: skip
+    """Train a network, judge it on the test part, and save it with its learning curve."""
+    scale, path = made.scale, made.checkpoint(recipe.name)
+    finetuned, state = recipe.kind == "finetuned", path.with_suffix(".training")
+    network: Wav2Letter
+    if finetuned:
+        network = load_model(made.checkpoint(str(recipe.source)))
+    else:
+        network = create_network(symbols, recipe.preset, width=scale.width, seed=seed)
+        if recipe.source is not None:
+            network = transfer(load_model(made.checkpoint(recipe.source)), network, layers=TRANSFERRED)
+    result = train(
+        network, parts[0], labels=recipe.labels, epochs=recipe.epochs, batch_size=scale.batch_size,
+        lr=scale.lr / (4 if finetuned else 1), band_shift=BAND_SHIFT, frozen=recipe.frozen,
+        freeze_normalization=finetuned, seed=seed, checkpoint=state, device=device, progress=made.progress,
+    )  # fmt: skip
+    judged = evaluate(result.model, parts[1], labels=recipe.labels, fold=SILENCES, progress=made.progress)
+    result.model.error_rate = judged.error_rate
+    result.history.to_csv(path.with_suffix(".curve.csv"), index=False)
+    epochs = len(result.history)
+    described = {"training": result.settings, "validation_error_rate": result.error_rate, "epochs": epochs}
+    save_model(result.model, path, metadata=described, overwrite=True)
+    state.unlink(missing_ok=True)
+
+
+def _curve(network: Path) -> pd.DataFrame:
+    """Learning curve of a network: one row an epoch."""
+    path = network.with_suffix(".curve.csv")
+    try:
+        found = pd.read_csv(path)
+        if found.empty or found[["epoch", "error_rate"]].select_dtypes("number").shape[1] < 2:
+            raise ValueError("it has no numbers")
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"the learning curve {str(path)!r} cannot be read: {shortened(error)}; delete it and {network.name}, and "
+            "both are made again"
+        ) from None
+    return found
+
+
+def _alignment(path: Path) -> xr.Dataset:
+    """Evaluation of an alignment."""
+    try:
+        found = xr.load_dataset(path, engine="h5netcdf")
+        if not {"table", "n_unaligned"} <= set(found.variables):
+            raise ValueError("it holds no evaluation of an alignment")
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"the file {str(path)!r} cannot be read: {shortened(error)}; delete it, and it is made again"
+        ) from None
+    return found
+
+
+def _measurements(made: Reproduction, test_part: FileCorpus, device: str | None) -> list[Work]:
+    """What is computed of the trained networks, what takes longest first."""
+    number = made.scale.sampled or len(test_part)
+    sampled = test_part
+    if number < len(test_part):
+        sampled = test_part.select([place * len(test_part) // number for place in range(number)])
+    found: list[Work] = []
+    for recipe in sorted(made.scale.recipes, key=lambda recipe: recipe.preset):  # w2l is the deep one
+        path, network = made.folder / f"{recipe.name}.zarr", made.checkpoint(recipe.name)
+        found.append(
+            (f"profiles of {recipe.name}", (path,), partial(_profile, path, network, recipe, test_part, device))
+        )
+    for recipe in made.scale.recipes:
+        path, network = made.folder / f"{recipe.name}.alignment.nc", made.checkpoint(recipe.name)
+        judged = test_part if recipe.labels == "phoneme" else sampled
+        found.append((f"alignment of {recipe.name}", (path,), partial(_align, path, network, recipe, judged, device)))
+    for recipe in made.scale.of("letter")[:1]:
+        work = partial(navai2018.compute, made.folder, made.checkpoint(recipe.name), sampled, device)
+        found.append((f"NAvAIs of {recipe.name}", tuple(navai2018.files(made.folder).values()), work))
+    return found
+
+
+def _profile(
+    path: Path, network: Path, recipe: Recipe, corpus: FileCorpus, device: str | None, progress: bool
+) -> None:  # fmt: skip
+    groupings = {"phoneme": "phoneme", "letter" if recipe.labels == "letter" else "predicted": "predicted"}
+    tree = compute_profiles(load_model(network), corpus, groupings=groupings, device=device, progress=progress)
+    save_profiles(tree, path, overwrite=True)
+
+
+def _align(
+    path: Path, network: Path, recipe: Recipe, corpus: FileCorpus, device: str | None, progress: bool
+) -> None:  # fmt: skip
+    matched = recipe.labels == "phoneme"  # a network of phonemes has a symbol for every phoneme of both parts
+    found = evaluate_alignment(load_model(network), corpus, matched=matched, device=device, progress=progress)
+    write_netcdf(found, path)
+
+
+def _measure(made: Reproduction, wanted: list[Work], device: str | None, *, overwrite: bool) -> None:
+    """Compute what is not there yet; on CPUs as many at a time as there are processors, each with one thread.
+
+    The networks of small scales are made of many short operations, between which several threads mostly wait for
+    each other.
+    """
+    missing = [(name, work) for name, files, work in wanted if overwrite or not all(file.exists() for file in files)]
+    processes = min(len(missing), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+    if processes < 2 or (device or ("cuda" if torch.cuda.is_available() else "cpu")) != "cpu":
+        for name, work in missing:
+            with made.stage(name):
+                work(made.progress)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        running = {pool.submit(_timed, work): name for name, work in missing}
+        try:
+            for future in as_completed(running):
+                made.seconds[running[future]] = future.result(timeout=0)
+                made.say(running[future])
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _timed(work: Callable[[bool], None]) -> float:
+    begun = time.monotonic()
+    work(False)
+    return time.monotonic() - begun

@@ -4,8 +4,8 @@ Everything here works on the file alone: labelled arrays in, labelled arrays out
 """
 
 from snaps.profiles.contrasts import contrast, nap, navai, snap
-from snaps.profiles.files import open_profiles, save_profiles
 from snaps.profiles.digests import write_netcdf
+from snaps.profiles.files import open_profiles, save_profiles
 from snaps.profiles.groups import filter_groups, regroup
 from snaps.profiles.lags import saliency_by_lag, used_lags
 from snaps.profiles.quality import Quality, quality

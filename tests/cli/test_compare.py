@@ -1,6 +1,9 @@
 """``snaps compare``: what it writes, what it says, and what it refuses."""
 
+import contextlib
+import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +12,7 @@ import pytest
 from PIL import Image
 
 import snaps
+from snaps.cli import main
 from snaps.profiles import save_profiles
 from tests.cli.commands import Invoke, Outcome, contents, sentence
 from tests.profiles.build import random_tree
@@ -31,18 +35,28 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: save_profiles(tree, folder / f"{name}.zarr") for name, tree in trees.items()}
 
 
-@pytest.fixture
-def compared(invoke: Invoke, stored: dict[str, Path], tmp_path: Path) -> Outcome:
-    return invoke("compare", stored["w2l"], stored["tl"], "--out", tmp_path / "out", *FEW, "--json")
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("compared") / "out"
 
 
-def test_everything_is_written_and_said(compared: Outcome, stored: dict[str, Path], tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def compared(stored: dict[str, Path], out: Path) -> Outcome:
+    """One comparison for all tests that look at what was written."""
+    told, complained = io.StringIO(), io.StringIO()
+    command = ("compare", stored["w2l"], stored["tl"], "--out", out, *FEW, "--json")
+    with contextlib.redirect_stdout(told), contextlib.redirect_stderr(complained):
+        status = main([str(argument) for argument in command])
+    return Outcome(status, told.getvalue(), complained.getvalue())
+
+
+def test_everything_is_written_and_said(compared: Outcome, stored: dict[str, Path], out: Path) -> None:
     assert (compared.status, compared.err) == (0, "")
     pictures = {"silhouettes.png", *(f"{kind}_w2l_tl.png" for kind in ("changes", "moved", "rsa", "cka"))}
     tables = {f"{name}.csv" for name in ("silhouettes", "successive", "changes", "layers", "moved", "left_out")}
-    assert set(contents(tmp_path / "out")) == {*pictures, *tables, "report.html"}
+    assert set(contents(out)) == {*pictures, *tables, "report.html"}
     for picture in pictures:
-        with Image.open(tmp_path / "out" / picture) as image:
+        with Image.open(out / picture) as image:
             assert min(image.size) > 200
             assert np.ptp(np.asarray(image.convert("L"))) > 100
     outcome = json.loads(compared.out)
@@ -60,19 +74,17 @@ def test_everything_is_written_and_said(compared: Outcome, stored: dict[str, Pat
             "conv1": pytest.approx(changed),
         }
     }
-    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
-    assert outcome["page"] == str(tmp_path / "out" / "report.html")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert outcome["page"] == str(out / "report.html")
     assert "Comparison of w2l and tl" in page
     assert "Where the profiles come from" in page
 
 
-def test_tables_hold_the_comparison(compared: Outcome, stored: dict[str, Path], tmp_path: Path) -> None:
+def test_tables_hold_the_comparison(compared: Outcome, stored: dict[str, Path], out: Path) -> None:
     assert compared.status == 0
     nodes = {name: snaps.open_profiles(stored[name])["phoneme"] for name in ("w2l", "tl")}
     expected = snaps.compare_models(nodes, least=1, n_permutations=9)
-    read = {
-        path.stem: pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in (tmp_path / "out").glob("*.csv")
-    }
+    read = {path.stem: pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in (out).glob("*.csv")}
     silhouettes = read["silhouettes"].set_index(["model", "layer", "percentile"])
     assert len(silhouettes) == (2 + 3) * 4
     cell = silhouettes.loc[("tl", "conv2", 93)]
@@ -119,19 +131,19 @@ def test_options_reach_the_comparison(invoke: Invoke, stored: dict[str, Path], t
 
 
 def test_an_output_that_exists_is_kept_unless_it_may_be_replaced(
-    invoke: Invoke, compared: Outcome, stored: dict[str, Path], tmp_path: Path
+    invoke: Invoke, compared: Outcome, stored: dict[str, Path], out: Path, tmp_path: Path
 ) -> None:
     assert compared.status == 0
-    before = contents(tmp_path)
-    command = ("compare", stored["w2l"], stored["tl"], "--out", tmp_path / "out", *FEW, "--layer", "conv1")
-    assert "exists; give another name, or --overwrite" in sentence(invoke(*command))
-    assert contents(tmp_path) == before
-    assert invoke(*command, "--overwrite").status == 0
-    assert set(pd.read_csv(tmp_path / "out" / "layers.csv")["layer"]) == {"conv1"}
+    before, copy = contents(out), tmp_path / "out"
+    command = ("compare", stored["w2l"], stored["tl"], *FEW, "--layer", "conv1", "--out")
+    assert "exists; give another name, or --overwrite" in sentence(invoke(*command, out))
+    assert contents(out) == before
+    shutil.copytree(out, copy)
+    assert invoke(*command, copy, "--overwrite").status == 0
+    assert set(pd.read_csv(copy / "layers.csv")["layer"]) == {"conv1"}
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("years of work")
-    told = sentence(invoke(*command[:3], "--out", tmp_path / "mine", "--overwrite"))
-    assert "is a folder without 'layers.csv'" in told
+    assert "is a folder without 'layers.csv'" in sentence(invoke(*command, tmp_path / "mine", "--overwrite"))
     assert list(contents(tmp_path / "mine")) == ["thesis.tex"]
 
 

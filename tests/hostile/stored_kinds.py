@@ -13,11 +13,10 @@ import torch
 import xarray as xr
 
 from snaps.cli.profile import parse_groups
-from snaps.papers.stored import stored_alignment, stored_curve, stored_settings, stored_text
 from snaps.faithfulness import open_faithfulness, save_faithfulness
 from snaps.models import Wav2Letter, load_model, read_metadata, save_model, weights_hash
 from snaps.profiles import open_profiles, save_profiles
-from snaps.profiles.digests import DIGEST, with_digest
+from snaps.profiles.digests import DIGEST
 from snaps.profiling.parts import Counter, Part
 from snaps.profiling.state import read_state, write_state
 from snaps.schema import encode_attributes
@@ -100,37 +99,12 @@ def _write_evidence(path: Path) -> object:
     return save_faithfulness(_evidence(), path)
 
 
-def _write_alignment(path: Path) -> object:
-    found = xr.Dataset(
-        {
-            "table": (("aligner", "symbol"), np.arange(6).reshape(2, 3)),
-            "mean_offset_ms": ("aligner", [1.5, np.nan], {"units": "ms"}),
-            "n_unaligned": ("aligner", [0, 4]),
-        },
-        {"aligner": ["x", "y"], "symbol": ["_", "é", "h#"]},
-        {"tier": "phoneme", "n_frames": 30, "drop_log": '{"counts": {}}'},
-    )
-    return with_digest(found).to_netcdf(path, engine="h5netcdf")
-
-
-def _write_curve(path: Path) -> object:
-    return pd.DataFrame({"epoch": [1, 2], "error_rate": [0.5, 0.25], "lr": [1e-3, 1e-4]}).to_csv(path, index=False)
-
-
 def _write_mapping(path: Path) -> object:
     return path.write_text(json.dumps({"s": "fricative", "é": "vowel", "m": "nasal"}), encoding="utf-8")
 
 
 def _read_mapping(path: Path) -> Any:
     return parse_groups([f"manner=phoneme:{path}"])["manner"][1]
-
-
-def _write_settings(path: Path) -> object:
-    return path.write_text(json.dumps({"corpus": "synthetic", "scale": "tiny", "seed": 0}) + "\n", encoding="utf-8")
-
-
-def _write_fingerprint(path: Path) -> object:
-    return path.write_text("9b1c00ffee" * 6, encoding="utf-8")
 
 
 KINDS: dict[str, Kind] = {
@@ -143,11 +117,7 @@ KINDS: dict[str, Kind] = {
     "netCDF": Kind("p.nc", lambda path: save_profiles(profiles(), path), open_profiles),
     "netCDF without digest": Kind("u.nc", _write_unsealed_netcdf, open_profiles, sealed=False),
     "evidence": Kind("f.nc", _write_evidence, open_faithfulness),
-    "alignment": Kind("a.nc", _write_alignment, stored_alignment),
-    "curve": Kind("c.csv", _write_curve, stored_curve, sealed=False),
     "mapping": Kind("m.json", _write_mapping, _read_mapping, sealed=False),
-    "settings": Kind("s.json", _write_settings, stored_settings, sealed=False),
-    "fingerprint": Kind("f.txt", _write_fingerprint, lambda path: stored_text(path, "the fingerprint"), sealed=False),
 }
 
 

@@ -14,8 +14,8 @@ from snaps import figures
 from snaps.cli import main
 from snaps.datasets import synthesize_corpus
 from snaps.errors import OutputExistsError
-from snaps.outputs import writing
 from snaps.models import Wav2Letter, save_model
+from snaps.outputs import writing
 from snaps.report import write_report
 from tests.hostile.labels_pictures import tree_of
 

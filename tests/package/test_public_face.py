@@ -1,14 +1,21 @@
 """The names that `snaps` offers: they load, are documented, and take few positional arguments."""
 
+import ast
 import importlib
 import inspect
+import os
+import subprocess
+import sys
 import types
+from pathlib import Path
 
 import pytest
 from numpydoc.validate import validate
 
 import snaps
+from tests.waiting import PATIENCE
 
+ROOT = Path(snaps.__file__).parents[1]
 NAMES = sorted(set(snaps.__all__) - {"__version__"})
 FUNCTIONS = [name for name in NAMES if inspect.isfunction(getattr(snaps, name))]
 ROOMS = (
@@ -41,6 +48,41 @@ def test_every_name(name: str) -> None:
     assert getattr(importlib.import_module(snaps._PUBLIC[name]), name) is thing
     assert name in importlib.import_module(snaps._PUBLIC[name]).__all__
     assert faults(f"{snaps._PUBLIC[name]}.{name}") == []
+
+
+def test_the_stub_says_where_every_name_comes_from() -> None:
+    """Names are loaded when they are used, so that type checkers see them in the stub alone."""
+    stub = Path(snaps.__file__).with_suffix(".pyi")
+    lines = [line for line in ast.parse(stub.read_text(encoding="utf-8")).body if isinstance(line, ast.ImportFrom)]
+    names = {name.asname: line.module for line in lines for name in line.names if name.asname == name.name}
+    assert {name: module for name, module in names.items() if module != "typing"} == snaps._PUBLIC
+    assert stub.with_name("py.typed").exists()
+
+
+def test_a_type_checker_sees_the_types_of_a_users_script(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text('import snaps\nprofiles = snaps.open_profiles("p.zarr")\nreveal_type(profiles)\nsnaps.nothing\n')
+    done = subprocess.run(
+        # The cache is that of `make lint`.
+        [
+            sys.executable,
+            "-m",
+            "mypy",
+            "--config-file",
+            ROOT / "pyproject.toml",
+            "--cache-dir",
+            ROOT / ".mypy_cache",
+            script,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE,
+        cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": str(ROOT)},
+    )
+    assert 'Revealed type is "xarray.core.datatree.DataTree"' in done.stdout, done.stdout + done.stderr
+    assert 'Module has no attribute "nothing"' in done.stdout
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

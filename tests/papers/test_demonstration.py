@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from snaps.papers import run_reproduction
-from snaps.papers.page import wanted_rows
 from snaps.figures import draw_offscreen
+from snaps.papers import run_reproduction
+from snaps.papers.snap2021 import wanted_rows
 
 
 @pytest.mark.demonstration

@@ -222,15 +222,15 @@ def test_one_training_at_a_time_keeps_a_state(tmp_path, tones, network):
     path = tmp_path / "a.ckpt"
     with (
         claimed(path),
-        pytest.raises(InputError, match=rf"another run is writing '.*a\.ckpt' \(process {os.getpid()} "),
+        pytest.raises(InputError, match=r"another run is writing '.*a\.ckpt'; wait"),
     ):
         train(network, tones, checkpoint=path, **OPTIONS)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_what_killed_trainings_left_half_written_is_removed(tmp_path, tones, network):
-    others = {".a.ckpt.nc.0a1b2c3d.partial", ".b.ckpt.0a1b2c3d.partial"}
-    for name in {".a.ckpt.0a1b2c3d.partial", ".a.ckpt.77777777.partial", *others}:
+    others = {".partial.a.ckpt.nc", ".partial.b.ckpt"}
+    for name in {".partial.a.ckpt", *others}:
         (tmp_path / name).touch()
     train(network, tones, checkpoint=tmp_path / "a.ckpt", **OPTIONS)
     assert {path.name for path in tmp_path.iterdir()} == {"a.ckpt", *others}

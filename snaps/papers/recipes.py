@@ -102,6 +102,10 @@ class Scale:
     sampled: int | None = None
     wanted: Wanted | None = None
 
+    def of(self, labels: str) -> list[Recipe]:
+        """Networks that write such labels."""
+        return [recipe for recipe in self.recipes if recipe.labels == labels]
+
 
 def paper_recipes(*, shallow: int, w2p: int, w2l: int, frozen: int, finetuned: int) -> tuple[Recipe, ...]:
     """The five networks of the paper's Table 2, with so many epochs each."""
