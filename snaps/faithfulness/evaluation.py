@@ -10,8 +10,7 @@ import torch
 import xarray as xr
 from torch import nn
 
-from snaps.alignment import Aligner, Sensitivity
-from snaps.alignment.aligner import check_method, described
+from snaps.alignment import Aligner, Sensitivity, check_method, described
 from snaps.clustering import PERCENTILES
 from snaps.datasets.corpus import CorpusLike
 from snaps.datasets.drops import DropLog

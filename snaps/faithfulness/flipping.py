@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from snaps.alignment.evaluation import bootstrap_interval
+from snaps.alignment import bootstrap_interval
 from snaps.errors import InputError, one_of
 from snaps.faithfulness.sampling import Heard, Sample, fixed, listen
 from snaps.profiling.reading import OnError

@@ -9,8 +9,7 @@ import torch
 import xarray as xr
 from torch import nn
 
-from snaps.alignment import Aligner, Alignment
-from snaps.alignment.evaluation import AlignmentCounts, judge
+from snaps.alignment import Aligner, Alignment, AlignmentCounts, judge
 from snaps.datasets.corpus import CorpusLike
 from snaps.datasets.drops import DropLog
 from snaps.datasets.frames import interval_labels

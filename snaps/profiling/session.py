@@ -16,6 +16,7 @@ from snaps.datasets.recording import Recording
 from snaps.errors import InputError, check_text, one_of
 from snaps.responses import (
     Context,
+    FrameOptions,
     Precision,
     Responder,
     SaliencyMethod,
@@ -85,8 +86,10 @@ class Session:
         n_inputs = len(recording.features)
         if self._responder is None:
             try:
+                options = dict(self.responder_options)
+                methods = options.pop("methods")
                 self._responder = make_responder(
-                    self.model, n_inputs=n_inputs, device=self.device, **self.responder_options
+                    self.model, FrameOptions(**options), n_inputs=n_inputs, device=self.device, methods=methods
                 )
             except UnitsError as error:
                 raise InputError(f"recording {recording.id!r} does not fit the network: {error}") from error
