@@ -103,12 +103,12 @@ class Run:
         if "traced" not in self.traced:
             with self.taps.paused():
                 hook = hook_in_the_way(self.taps.model, n_inputs=self.frames.shape[1], steps=self.frames.shape[2])
-            if hook is not None:
-                raise InputError(
-                    f"the saliency method {type(method).__name__} takes the network apart, but {hook}; accepted is a "
-                    "network without it"
-                )
-            self.traced["traced"] = trace(self.taps.model)
+                if hook is not None:
+                    raise InputError(
+                        f"the saliency method {type(method).__name__} takes the network apart, but {hook}; accepted is "
+                        "a network without it"
+                    )
+                self.traced["traced"] = trace(self.taps.model)
         if folded and "folded" not in self.traced:
             self.traced["folded"] = fold(self.traced["traced"], self.taps.layers, dtype=self.frames.dtype)
         return self.traced["folded" if folded else "traced"]
