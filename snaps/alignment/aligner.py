@@ -20,7 +20,7 @@ from snaps.alignment.lrp import LRP
 from snaps.alignment.peaks import PEAK_RULES, PeakRule, Peaks, peaks_by_rule
 from snaps.alignment.rules import COMPOSITES, LRP_RULES
 from snaps.alignment.saliency import GradientTimesActivation, Sensitivity
-from snaps.errors import InputError, check_type, one_of
+from snaps.errors import InputError, one_of
 from snaps.responses import LayerResponse, SaliencyMethod
 
 #: Name of the aligner that does not align, and of the peak rule that finds no peak.
@@ -164,7 +164,8 @@ def check_method(option: str, method: Any) -> None:
     InputError
         Naming the option and what was received.
     """
-    check_type(option, method, SaliencyMethod, "a saliency method such as Sensitivity()")
+    if not isinstance(method, SaliencyMethod):
+        raise InputError(f"{option} is {method!r}; accepted is a saliency method such as Sensitivity()")
 
 
 def aligner_of(name: str, *, peak: str | None = None, mask: str | None = None) -> Alignment:
