@@ -1,12 +1,35 @@
-"""Which saliency, at which peak, and the epochs that are cut around it."""
+"""Saliency methods, peaks, aligners, the epochs around peaks, and the accuracy of alignments."""
 
-from snaps.alignment.aligner import Aligner, Alignment, Unaligned
-from snaps.alignment.composites import COMPOSITES, ByDepth, Composite, TopLayers, Uniform
+from snaps.alignment.accuracy import AlignmentCounts, Judgement, bootstrap_interval, judge
+from snaps.alignment.aligner import (
+    SALIENCY_METHODS,
+    Aligner,
+    Alignment,
+    Unaligned,
+    aligner_of,
+    check_method,
+    described,
+    saliency_of,
+)
 from snaps.alignment.epochs import Epochs, cut_epochs
-from snaps.alignment.methods import SALIENCY_METHODS, aligner_of, saliency_of
+from snaps.alignment.lrp import LRP
 from snaps.alignment.peaks import PEAK_RULES, PeakRule, Peaks, find_peaks, smooth
-from snaps.alignment.relevance import LRP
-from snaps.alignment.rules import LRP_RULES, AlphaBeta, Epsilon, Flat, Gamma, Krug2018, Rule, Zero, ZPlus
+from snaps.alignment.rules import (
+    COMPOSITES,
+    LRP_RULES,
+    AlphaBeta,
+    ByDepth,
+    Composite,
+    Epsilon,
+    Flat,
+    Gamma,
+    Krug2018,
+    Rule,
+    TopLayers,
+    Uniform,
+    Zero,
+    ZPlus,
+)
 from snaps.alignment.saliency import GradientTimesActivation, Sensitivity
 
 __all__ = [
@@ -17,6 +40,7 @@ __all__ = [
     "SALIENCY_METHODS",
     "Aligner",
     "Alignment",
+    "AlignmentCounts",
     "AlphaBeta",
     "ByDepth",
     "Composite",
@@ -25,6 +49,7 @@ __all__ = [
     "Flat",
     "Gamma",
     "GradientTimesActivation",
+    "Judgement",
     "Krug2018",
     "PeakRule",
     "Peaks",
@@ -36,8 +61,12 @@ __all__ = [
     "ZPlus",
     "Zero",
     "aligner_of",
+    "bootstrap_interval",
+    "check_method",
     "cut_epochs",
+    "described",
     "find_peaks",
+    "judge",
     "saliency_of",
     "smooth",
 ]

@@ -1,14 +1,44 @@
-"""Aligners: a saliency method, a rule that picks the peak, and the saliency that masks."""
+"""Aligners: a saliency method, a rule that picks the peak, and the saliency that masks; and all of them by name."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import torch
 
+from snaps.alignment.captum_methods import (
+    Deconvolution,
+    GradCam,
+    GradientShap,
+    GuidedBackpropagation,
+    IntegratedGradients,
+    Occlusion,
+    SmoothGrad,
+)
+from snaps.alignment.lrp import LRP
 from snaps.alignment.peaks import PEAK_RULES, PeakRule, Peaks, peaks_by_rule
-from snaps.alignment.saliency import Sensitivity
+from snaps.alignment.rules import COMPOSITES, LRP_RULES
+from snaps.alignment.saliency import GradientTimesActivation, Sensitivity
 from snaps.errors import InputError, one_of
 from snaps.responses import LayerResponse, SaliencyMethod
+
+#: Name of the aligner that does not align, and of the peak rule that finds no peak.
+UNALIGNED = "unaligned"
+
+#: One line a method; rules and composites of LRP bear their own names.
+SALIENCY_METHODS: Mapping[str, Callable[[], SaliencyMethod]] = {
+    "sensitivity": Sensitivity,
+    "gradient-times-activation": GradientTimesActivation,
+    **{f"lrp-{name}": partial(LRP, name) for name in (*LRP_RULES, *COMPOSITES)},
+    "integrated-gradients": IntegratedGradients,
+    "gradient-shap": GradientShap,
+    "grad-cam": GradCam,
+    "smoothgrad": SmoothGrad,
+    "occlusion": Occlusion,
+    "guided-backpropagation": GuidedBackpropagation,
+    "deconvolution": Deconvolution,
+}
 
 
 class Alignment(Protocol):
@@ -59,10 +89,8 @@ class Aligner:
         if self.mask is not None:
             check_method("mask", self.mask)
         if self.peak is None:
-            object.__setattr__(self, "peak", getattr(self.saliency, "default_peak", "product"))
-        if isinstance(self.peak, str) and self.peak not in PEAK_RULES:
-            raise InputError(f"peak is {self.peak!r}; accepted are {one_of(PEAK_RULES)}, or a peak rule")
-        if not isinstance(self.peak, str) and not hasattr(self.peak, "importance"):
+            object.__setattr__(self, "peak", self.saliency.default_peak)
+        if self.peak not in PEAK_RULES if isinstance(self.peak, str) else not isinstance(self.peak, PeakRule):
             raise InputError(f"peak is {self.peak!r}; accepted are {one_of(PEAK_RULES)}, or a peak rule")
 
     @property
@@ -136,5 +164,50 @@ def check_method(option: str, method: Any) -> None:
     InputError
         Naming the option and what was received.
     """
-    if isinstance(method, type) or not hasattr(method, "of_run"):
+    if not isinstance(method, SaliencyMethod):
         raise InputError(f"{option} is {method!r}; accepted is a saliency method such as Sensitivity()")
+
+
+def aligner_of(name: str, *, peak: str | None = None, mask: str | None = None) -> Alignment:
+    """An aligner by name.
+
+    Parameters
+    ----------
+    name : str
+        A saliency method of `SALIENCY_METHODS`, with a peak rule behind a colon if it is not its usual one, e.g.
+        ``"sensitivity"`` or ``"sensitivity:max"``; ``"unaligned"`` for none.
+    peak : str, optional
+        A peak rule, or ``"unaligned"``; instead of one in `name`.
+    mask : str, optional
+        The saliency method that masks, if it is another one.
+
+    Raises
+    ------
+    InputError
+        If there is no such method or rule.
+
+    Examples
+    --------
+    >>> aligner_of("sensitivity:max").peak
+    'max'
+    """
+    if name == UNALIGNED:
+        return Unaligned()
+    method, _, rule = name.partition(":")
+    saliency = saliency_of(method)
+    if (peak or rule) == UNALIGNED:
+        return Unaligned(saliency)
+    return Aligner(saliency, peak or rule or None, None if mask is None else saliency_of(mask))
+
+
+def saliency_of(name: str) -> SaliencyMethod:
+    """A saliency method by name.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if name not in SALIENCY_METHODS:
+        raise InputError(f"the saliency method is {name!r}; accepted are {one_of(SALIENCY_METHODS, limit=40)}")
+    return SALIENCY_METHODS[name]()

@@ -5,7 +5,7 @@ A peak rule is a frozen dataclass that fulfils `PeakRule` and has one line in `P
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -14,8 +14,9 @@ from torch import Tensor
 Map = Float[Tensor, "frame unit step"]
 
 
+@runtime_checkable
 class PeakRule(Protocol):
-    """How important each value of a layer is for finding the peak."""
+    """Importance of each value of a layer for finding the peak."""
 
     def importance(self, saliency: Map, activation: Map) -> Float[Tensor, "frame _ step"]:
         """Importance over units and steps, or over steps alone with one unit."""
@@ -137,8 +138,8 @@ def peaks_by_rule(rule: PeakRule, saliency: Map, activation: Map) -> Peaks:
     again = ~torch.isfinite(height)
     if bool(found.unaligned.any()):
         # Without saliency or without activation there is nothing to multiply: a dead layer has no peak.
-        heard = [(values != 0).any(dim=2).any(dim=1) for values in (saliency, activation)]
-        again |= found.unaligned & heard[0] & heard[1]
+        present = [(values != 0).any(dim=2).any(dim=1) for values in (saliency, activation)]
+        again |= found.unaligned & present[0] & present[1]
     if not bool(again.any()):
         return found
     exact = find_peaks(rule.importance(saliency[again].double(), activation[again].double()))

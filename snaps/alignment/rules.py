@@ -1,4 +1,4 @@
-"""LRP's rules: how the relevance of a linear layer's outputs is shared among its inputs.
+"""LRP's rules, by which the relevance of a linear layer's outputs is shared among its inputs, and composites of them.
 
 All rules have one form (thesis, equation 3.7). From parts of the inputs and of the weights, contributions
 ``z_ij = x_i · w_ij`` are formed, and the relevance ``R_j`` of every output is handed down in proportion:
@@ -6,18 +6,16 @@ All rules have one form (thesis, equation 3.7). From parts of the inputs and of 
 line in `LRP_RULES`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
-from snaps.errors import InputError
-
-#: A part of inputs, weights or biases, of the same shape.
-Part = Callable[[Tensor], Tensor]
+from snaps.errors import InputError, check_number, one_of
+from snaps.responses import Part
 
 
 def everything(values: Tensor) -> Tensor:
@@ -48,6 +46,11 @@ def zeros(values: Tensor) -> Tensor:
 def favoured(values: Tensor, *, gamma: float) -> Tensor:
     """The values, with ``gamma`` times their positive part added."""
     return values + gamma * values.clamp(min=0)
+
+
+def part_key(part: Part) -> Hashable:
+    """Key of a part, equal for equal parts."""
+    return (part.func, *part.keywords.values()) if isinstance(part, partial) else part
 
 
 def inverse(z: Tensor, sign: Tensor) -> Tensor:
@@ -134,7 +137,7 @@ class Epsilon:
     epsilon: float = 0.25
 
     def __post_init__(self) -> None:
-        check_positive("epsilon", self.epsilon)
+        check_number("epsilon", self.epsilon, above=0)
 
     @property
     def shares(self) -> tuple[Share, ...]:
@@ -156,7 +159,7 @@ class Gamma:
     gamma: float = 0.25
 
     def __post_init__(self) -> None:
-        check_positive("gamma", self.gamma)
+        check_number("gamma", self.gamma, above=0)
 
     @property
     def shares(self) -> tuple[Share, ...]:
@@ -180,13 +183,9 @@ class AlphaBeta:
     beta: float = 1.0
 
     def __post_init__(self) -> None:
-        if not (_is_number(self.alpha) and _is_number(self.beta) and self.beta >= 0) or (
-            abs(self.alpha - self.beta - 1) > 1e-9
-        ):
-            raise InputError(
-                f"alpha is {self.alpha!r} and beta {self.beta!r}; accepted are numbers with beta ≥ 0 and "
-                "alpha − beta = 1"
-            )
+        alpha, beta = check_number("alpha", self.alpha), check_number("beta", self.beta, least=0)
+        if abs(alpha - beta - 1) > 1e-9:
+            raise InputError(f"alpha is {alpha!r} and beta {beta!r}; accepted are numbers with alpha − beta = 1")
 
     @property
     def shares(self) -> tuple[Share, ...]:
@@ -239,7 +238,7 @@ class Krug2018:
     epsilon: float = 1e-21
 
     def __post_init__(self) -> None:
-        check_positive("epsilon", self.epsilon)
+        check_number("epsilon", self.epsilon, above=0)
 
     @property
     def shares(self) -> tuple[Share, ...]:
@@ -260,17 +259,127 @@ LRP_RULES: Mapping[str, Callable[[], Rule]] = {
 }
 
 
-def check_positive(option: str, value: float) -> None:
-    """Refuse what is no positive number.
+def rule_of(rule: Any) -> Rule:
+    """A rule, from itself or its name.
 
     Raises
     ------
     InputError
-        Naming the option and what was received.
+        If it is none.
     """
-    if not _is_number(value) or value <= 0:
-        raise InputError(f"{option} is {value!r}; accepted are numbers above 0")
+    if isinstance(rule, str) and rule in LRP_RULES:
+        return LRP_RULES[rule]()
+    if isinstance(rule, str | type) or not hasattr(rule, "shares"):
+        raise InputError(f"rule is {rule!r}; accepted are {one_of(LRP_RULES)}, or a rule such as Epsilon(0.5)")
+    return rule
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < float("inf")
+@runtime_checkable
+class Composite(Protocol):
+    """Which rule a linear layer has."""
+
+    def rule(self, depth: int, n_deep: int) -> Rule:
+        """Rule of the layer at `depth`, from 0 at the input, of `n_deep` convolutions and fully connected layers."""
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """One rule for all layers."""
+
+    everywhere: Rule
+
+    def rule(self, depth: int, n_deep: int) -> Rule:
+        """The rule."""
+        return self.everywhere
+
+
+@dataclass(frozen=True)
+class ByDepth:
+    """The network's depth in equal parts, each with a rule of its own.
+
+    With as many rules as there are convolutions and fully connected layers, each layer has its own; with more,
+    some have none.
+
+    Parameters
+    ----------
+    rules : sequence of rules or of their names
+        From the input to the output.
+
+    Examples
+    --------
+    >>> composite = ByDepth(["flat", Gamma(5.0), "zero"])
+    >>> [composite.rule(depth, 6) for depth in range(6)]
+    [Flat(), Flat(), Gamma(gamma=5.0), Gamma(gamma=5.0), Zero(), Zero()]
+    """
+
+    rules: tuple[Rule, ...]
+
+    def __init__(self, rules: Sequence[Rule | str]) -> None:
+        if isinstance(rules, str) or not len(rules):
+            raise InputError(f"rules are {rules!r}; accepted is a list of rules, from the input to the output")
+        object.__setattr__(self, "rules", tuple(rule_of(rule) for rule in rules))
+
+    def rule(self, depth: int, n_deep: int) -> Rule:
+        """Rule of the part that the layer lies in."""
+        if len(self.rules) > n_deep:
+            raise InputError(
+                f"{len(self.rules)} rules are given for a network of {n_deep} convolutions and fully connected "
+                "layers; accepted are at most as many"
+            )
+        return self.rules[depth * len(self.rules) // n_deep]
+
+
+@dataclass(frozen=True)
+class TopLayers:
+    """One rule for the layers next to the output, another one below.
+
+    Parameters
+    ----------
+    top, below : rule
+        The rules.
+    number : int
+        How many convolutions and fully connected layers are the top.
+    """
+
+    top: Rule
+    below: Rule
+    number: int = 1
+
+    def rule(self, depth: int, n_deep: int) -> Rule:
+        """`top` for the last ones, else `below`."""
+        return self.top if depth >= n_deep - self.number else self.below
+
+
+#: Composites by name.
+COMPOSITES: Mapping[str, Composite] = {
+    # Thesis, section 6.3 and its captions: LRP-0 on top, ε in the middle, γ in the lowest third.
+    "thesis": ByDepth([Gamma(5.0), Epsilon(0.5), Zero()]),
+    "thesis-captions": ByDepth([Gamma(5.0), Epsilon(0.8), Zero()]),
+    # Thesis, section 6.1: LRP-0 for the three fully connected layers on top, ε below them.
+    "thesis-gender": TopLayers(Zero(), Epsilon(0.8), number=3),
+    # Contributions of both signs are weighed on top alone, as is usual for deep networks (Kohlbrenner et al., 2020).
+    "epsilon-plus": TopLayers(Epsilon(1e-6), ZPlus()),
+}
+
+
+def composite_of(rule: Any) -> Composite:
+    """A composite, from itself, a rule, a list of rules, or a name of one of them.
+
+    Raises
+    ------
+    InputError
+        If it is none.
+    """
+    if isinstance(rule, str):
+        if rule in COMPOSITES:
+            return COMPOSITES[rule]
+        if rule not in LRP_RULES:
+            raise InputError(
+                f"rule is {rule!r}; accepted are the rules {one_of(LRP_RULES)}, the composites {one_of(COMPOSITES)}, "
+                "and objects such as Epsilon(0.5) or ByDepth([…])"
+            )
+    if isinstance(rule, list | tuple):
+        return ByDepth(rule)
+    if not isinstance(rule, type) and isinstance(rule, Composite):
+        return rule
+    return Uniform(rule_of(rule))

@@ -10,8 +10,7 @@ import torch
 import xarray as xr
 from torch import nn
 
-from snaps.alignment import Aligner, Sensitivity, Unaligned
-from snaps.alignment.aligner import check_method, described
+from snaps.alignment import Aligner, Sensitivity, Unaligned, check_method, described
 from snaps.clustering import PERCENTILES
 from snaps.datasets import CorpusLike
 from snaps.errors import InputError, check_choice, one_of, shortened

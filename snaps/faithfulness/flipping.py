@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional as F
 
-from snaps.alignment.evaluation import bootstrap_interval
+from snaps.alignment import bootstrap_interval
 from snaps.errors import InputError, check_choice, check_number, check_whole
 from snaps.faithfulness.sample import Explained, Sample
 from snaps.profiling import PreparedNetwork, fixed_target
@@ -164,7 +164,7 @@ def _flipped(
     found = np.empty((2, len(methods), len(ORDERS), len(numbers), n_frames))
     for place, (name, method) in enumerate(methods.items()):
         flat = explained.saliencies[name].flatten(1)
-        relevance = flat if getattr(method, "is_relevance", False) else flat.abs()
+        relevance = flat if method.is_relevance else flat.abs()
         found[:, place, 0] = curve(_ranks(-relevance))
         found[:, place, 1] = curve(_ranks(relevance))
         found[:, place, 2] = at_random

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from snaps.errors import InputError, check_text, one_of
-from snaps.responses import Padding, Stack, stack_of
+from snaps.responses import Padding, Sequenced, Stack, stack_of
 
 
 class LayerShape(NamedTuple):
@@ -54,7 +54,7 @@ MOST_LAYERS = 1000
 Tap = Callable[[str, Tensor], Tensor]
 
 
-class Wav2Letter(nn.Module):
+class Wav2Letter(Sequenced):
     """Fully convolutional network from features to the scores of symbols.
 
     Parameters

@@ -8,8 +8,7 @@ import torch
 import xarray as xr
 from torch import nn
 
-from snaps.alignment import Aligner, Alignment, Peaks
-from snaps.alignment.evaluation import AlignmentCounts, judge
+from snaps.alignment import Aligner, Alignment, AlignmentCounts, Peaks, judge
 from snaps.datasets import CorpusLike, Recording, interval_labels, parse_groupings, take_inventory
 from snaps.errors import InputError, check_whole, one_of
 from snaps.profiling.listen import EveryFrame, Log, OnError, listen, progress_bar, read

@@ -21,6 +21,7 @@ from snaps.errors import InputError, check_text, check_type, one_of
 from snaps.models import weights_hash
 from snaps.responses import (
     Context,
+    FrameOptions,
     Precision,
     Responder,
     SaliencyMethod,
@@ -61,6 +62,11 @@ class Playing:
                 object.__setattr__(self, name, tuple(sorted(given, key=str)))
             elif given is not None and not isinstance(given, str):
                 object.__setattr__(self, name, tuple(given))
+
+    @property
+    def frames(self) -> FrameOptions:
+        """Options of frames and layers."""
+        return FrameOptions(self.context, self.frame_steps, self.frame_hop, self.batch_size, self.layers)
 
 
 @dataclass(eq=False)
@@ -113,12 +119,10 @@ class PreparedNetwork:
             If the recording does not fit the network or those before it.
         """
         if self._like is None or self._responder is None:
-            options = self.playing
             try:
                 self._responder = make_responder(
-                    self.model, n_inputs=len(recording.features), device=self.device, methods=self.methods,
-                    context=options.context, layers=options.layers, frame_steps=options.frame_steps,
-                    frame_hop=options.frame_hop, batch_size=options.batch_size,
+                    self.model, self.playing.frames, n_inputs=len(recording.features), device=self.device,
+                    methods=self.methods,
                 )  # fmt: skip
             except UnitsError as error:
                 raise InputError(f"recording {recording.id!r} does not fit the network: {error}") from error

@@ -1,14 +1,9 @@
-"""How activation and saliency of named layers are had: receptive fields, cones, taps, and the fast path."""
+"""Activation and saliency of named layers: steps of a network, cones, taps, and the fast path."""
 
-from snaps.responses.devices import device_of
-from snaps.responses.geometry import FrameGrid, LayerGeometry, Window, cone_widths, frame_grid
-from snaps.responses.graph import UnitsError
-from snaps.responses.memory import keeping_freed_memory
-from snaps.responses.precision import PRECISIONS, Precision, arithmetic
-from snaps.responses.readiness import check_weights
-from snaps.responses.responder import CONTEXTS, Context, make_responder
+from snaps.responses.device import PRECISIONS, Precision, arithmetic, device_of, keeping_freed_memory
+from snaps.responses.frames import UnitsError, make_responder
+from snaps.responses.geometry import CONTEXTS, Context, FrameGrid, FrameOptions, LayerGeometry
 from snaps.responses.responses import (
-    CarriedMethod,
     LayerResponse,
     Piece,
     Responder,
@@ -17,55 +12,48 @@ from snaps.responses.responses import (
     SymbolTarget,
     Target,
     cut_windows,
-    target_gradient,
+    middle_step,
 )
-from snaps.responses.stack import Convolution, Passage, Scaling, Stack
-from snaps.responses.steps import Step, StepByStep, layer_results, play, steps_of
-from snaps.responses.taps import Taps, evaluating, layer_names, tap
-from snaps.responses.tracing import NotAStackError, Padding, Sequenced, scaling_of, stack_of
+from snaps.responses.steps import Linear, Padding, Part, Passage, Step, divided
+from snaps.responses.taps import Taps, check_weights, evaluating, execution_order, layer_names, tap
+from snaps.responses.tracing import NotAStackError, Sequenced, Stack, stack_of
 
 __all__ = [
     "CONTEXTS",
     "PRECISIONS",
-    "CarriedMethod",
     "Context",
-    "Convolution",
     "FrameGrid",
+    "FrameOptions",
     "LayerGeometry",
     "LayerResponse",
+    "Linear",
     "NotAStackError",
     "Padding",
+    "Part",
     "Passage",
     "Piece",
     "Precision",
     "Responder",
     "Run",
     "SaliencyMethod",
-    "Scaling",
     "Sequenced",
     "Stack",
     "Step",
-    "StepByStep",
     "SymbolTarget",
     "Taps",
     "Target",
     "UnitsError",
-    "Window",
     "arithmetic",
     "check_weights",
-    "cone_widths",
     "cut_windows",
     "device_of",
+    "divided",
     "evaluating",
-    "frame_grid",
+    "execution_order",
     "keeping_freed_memory",
     "layer_names",
-    "layer_results",
     "make_responder",
-    "play",
-    "scaling_of",
+    "middle_step",
     "stack_of",
-    "steps_of",
     "tap",
-    "target_gradient",
 ]

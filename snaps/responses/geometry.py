@@ -1,22 +1,54 @@
-"""Receptive fields, strides and cones, computed from the network.
+"""Where frames, cones and lags lie in time.
 
 A frame's *cone* in a layer is the run of that layer's steps on which the frame's one output step depends
 when every convolution runs without padding (section 5 of the design).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Literal
 
-from snaps.errors import InputError
+from snaps.errors import InputError, check_choice, check_whole
+
+Context = Literal["recording", "frame", "auto"]
+CONTEXTS: tuple[Context, ...] = ("recording", "frame", "auto")
 
 
 @dataclass(frozen=True)
-class Window:
-    """What one operation sees along time: ``width`` steps for an output step, moving by ``stride`` steps."""
+class FrameOptions:
+    """Frames to play and layers to tap.
 
-    width: int
-    stride: int
+    Parameters
+    ----------
+    context : {"recording", "frame", "auto"}
+        Whether responses are computed on the whole recording, or every frame is run alone. ``"auto"`` takes
+        the recording where the network is a stack of convolutions.
+    frame_steps, frame_hop : int, optional
+        Length of a frame and distance between frames in input steps. A network that is not ours needs both in
+        the frame context; otherwise they are the receptive field and the stride.
+    batch_size : int, optional
+        Frames at once; None picks a number that fits in memory.
+    layers : iterable of str, optional
+        Layers to tap. None for all of a Wav2Letter's, else ``input`` and ``logits``.
+
+    Raises
+    ------
+    InputError
+        If one has no meaning.
+    """
+
+    context: Context = "recording"
+    frame_steps: int | None = None
+    frame_hop: int | None = None
+    batch_size: int | None = None
+    layers: Iterable[str] | None = None
+
+    def __post_init__(self) -> None:
+        check_choice("context", self.context, CONTEXTS)
+        for option in ("frame_steps", "frame_hop", "batch_size"):
+            if getattr(self, option) is not None:
+                check_whole(option, getattr(self, option))
 
 
 @dataclass(frozen=True)
@@ -47,54 +79,13 @@ class LayerGeometry:
     @property
     def lags(self) -> range:
         """Lags in steps of the layer (section 5.6): where saliency can be non-zero, cut to a frame's length."""
-        reach = self.width - 1
-        return range(
-            max(-(self.frame_width // 2), -reach),
-            min(self.frame_width - self.frame_width // 2 - 1, reach) + 1,
-        )
+        reach, half = self.width - 1, self.frame_width // 2
+        return range(max(-half, -reach), min(self.frame_width - half - 1, reach) + 1)
 
     @property
     def middle(self) -> int:
         """The cone's middle step, where epochs without a peak stay."""
         return self.width // 2
-
-
-def cone_widths(windows: Sequence[Window]) -> list[int]:
-    """Steps of the cone before each operation and after the last one.
-
-    Parameters
-    ----------
-    windows : sequence of Window
-        Operations in the order of execution.
-
-    Returns
-    -------
-    list of int
-        One number more than there are operations; the first is the receptive field R, the last is 1.
-
-    Examples
-    --------
-    >>> cone_widths([Window(48, 2), Window(7, 1)])
-    [60, 7, 1]
-    """
-    widths = [1]
-    for window in reversed(windows):
-        widths.append((widths[-1] - 1) * window.stride + window.width)
-    return widths[::-1]
-
-
-def strides_from_input(windows: Sequence[Window]) -> list[int]:
-    """Input steps between two steps of every layer: before each operation and after the last one.
-
-    Examples
-    --------
-    >>> strides_from_input([Window(48, 2), Window(7, 1)])
-    [1, 2, 2]
-    """
-    strides = [1]
-    for window in windows:
-        strides.append(strides[-1] * window.stride)
-    return strides
 
 
 @dataclass(frozen=True)
@@ -122,53 +113,26 @@ class FrameGrid:
 
     def count(self, n_steps: int) -> int:
         """Number of frames that lie wholly inside a recording of `n_steps` input steps."""
-        return max(0, (n_steps - self.steps) // self.hop + 1) if n_steps >= self.steps else 0
+        return (n_steps - self.steps) // self.hop + 1 if n_steps >= self.steps else 0
 
 
-def frame_grid(*, receptive_field: int, stride: int, frame_steps: int | None, frame_hop: int | None) -> FrameGrid:
-    """Frames of a network whose receptive field and stride are known.
+def frame_grid(options: FrameOptions, *, receptive_field: int, stride: int) -> FrameGrid:
+    """Frames of a network whose receptive field R and stride s are known, in input steps.
 
-    Parameters
-    ----------
-    receptive_field, stride : int
-        R and s of the network, in input steps.
-    frame_steps : int or None
-        Longer frames, in input steps; None for R. The cone then starts ``(frame_steps - R) // 2`` input steps
-        in, rounded down to a multiple of s.
-    frame_hop : int or None
-        Input steps between frames, a multiple of s; None for s.
+    The cone of a frame longer than R starts ``(frame_steps - R) // 2`` input steps in, rounded down to a multiple
+    of s.
 
     Raises
     ------
     InputError
-        If frames are shorter than the receptive field or the hop is no multiple of the stride.
+        If a frame is shorter than the receptive field, or the hop no multiple of the stride.
     """
-    steps = receptive_field if frame_steps is None else frame_steps
+    steps = receptive_field if options.frame_steps is None else options.frame_steps
     if steps < receptive_field:
         raise InputError(
             f"frame_steps is {steps}; accepted are whole numbers from the network's receptive field, {receptive_field}"
         )
-    hop = stride if frame_hop is None else frame_hop
-    if hop < 1 or hop % stride:
+    hop = stride if options.frame_hop is None else options.frame_hop
+    if hop % stride:
         raise InputError(f"frame_hop is {hop}; accepted are multiples of the network's stride, {stride}")
     return FrameGrid(steps, hop, (steps - receptive_field) // 2 // stride * stride)
-
-
-def select_layers(layers: Iterable[str] | None, available: Sequence[str], default: Sequence[str]) -> tuple[str, ...]:
-    """Layers that were asked for, in the order of the network.
-
-    Raises
-    ------
-    InputError
-        If one does not exist; the sentence lists those that do.
-    """
-    if layers is None:
-        return tuple(default)
-    asked = [layers] if isinstance(layers, str) else list(layers)
-    for name in asked:
-        if name not in available:
-            listed = ", ".join(available[:40]) + (", …" if len(available) > 40 else "")
-            raise InputError(f"the network has no layer {name!r}; it has {listed}")
-    if not asked:
-        raise InputError("layers is empty; accepted are names of layers, or None for the default ones")
-    return tuple(name for name in available if name in asked)

@@ -1,23 +1,25 @@
-"""What a responder gives: the responses of every tapped layer to frames of a recording.
+"""Targets, saliency methods, and the responses of every tapped layer to frames of a recording.
 
-There is one shape for both contexts. A layer's activations lie in a tensor of *sources* (the one recording, or
+Responses have one shape for both contexts. A layer's activations lie in a tensor of *sources* (the one recording, or
 every frame for itself), and each frame knows its source and the step at which its cone starts there. So epochs
 may reach beyond the cone wherever the source has values, and nothing is copied before it is needed.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Literal, Protocol, runtime_checkable
+from functools import cached_property, partial
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
+from snaps.errors import InputError
 from snaps.responses.geometry import FrameGrid, LayerGeometry
-from snaps.responses.stack import Passage
+from snaps.responses.steps import Passage, Step, fold
+from snaps.responses.taps import Taps, hook_in_the_way
+from snaps.responses.tracing import trace
 
 #: Gives each frame's score, of shape (frame,), from its logits, of shape (frame, symbol).
 Target = Callable[[Float[Tensor, "frame symbol"]], Float[Tensor, " frame"]]
@@ -53,75 +55,140 @@ def target_gradient(logits: Float[Tensor, "frame symbol"], target: Target) -> Fl
         return torch.autograd.grad(target(leaf).sum(), leaf)[0]
 
 
-class Run(Protocol):
-    """A batch of whole frames, run through a network whose layers are tapped."""
+def middle_step(output: Tensor) -> Float[Tensor, "frame symbol"]:
+    """Logits of frames: the network's output at its step ``t_out // 2`` (SNAP, section 3.3)."""
+    return output[..., output.shape[-1] // 2] if output.dim() == 3 else output
 
-    @property
-    def model(self) -> nn.Module:
-        """The network, in evaluation mode."""
 
-    @property
-    def frames(self) -> Float[Tensor, "frame unit step"]:
-        """What goes into it."""
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A batch of whole frames, run through a network whose layers are tapped.
 
-    @property
-    def target(self) -> Target:
-        """The score that saliency explains."""
+    Attributes
+    ----------
+    taps : Taps
+        The tapped network, in evaluation mode.
+    frames : tensor of shape (frame, unit, step)
+        What goes into it.
+    target : callable
+        The score that saliency explains.
+    traced : dict
+        Steps of the network, traced once for all runs that share it.
+    """
 
-    @property
+    taps: Taps
+    frames: Float[Tensor, "frame unit step"]
+    target: Target
+    traced: dict[str, list[Step]]
+
+    @cached_property
     def logits(self) -> Float[Tensor, "frame symbol"]:
-        """The frames' logits, with the autograd graph that leads to them."""
+        """Logits of the frames, with the autograd graph that leads to them."""
+        return middle_step(self.taps.run(self.frames))
 
     @property
     def activations(self) -> dict[str, Tensor]:
-        """What the tapped layers gave, of shape (frame, unit, step), as leaves or nodes of that graph."""
+        """Output of the tapped layers, of shape (frame, unit, step), as leaves or nodes of that graph."""
+        _ = self.logits  # so that the network has run
+        return self.taps.activations
 
-    def score(self, output: Tensor) -> Float[Tensor, "frame symbol"]:
-        """Logits of frames, from what the network gives for them."""
+    def steps(self, method: "SaliencyMethod", *, folded: bool = False) -> list[Step]:
+        """Steps of the network, for methods that take it apart; with normalisation folded between tapped layers.
 
-    def unheard(self) -> AbstractContextManager[None]:
-        """While this is open, the network may be run without anything being kept."""
+        Raises
+        ------
+        InputError
+            If it cannot be traced, or has hooks that its steps would pass over.
+        """
+        if "traced" not in self.traced:
+            with self.taps.paused():
+                hook = hook_in_the_way(self.taps.model, n_inputs=self.frames.shape[1], steps=self.frames.shape[2])
+                if hook is not None:
+                    raise InputError(
+                        f"the saliency method {type(method).__name__} takes the network apart, but {hook}; accepted is "
+                        "a network without it"
+                    )
+                self.traced["traced"] = trace(self.taps.model)
+        if folded and "folded" not in self.traced:
+            self.traced["folded"] = fold(self.traced["traced"], self.taps.layers, dtype=self.frames.dtype)
+        return self.traced["folded" if folded else "traced"]
 
 
-class SaliencyMethod(Protocol):
+class SaliencyMethod:
     """How much each value of every layer matters for the target; see `snaps.alignment` for the methods.
 
-    Notes
-    -----
-    A class may say more of its methods; each of these is read where it is there.
+    A method is a frozen dataclass derived from this. One that is carried through steps says so and has `through`;
+    any other one has `of_run`.
 
-    ``default_peak`` : str
-        Name of the peak rule that suits it; ``"product"`` where it is missing.
-    ``is_relevance`` : bool
-        Whether its sign means something, so that pixel flipping orders bins by it, and not by its absolute value;
-        else False.
-    ``input_alone`` : bool
-        Whether it knows the layer ``input`` only; else False.
-    ``passes_over_hooks`` : bool
-        Whether it takes the network apart, so that hooks are not heeded and a network that they change is refused;
-        else False.
+    Attributes
+    ----------
+    default_peak : str
+        Name of the peak rule that suits it.
+    is_relevance : bool
+        Whether its sign means something, so that pixel flipping orders bins by it, and not by its absolute value.
+    input_alone : bool
+        Whether it knows the layer ``input`` only.
+    carried : bool
+        Whether it is carried down from the logits step by step, and so explains recordings and frames; else it is
+        computed of a run of whole frames.
     """
 
+    default_peak: ClassVar[str] = "product"
+    is_relevance: ClassVar[bool] = False
+    input_alone: ClassVar[bool] = False
+    carried: ClassVar[bool] = False
+
     def of_run(self, run: Run) -> dict[str, Tensor]:
-        """Saliency of the tapped layers, of the shapes of ``run.activations``."""
+        """Saliency of the tapped layers, of the shapes of ``run.activations``; by default carried through the steps.
 
-
-@runtime_checkable
-class CarriedMethod(SaliencyMethod, Protocol):
-    """A saliency method that the fast path carries down a stack, operation by operation."""
+        Raises
+        ------
+        InputError
+            If the network cannot be traced, or a layer is no result of a step.
+        """
+        shapes = {layer: activation.shape for layer, activation in run.activations.items()}
+        steps = run.steps(self, folded=True)
+        results = {layer: number for number, step in enumerate(steps) for layer in step.layers}
+        missing = next((layer for layer in shapes if layer not in results), None)
+        if missing is not None:
+            raise InputError(f"the layer {missing!r} has no result of its own that relevance could be traced to")
+        with torch.no_grad(), run.taps.paused():
+            values = [run.frames]
+            for step in steps[1:]:
+                values.append(step.forward(*[values[taken] for taken in step.inputs]))
+            output = Passage(Step(middle_step, middle_step, (), "score"), (lambda: values[-1],), lambda: run.logits)
+            start = self.at_logits(run.logits.detach(), run.target)
+            carried: dict[int, Tensor] = {len(steps) - 1: output.step.gradient(start, output)[0]}
+            for number in range(len(steps) - 1, 0, -1):
+                step = steps[number]
+                if number not in carried or not step.inputs:
+                    continue
+                before = [partial(values.__getitem__, taken) for taken in step.inputs]
+                passage = Passage(step, before, partial(values.__getitem__, number))
+                for taken, given in zip(step.inputs, self.through(passage, carried[number]), strict=False):
+                    if given is not None:
+                        carried[taken] = carried[taken] + given if taken in carried else given
+            return {
+                layer: self.at_layer(
+                    carried.get(results[layer], torch.zeros_like(values[results[layer]])),
+                    partial(values.__getitem__, results[layer]),
+                ).reshape(shape)
+                for layer, shape in shapes.items()
+            }
 
     def at_logits(self, logits: Float[Tensor, "frame symbol"], target: Target) -> Float[Tensor, "frame symbol"]:
-        """What `through` carries down, at the logits."""
+        """What `through` carries down, at the logits; by default the gradient of the target's score."""
+        return target_gradient(logits, target)
 
-    def through(
-        self, passage: Passage, carried: Float[Tensor, "frame _unit behind"]
-    ) -> Float[Tensor, "frame _unit before"]:
-        """What is carried, before one operation of a stack, from what it is behind it."""
+    def through(self, passage: Passage, carried: Tensor) -> tuple[Any, ...]:
+        """What is carried, at each of a step's inputs, from what it is behind the step."""
+        raise NotImplementedError
 
     def at_layer(
-        self, carried: Float[Tensor, "frame unit cone"], cone: Callable[[], Float[Tensor, "frame unit cone"]]
-    ) -> Float[Tensor, "frame unit cone"]:
-        """Saliency of a layer, from what is carried and, for those who ask, the activations of its cone."""
+        self, carried: Float[Tensor, "frame ..."], cone: Callable[[], Float[Tensor, "frame ..."]]
+    ) -> Float[Tensor, "frame ..."]:
+        """Saliency of a layer, from what is carried and, on request, the activations of its cone."""
+        return carried
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,66 +1,102 @@
-"""Find out whether a network is a stack of convolutions in sequence, and take it as one."""
+"""A network as a list of steps, found by tracing it, and as a stack of convolutions where it is one."""
 
+from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from typing import Protocol, runtime_checkable
+from fractions import Fraction
+from functools import cached_property, reduce
+from itertools import accumulate
+from typing import Any
 
 import torch
+from jaxtyping import Float
 from torch import Tensor, fx, nn
-from torch.nn import functional as F
 
 from snaps.errors import InputError, reason_of
-from snaps.responses.readiness import unchanged_attributes, unchanged_buffers
-from snaps.responses.stack import Convolution, Elementwise, Operation, Rectifier, Scaling, Stack, fold
-from snaps.schema import LOGITS_LAYER
-
-Link = nn.Module | Callable[[Tensor], Tensor]
-
-#: Modules that work value by value (or unit by unit) and are differentiated by autograd.
-ELEMENTWISE_MODULES: tuple[type[nn.Module], ...] = (
-    nn.CELU, nn.ELU, nn.GELU, nn.Hardshrink, nn.Hardsigmoid, nn.Hardswish, nn.Hardtanh, nn.LeakyReLU, nn.LogSigmoid,
-    nn.Mish, nn.PReLU, nn.ReLU6, nn.SELU, nn.SiLU, nn.Sigmoid, nn.Softplus, nn.Softshrink, nn.Softsign, nn.Tanh,
-    nn.Tanhshrink, nn.Threshold,
-)  # fmt: skip
-TRANSPARENT_MODULES: tuple[type[nn.Module], ...] = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.AlphaDropout)
-ELEMENTWISE_FUNCTIONS: frozenset[Callable[..., Tensor]] = frozenset({
-    F.celu, F.elu, F.gelu, F.hardsigmoid, F.hardswish, F.hardtanh, F.leaky_relu, F.logsigmoid, F.mish, F.relu6,
-    F.selu, F.silu, F.softplus, F.softsign, F.tanhshrink, F.sigmoid, F.tanh, torch.sigmoid, torch.tanh,
-})  # fmt: skip
-RECTIFIERS: frozenset[Callable[..., Tensor]] = frozenset({F.relu, torch.relu, torch.relu_})
-TRANSPARENT_FUNCTIONS: frozenset[Callable[..., Tensor]] = frozenset({F.dropout, F.alpha_dropout})
-METHODS = {"relu": torch.relu, "relu_": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
+from snaps.responses.geometry import LayerGeometry
+from snaps.responses.steps import Linear, Link, Padding, Step, Unpadded, fold
+from snaps.schema import INPUT_LAYER, LOGITS_LAYER
 
 
 class NotAStackError(InputError):
     """The network is not a sequence of convolutions, normalisations and value-by-value functions."""
 
 
-@dataclass(frozen=True)
-class Padding:
-    """Zeros at both borders, as many as a convolution needs to give ``ceil(T / stride)`` steps, fewer at the left.
+class Sequenced(nn.Module):
+    """A network that names its layers itself, and says in which order its modules and functions run.
 
     Attributes
     ----------
-    kernel, stride : int
-        Of the convolution behind.
+    layers : tuple of str
+        All layers that can be tapped, ``input`` first and ``logits`` last; `forward` hands each of them to ``tap``.
     """
 
-    kernel: int
-    stride: int
+    layers: tuple[str, ...]
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """Pad."""
-        missing = max((-(-x.shape[-1] // self.stride) - 1) * self.stride + self.kernel - x.shape[-1], 0)
-        return F.pad(x, (missing // 2, missing - missing // 2))
+    @property
+    @abstractmethod
+    def pads(self) -> bool:
+        """Whether its convolutions pad as it is set now."""
 
-
-@runtime_checkable
-class Sequenced(Protocol):
-    """A network that says itself what it runs, one thing after the other."""
-
-    def sequence(self) -> Iterable[tuple[str | None, Link]]:
+    @abstractmethod
+    def sequence(self) -> Iterable[tuple[str | None, nn.Module | Callable[[Tensor], Tensor]]]:
         """Modules and functions in the order of execution, each with the name of the layer that comes out."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stack:
+    """A network as a sequence of unpadded steps, from the features to the logits.
+
+    Attributes
+    ----------
+    steps : tuple of Step
+        The input, and steps with batch normalisation folded.
+    n_inputs : int
+        Units of the input.
+    """
+
+    steps: tuple[Step, ...]
+    n_inputs: int
+
+    @cached_property
+    def widths(self) -> list[int]:
+        """Steps of the cone at the input and behind every step; the first is the receptive field R, the last 1."""
+        windows = [step.window for step in self.steps[:0:-1]]
+        return list(accumulate(windows, lambda width, window: (width - 1) * window[1] + window[0], initial=1))[::-1]
+
+    @cached_property
+    def strides(self) -> list[int]:
+        """Input steps between two steps of the input and of every step's result; the last is the stride s."""
+        return list(accumulate((step.window[1] for step in self.steps), int.__mul__))
+
+    @property
+    def receptive_field(self) -> int:
+        """Input steps on which one output step depends, R."""
+        return self.widths[0]
+
+    @property
+    def stride(self) -> int:
+        """Input steps from one output step to the next, s."""
+        return self.strides[-1]
+
+    def layer_geometry(self, *, frame_steps: int) -> dict[str, LayerGeometry]:
+        """Geometry of all named layers in the order of execution, for frames of `frame_steps` input steps."""
+        units, geometry = self.n_inputs, {}
+        for step, width, stride in zip(self.steps, self.widths, self.strides, strict=True):
+            units = len(step.bias) if isinstance(step, Linear) else units
+            for name in step.layers:
+                geometry[name] = LayerGeometry(name, units, width, Fraction(stride), frame_steps // stride)
+        return geometry
+
+    @torch.no_grad()
+    def forward(self, x: Float[Tensor, "batch _unit _step"]) -> list[Float[Tensor, "batch _unit _step"]]:
+        """Activations at the input and behind every step, without padding."""
+        activations = [x]
+        for step in self.steps[1:]:
+            activations.append(step.forward(activations[-1]))
+        return activations
 
 
 def stack_of(model: nn.Module, *, layers: Iterable[str] | None = None) -> Stack:
@@ -72,154 +108,181 @@ def stack_of(model: nn.Module, *, layers: Iterable[str] | None = None) -> Stack:
         A `Sequenced` network, or one that tracing shows to be a sequence of ``Conv1d``, ``BatchNorm1d``,
         ``Dropout``, ``Identity`` and value-by-value functions. Its padding is not used.
     layers : iterable of str, optional
-        Layers that must keep a name of their own; normalisation is folded where no such layer lies between.
+        Layers that must keep a result of their own; normalisation is folded where no such layer lies between.
         None for all of them.
 
     Raises
     ------
     NotAStackError
         Naming the module or function that does not fit.
+    InputError
+        If one of the layers runs twice or not at all.
     """
-    links = list(model.sequence()) if isinstance(model, Sequenced) else list(_traced(model))
-    operations = [_operation(name, link) for name, link in links]
-    times = Counter(name for name, _ in links if name)
-    kept = {name for name, number in times.items() if number == 1} if layers is None else set(layers)
-    twice = sorted(name for name in kept if times[name] > 1)
-    if twice:
-        raise InputError(f"the layer {twice[0]!r} runs more than once in one pass, so it has no single activation")
-    named: list[Operation] = []
-    for operation in operations:
-        if operation is not None:
-            named.append(operation if operation.name in kept else replace(operation, name=None))  # type: ignore[type-var]
-    if not any(isinstance(operation, Convolution) for operation in named):
+    kind = type(model).__name__
+    try:
+        traced = trace(model)
+    except InputError as error:
+        raise NotAStackError(str(error)) from error
+    # A stack is never played beyond a recording's borders, so its padding does nothing.
+    steps = [step for step in traced if not isinstance(step.link, Padding)]
+    for before, step in enumerate(traced[1:]):
+        if step.inputs != (before,):
+            raise NotAStackError(f"{kind} is no sequence: {step.name!r} does not take the result just before it")
+    for step in steps[1:]:
+        if not isinstance(step.link, nn.Conv1d | nn.BatchNorm1d) and step.kind not in ("rectifier", "elementwise"):
+            raise NotAStackError(f"{kind} is no stack: its step {step.description} is no part of one")
+        if isinstance(step.link, nn.Conv1d) and not step.link.weight.is_floating_point():
+            received = str(step.link.weight.dtype).removeprefix("torch.")
+            raise NotAStackError(f"the network's {step.name!r} has weights of type {received}")
+    convolution = next((step.link for step in steps if isinstance(step.link, nn.Conv1d)), None)
+    if convolution is None:
         raise NotAStackError("the network has no Conv1d")
-    # Folding works with the parameters in double precision, so that it costs none.
-    folded = fold(named)
-    folded[-1] = replace(folded[-1], name=LOGITS_LAYER)  # type: ignore[type-var]
-    first = next(operation for operation in named if isinstance(operation, Convolution))
-    return Stack(tuple(_single(operation) for operation in folded), first.weight.shape[1] * first.groups)
+    times = Counter(name for step in steps for name in step.layers)
+    wanted = set(times) if layers is None else set(layers)
+    for name in wanted if layers is not None else ():
+        if times[name] != 1:
+            often = "runs more than once in one pass" if times[name] else "does not run when the network does"
+            raise InputError(f"the layer {name!r} {often}, so it has no single activation")
+    steps = [replace(step, inputs=tuple(range(number))[-1:]) for number, step in enumerate(steps)]
+    try:
+        folded = fold(steps, wanted, dtype=torch.float32, linear=Unpadded)
+    except InputError as error:
+        raise NotAStackError(str(error)) from error
+    return Stack(tuple(folded), convolution.in_channels)
 
 
-def _single(operation: Operation) -> Operation:
-    if isinstance(operation, Convolution):
-        return replace(
-            operation,
-            weight=operation.weight.float().contiguous(),
-            bias=operation.bias.float(),
-            normalisation=None if operation.normalisation is None else _single_scaling(operation.normalisation),
-        )
-    return _single_scaling(operation) if isinstance(operation, Scaling) else operation
+def trace(model: nn.Module) -> list[Step]:
+    """Everything that a network does, in the order of execution: first the input, last the output.
 
-
-def _single_scaling(scaling: Scaling) -> Scaling:
-    return replace(scaling, scale=scaling.scale.float(), shift=scaling.shift.float())
-
-
-def _operation(name: str | None, link: Link) -> Operation | None:
-    if isinstance(link, nn.Conv1d):
-        if not link.weight.is_floating_point():
-            kind = str(link.weight.dtype).removeprefix("torch.")
-            raise NotAStackError(f"the network's {name or 'convolution'} has weights of type {kind}")
-        weight = link.weight.detach().double()
-        bias = weight.new_zeros(weight.shape[0]) if link.bias is None else link.bias.detach().double()
-        return Convolution(weight, bias, link.stride[0], link.dilation[0], link.groups, name)
-    if isinstance(link, nn.BatchNorm1d):
-        return scaling_of(link, name)
-    if isinstance(link, nn.ReLU) or link in RECTIFIERS:
-        return Rectifier(name)
-    if isinstance(link, Padding):
-        return None  # a stack is never played beyond a recording's borders
-    if isinstance(link, TRANSPARENT_MODULES):
-        # A name on something transparent would be a second name for one activation: it gets a copy of its own.
-        return None if name is None else Elementwise(_identity, name)
-    if isinstance(link, ELEMENTWISE_MODULES) or not isinstance(link, nn.Module):
-        return Elementwise(link, name)
-    raise NotAStackError(f"the network's {name or 'module'} is a {type(link).__name__}, which is no part of a stack")
-
-
-def _identity(x: Tensor) -> Tensor:
-    return x
-
-
-def scaling_of(norm: nn.BatchNorm1d | nn.BatchNorm2d, name: str | None = None) -> Scaling:
-    """What a batch normalisation does in evaluation, in double precision.
+    What does nothing in evaluation, such as dropout, is no step: its name is one more layer that a result is.
 
     Raises
     ------
-    NotAStackError
-        If it keeps no running statistics.
+    InputError
+        If it cannot be traced, because what it does depends on the values that it is given.
     """
-    if norm.running_mean is None or norm.running_var is None:
-        raise NotAStackError(f"the normalisation {name!r} keeps no running statistics")
-    scale = (norm.running_var.detach().double() + norm.eps).rsqrt()
-    if norm.weight is not None:
-        scale = scale * norm.weight.detach().double()
-    shift = -norm.running_mean.detach().double() * scale
-    if norm.bias is not None:
-        shift = shift + norm.bias.detach().double()
-    return Scaling(scale, shift, name)
+    steps = [Step(INPUT_LAYER, _itself, (), INPUT_LAYER, (INPUT_LAYER,))]
+    if not isinstance(model, Sequenced):
+        return _traced(model, steps)
+    for name, link in model.sequence():
+        layers = () if name is None else (name,)
+        steps.append(Step(link, link, (len(steps) - 1,), name or f"step {len(steps)}", layers))
+    return steps
 
 
-class LeafTracer(fx.Tracer):
-    """Goes into containers, and takes everything that computes as one step."""
+def _itself(x: Any) -> Any:
+    return x
+
+
+class _Tracer(fx.Tracer):
+    """Goes into containers, takes every other module of torch as one step, and notes which result is whose."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.results: dict[fx.Node, list[str]] = {}
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
         """Modules of torch itself are not looked into, save Sequential."""
         return super().is_leaf_module(m, module_qualified_name) and not isinstance(m, nn.Sequential)
 
+    def call_module(
+        self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """Trace a module, and note whose result comes out."""
+        result, name = super().call_module(m, forward, args, kwargs), self.path_of_module(m)
+        if isinstance(result, fx.Proxy) and name not in (INPUT_LAYER, LOGITS_LAYER):
+            self.results.setdefault(result.node, []).append(name)
+        return result
 
-def _traced(model: nn.Module) -> Iterator[tuple[str | None, Link]]:
-    kind = type(model).__name__
+
+def _traced(model: nn.Module, steps: list[Step]) -> list[Step]:
+    kind, tracer = type(model).__name__, _Tracer()
     try:
         with unchanged_attributes(model), unchanged_buffers(model):
-            graph = LeafTracer().trace(model)
+            graph = tracer.trace(model)
     except Exception as error:
-        raise NotAStackError(f"{kind} cannot be traced as a sequence: {reason_of(error)}") from error
-    modules = dict(model.named_modules())
-    previous: fx.Node | None = None
+        raise InputError(f"{kind} cannot be traced step by step: {reason_of(error)}") from error
+    place: dict[fx.Node, int] = {}
     for node in graph.nodes:
+        inputs = tuple(node.all_input_nodes)
         if node.op == "placeholder":
-            if previous is not None:
-                raise NotAStackError(f"{kind} takes more than one input")
-            previous = node
+            if place:
+                raise InputError(f"{kind} takes more than one input; accepted is a network of features alone")
+            place[node] = 0
             continue
-        inputs = node.all_input_nodes
-        if inputs != [previous]:
-            raise NotAStackError(f"{kind} is no sequence: {node.name!r} does not take the result just before it")
         if node.op == "output":
-            if node.args[0] is not previous:
+            if not isinstance(node.args[0], fx.Node):
                 received = type(node.args[0]).__name__.removeprefix("immutable_")
-                raise NotAStackError(f"{kind} gives a {received}; accepted is one tensor")
-            return
-        yield _link(node, modules, kind, training=model.training)
-        previous = node
+                raise InputError(f"{kind} gives a {received}; accepted is one tensor")
+            del steps[place[node.args[0]] + 1 :]
+            steps[-1] = replace(steps[-1], layers=(*steps[-1].layers, LOGITS_LAYER))
+            break
+        link = model.get_submodule(str(node.target)) if node.op == "call_module" else node.target
+        layers = tuple(tracer.results.get(node, ()))
+        name = str(node.target) if node.op == "call_module" else node.name
+        step = Step(link, _runner(node, link, model), tuple(place[taken] for taken in inputs), name, layers)
+        if step.kind == "transparent":
+            _refuse_dropping(node, kind, training=model.training)
+            place[node] = place[inputs[0]]
+            same = steps[place[node]]
+            steps[place[node]] = replace(same, layers=(*same.layers, *layers))
+        else:
+            place[node] = len(steps)
+            steps.append(step)
+    return steps
 
 
-def _link(node: fx.Node, modules: dict[str, nn.Module], kind: str, *, training: bool) -> tuple[str | None, Link]:
-    options = dict(node.kwargs)
-    options.pop("inplace", None)
-    options.pop("training", None)
-    if node.op == "call_module":
-        return str(node.target), modules[str(node.target)]
-    if node.op == "call_function" and node.target in TRANSPARENT_FUNCTIONS:
-        share, drops = [*node.args[1:3], *[None] * 2][:2]
+def _refuse_dropping(node: fx.Node, kind: str, *, training: bool) -> None:
+    if node.op == "call_function":
+        share, drops = [*node.args[1:3], None, None][:2]
         drops = node.kwargs.get("training", True if drops is None else drops)
         if drops and not training and node.kwargs.get("p", share) != 0:
-            raise NotAStackError(f"{kind} drops values at random in evaluation mode too, in its step {node.name!r}")
-        return None, nn.Identity()
-    if node.op == "call_function" and node.target in RECTIFIERS:
-        return None, F.relu
-    if node.op == "call_function" and node.target in ELEMENTWISE_FUNCTIONS:
-        # Arguments behind the tensor are the function's own, such as a slope; `inplace` would be the last.
-        return None, _with(node.target, [a for a in node.args[1:] if not isinstance(a, bool)], options)  # type: ignore[arg-type]
-    if node.op == "call_method" and node.target in METHODS and len(node.args) == 1:
-        function = METHODS[str(node.target)]
-        return None, F.relu if function is torch.relu else function
-    raise NotAStackError(f"{kind} is no stack: its step {node.name!r} ({node.target}) is no part of one")
+            raise InputError(f"{kind} drops values at random in evaluation mode too, in its step {node.name!r}")
 
 
-def _with(function: Callable[..., Tensor], arguments: list[object], options: dict[str, object]) -> Link:
-    def apply(x: Tensor) -> Tensor:
-        return function(x, *arguments, **options)
+def _runner(node: fx.Node, link: Link, model: nn.Module) -> Callable[..., Any]:
+    inputs = node.all_input_nodes
 
-    return apply
+    def run(*values: Any) -> Any:
+        given = dict(zip(inputs, values, strict=True))
+        arguments, options = fx.node.map_arg((node.args, dict(node.kwargs)), given.__getitem__)
+        if node.op == "get_attr":
+            return reduce(getattr, str(node.target).split("."), model)
+        return (
+            getattr(arguments[0], link)(*arguments[1:], **options)
+            if isinstance(link, str)
+            else link(*arguments, **options)
+        )
+
+    return run
+
+
+@contextmanager
+def unchanged_attributes(model: nn.Module) -> Iterator[None]:
+    """Put attributes of modules back that a network sets while it is traced."""
+    before = [(module, vars(module).copy()) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, attributes in before:
+            vars(module).clear()
+            vars(module).update(attributes)
+
+
+@contextmanager
+def unchanged_buffers(model: nn.Module) -> Iterator[None]:
+    """Put buffers back that a network changes when it runs, such as counters."""
+    before = [
+        (module, name, buffer, buffer.clone(), None if buffer.is_inference() else buffer._version)
+        for module in model.modules()
+        for name, buffer in module._buffers.items()
+        if buffer is not None
+    ]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for module, name, buffer, values, version in before:
+                if version is not None and buffer._version != version:
+                    buffer.copy_(values)
+                module._buffers[name] = buffer

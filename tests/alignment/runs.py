@@ -1,4 +1,4 @@
-"""Saliency of whole networks, had in the three ways in which they are played to."""
+"""Saliency of whole networks, in the three ways in which they are played to."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,8 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from snaps.responses import SymbolTarget, make_responder, tap
-from snaps.responses.graph import GraphRun
+from snaps.responses import FrameOptions, Run, SymbolTarget, make_responder, tap
 
 FIRST = SymbolTarget(0)
 
@@ -17,14 +16,14 @@ def by_graph(
 ) -> dict[str, Tensor]:
     """Saliency of every tapped layer from frames run whole."""
     with torch.enable_grad(), tap(model, layers) as taps:
-        return {name: found.detach() for name, found in method.of_run(GraphRun(taps, frames, target)).items()}
+        return {name: found.detach() for name, found in method.of_run(Run(taps, frames, target, {})).items()}
 
 
 def by_stack(
     model: nn.Module, features: Tensor, method: Any, *, target: Callable[[Tensor], Tensor] = FIRST, alone: bool = False
 ) -> dict[str, Tensor]:
     """The same for all frames of a recording, through the fast path; what lies below the output in cones."""
-    responder = make_responder(model, n_inputs=len(features), context="frame" if alone else "recording")
+    responder = make_responder(model, FrameOptions("frame" if alone else "recording"), n_inputs=len(features))
     (piece,) = responder.play(features)
     frames = torch.arange(len(piece.logits))
     return {

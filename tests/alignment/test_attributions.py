@@ -7,13 +7,13 @@ from torch import nn
 import snaps
 from snaps.alignment import SALIENCY_METHODS, Aligner
 from snaps.errors import InputError
-from snaps.responses import make_responder
+from snaps.responses import FrameOptions, make_responder
 from tests.alignment.runs import by_graph
 from tests.definitions.networks import STACKS, random_wav2letter
 from tests.definitions.recordings import random_corpus
 
 attr = pytest.importorskip("captum.attr", reason="captum is an extra")
-CAPTUM = [name for name, make in SALIENCY_METHODS.items() if hasattr(make(), "input_alone")]
+CAPTUM = [name for name, make in SALIENCY_METHODS.items() if not make().carried]
 
 
 def network() -> nn.Sequential:
@@ -75,4 +75,4 @@ def test_methods_of_whole_frames_say_so() -> None:
     with pytest.raises(InputError, match="Occlusion explains the layer 'input' alone; layers names 'conv1'"):
         snaps.compute_profiles(model, corpus, context="frame", layers=["input", "conv1"], **options)
     with pytest.warns(UserWarning, match="'conv1', 'conv2', 'logits' are missing"):
-        make_responder(model, n_inputs=6, context="auto", methods=aligner.methods)
+        make_responder(model, FrameOptions("auto"), n_inputs=6, methods=aligner.methods)

@@ -7,8 +7,7 @@ import xarray as xr
 from torch.nn import functional as F
 
 import snaps
-from snaps.alignment import Aligner, Sensitivity, Unaligned
-from snaps.alignment.evaluation import bootstrap_interval
+from snaps.alignment import Aligner, Sensitivity, Unaligned, bootstrap_interval
 from snaps.datasets import Interval, Recording
 from snaps.errors import InputError
 from snaps.profiling import compare_aligners, evaluate_alignment

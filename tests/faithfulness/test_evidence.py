@@ -94,10 +94,8 @@ class Stranger(Sensitivity):
         object.__setattr__(self, "other", other)
 
     def through(self, passage, carried):
-        stack = self.other.stack()
-        same = [i for i, one in enumerate(stack.operations) if type(one) is type(passage.operation)]
-        place = passage.depth if hasattr(passage.operation, "weight") else 0
-        return stack.operations[same[place]].gradient(carried, passage)
+        same = [step for step in self.other.stack().steps if type(step) is type(passage.step)]
+        return same[getattr(passage.step, "depth", 0)].gradient(carried, passage)
 
 
 def test_flipping_by_hand() -> None:
@@ -177,7 +175,7 @@ def test_a_method_that_looks_at_the_input_alone_is_unmasked() -> None:
     class EdgeDetector(Sensitivity):
         def through(self, passage, carried):
             shape = (len(carried), *passage.x.shape[1:])
-            return passage.x.expand(shape).clone()
+            return (passage.x.expand(shape).clone(),)
 
     model = random_wav2letter(STACKS["odd kernels"], padding="valid")
     found = evaluate_faithfulness(

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 import snaps
 from snaps import figures
-from snaps.alignment.evaluation import AlignmentCounts, Judgement
+from snaps.alignment import AlignmentCounts, Judgement
 from snaps.clustering import silhouette_sweep
 from snaps.profiles import saliency_by_lag, snap
 from tests.profiles.build import node_attributes, random_dataset, root_attributes

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from snaps.alignment import Aligner, cut_epochs
-from snaps.responses import make_responder
+from snaps.responses import FrameOptions, make_responder
 from tests.definitions.networks import STACKS, random_wav2letter
 from tests.definitions.recordings import random_corpus
 
@@ -18,7 +18,7 @@ from tests.definitions.recordings import random_corpus
 def test_epochs_do_not_depend_on_where_a_recording_is_cut(stack: str, frame_steps: int | None, longest: int) -> None:
     model = random_wav2letter(STACKS[stack])
     features = torch.from_numpy(random_corpus(0, [211])[0].features)
-    whole = make_responder(model, n_inputs=6, frame_steps=frame_steps)
+    whole = make_responder(model, FrameOptions(frame_steps=frame_steps), n_inputs=6)
     pieces = dataclasses.replace(whole, longest_piece=longest)
     expected, found = list(_epochs(whole, features)), list(_epochs(pieces, features))
     assert len(list(whole.play(features))) == 1 < len(list(pieces.play(features)))

@@ -8,8 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from snaps.models import Wav2Letter
-from snaps.responses import NotAStackError, stack_of
-from snaps.responses.stack import Passage
+from snaps.responses import NotAStackError, Passage, stack_of
 from tests.definitions.networks import randomised
 
 
@@ -63,11 +62,10 @@ def test_forward_and_backward(name: str) -> None:
     torch.testing.assert_close(activations[-1], expected.detach(), rtol=1e-5, atol=1e-5)
     upstream = torch.randn_like(expected)
     gradient = upstream
-    for index in range(len(stack.operations) - 1, -1, -1):
-        before, behind = activations[index], activations[index + 1]
-        passage = Passage(stack.operations[index], lambda a=before: a, lambda a=behind: a)
+    for step, before, behind in reversed(list(zip(stack.steps[1:], activations, activations[1:], strict=False))):
+        passage = Passage(step, (lambda a=before: a,), lambda a=behind: a)
         gradient = F.pad(gradient, (0, behind.shape[-1] - gradient.shape[-1]))
-        gradient = stack.operations[index].gradient(gradient, passage)
+        (gradient,) = step.gradient(gradient, passage)
     gradient = F.pad(gradient, (0, 41 - gradient.shape[-1]))
     torch.testing.assert_close(gradient, torch.autograd.grad(expected, x, upstream)[0], rtol=1e-4, atol=1e-5)
 

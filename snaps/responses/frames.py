@@ -1,0 +1,349 @@
+"""Make the responder that suits a network; and the one for any network, which runs every frame alone, with autograd."""
+
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import partial
+from typing import Literal
+
+import psutil
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from snaps.errors import InputError, one_of, reason_of
+from snaps.responses.cones import ConeResponder
+from snaps.responses.geometry import FrameGrid, FrameOptions, LayerGeometry, frame_grid
+from snaps.responses.responses import LayerResponse, Piece, Responder, Run, SaliencyMethod, Target, middle_step
+from snaps.responses.steps import Step
+from snaps.responses.taps import (
+    RunError,
+    check_gradients,
+    check_weights,
+    hook_in_the_way,
+    made_up_input,
+    same_output,
+    select_layers,
+    tap,
+    type_of_weights,
+)
+from snaps.responses.tracing import NotAStackError, Sequenced, Stack, stack_of
+from snaps.schema import INPUT_LAYER
+
+#: Frames at once, where memory allows: enough to fill the cores or the device, few enough to stay in its caches.
+MOST_FRAMES = {"cpu": 64, "cuda": 1024}
+
+
+class UnitsError(InputError):
+    """The network does not take such features."""
+
+
+def make_responder(
+    model: nn.Module,
+    options: FrameOptions = FrameOptions(),  # noqa: B008
+    *,
+    n_inputs: int,
+    device: torch.device | None = None,
+    methods: Sequence[SaliencyMethod] = (),
+) -> Responder:
+    """Make what plays recordings to a network.
+
+    Parameters
+    ----------
+    model : Module
+        The network, on `device`.
+    options : FrameOptions
+        Context, frames and layers.
+    n_inputs : int
+        Units of the recordings' features.
+    device : device, optional
+        Where to compute.
+    methods : sequence of saliency methods
+        Methods that will be asked for; those that are not carried through steps need whole frames.
+
+    Raises
+    ------
+    InputError
+        If an option does not fit the network; the sentence says what does.
+    """
+    device = device or torch.device("cpu")
+    check_weights(model)
+    chosen = _layers_of_methods(select_layers(model, options.layers), methods, named=options.layers is not None)
+    whole = next((method for method in methods if not method.carried), None)
+    if whole is not None and options.context == "recording":
+        raise InputError(
+            f"the saliency method {type(whole).__name__} explains whole frames alone; accepted is context='frame'"
+        )
+    alone = options.context == "frame" or whole is not None
+    if options.context == "auto" and not alone:
+        alone = not _is_stack(model, n_inputs)
+    if alone and not isinstance(model, Sequenced):
+        if options.frame_steps is None or options.frame_hop is None:
+            raise InputError(
+                f"the network {type(model).__name__} does not tell its frames: give frame_steps and frame_hop, in "
+                "input steps"
+            )
+        grid = FrameGrid(options.frame_steps, options.frame_hop)
+        return _frame_responder(model, chosen, grid, options, n_inputs=n_inputs, device=device)
+    stack = _stack(model, chosen, n_inputs)
+    grid = frame_grid(options, receptive_field=stack.receptive_field, stride=stack.stride)
+    geometry = stack.layer_geometry(frame_steps=grid.steps)
+    if alone and isinstance(model, Sequenced) and (model.pads or whole is not None):
+        return _frame_responder(model, chosen, grid, options, n_inputs=n_inputs, device=device, stack=stack)
+    hook = hook_in_the_way(model, n_inputs=n_inputs, steps=stack.receptive_field)
+    if hook is not None:
+        other = "accepted is a network without it" if isinstance(model, Sequenced) else "context='frame' heeds it"
+        raise InputError(f"responses of a stack of convolutions are computed from its weights, but {hook}; {other}")
+    stack = _stack(model, chosen, n_inputs)  # once more, for hooks may have brought weights up to date
+    tapped = tuple(layer for name, layer in geometry.items() if name in chosen)
+    return ConeResponder(stack, grid, tapped, options.batch_size or _frames_at_once(tapped, device), alone)
+
+
+def _frame_responder(
+    model: nn.Module,
+    layers: Sequence[str],
+    grid: FrameGrid,
+    options: FrameOptions,
+    *,
+    n_inputs: int,
+    device: torch.device,
+    stack: Stack | None = None,
+) -> "FrameResponder":
+    """Whole frames as they are, or their cones where a network's stack is known and does not pad."""
+    check_gradients(model)
+    run_steps = grid.steps
+    if stack is not None and isinstance(model, Sequenced) and not model.pads:
+        run_steps = stack.receptive_field
+    else:
+        grid = replace(grid, offset=0)
+    strides = None
+    if stack is not None:
+        strides = {name: int(layer.stride) for name, layer in stack.layer_geometry(frame_steps=grid.steps).items()}
+    probe = made_up_input(model, (2, n_inputs, run_steps))
+    measured = measure_layers(model, layers, probe, frame_steps=grid.steps, strides=strides)
+    return FrameResponder(model, grid, measured, options.batch_size or _frames_at_once(measured, device), run_steps)
+
+
+def _layers_of_methods(chosen: tuple[str, ...], methods: Sequence[SaliencyMethod], *, named: bool) -> tuple[str, ...]:
+    """The chosen layers that the saliency methods know; a warning says which are missing."""
+    poor = next((type(method).__name__ for method in methods if method.input_alone), None)
+    missing = [layer for layer in chosen if layer != INPUT_LAYER]
+    if poor is None or not missing:
+        return chosen
+    if named:
+        raise InputError(f"the saliency method {poor} explains the layer 'input' alone; layers names {one_of(missing)}")
+    warnings.warn(
+        f"the saliency method {poor} explains the layer 'input' alone; {one_of(missing)} are missing", stacklevel=2
+    )
+    return (INPUT_LAYER,)
+
+
+def _is_stack(model: nn.Module, n_inputs: int) -> bool:
+    try:
+        stack = stack_of(model, layers=())
+    except NotAStackError:
+        return False
+    hook = (
+        None if isinstance(model, Sequenced) else hook_in_the_way(model, n_inputs=n_inputs, steps=stack.receptive_field)
+    )
+    return hook is None
+
+
+def _stack(model: nn.Module, layers: Sequence[str], n_inputs: int) -> Stack:
+    try:
+        stack = stack_of(model, layers=layers)
+    except NotAStackError as error:
+        raise InputError(
+            f"context='recording' needs a stack of convolutions: {error}; context='frame' takes any network"
+        ) from error
+    if stack.n_inputs != n_inputs:
+        raise UnitsError(
+            f"the network takes {stack.n_inputs} input units; the recordings' features have {n_inputs} units"
+        )
+    return stack
+
+
+def _frames_at_once(layers: Sequence[LayerGeometry], device: torch.device) -> int:
+    # Saliency, activation and shifted copies of each: some eight values of four bytes for every one tapped.
+    bytes_per_frame = 32 * sum(layer.units * layer.width for layer in layers)
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    return max(1, min(MOST_FRAMES.get(device.type, 64), free // 8 // bytes_per_frame))
+
+
+@dataclass(frozen=True, eq=False)
+class FrameResponder:
+    """Runs every frame as it is, and takes gradients from autograd.
+
+    Attributes
+    ----------
+    model : Module
+        The network.
+    grid : FrameGrid
+        Where frames lie; its offset is 0 where they are run whole.
+    layers : tuple of LayerGeometry
+        Tapped layers, as they come out of a whole frame.
+    batch_size : int
+        Frames run at once.
+    run_steps : int
+        Input steps of what is run: a whole frame, or its cone.
+    context : str
+        Always ``"frame"``.
+    traced : dict
+        Steps of the network, for saliency methods that take it apart.
+    """
+
+    model: nn.Module
+    grid: FrameGrid
+    layers: tuple[LayerGeometry, ...]
+    batch_size: int
+    run_steps: int
+    context: Literal["frame"] = "frame"
+    traced: dict[str, list[Step]] = field(default_factory=dict, repr=False)
+
+    def play(self, features: Float[Tensor, "unit step"]) -> Iterator[Piece]:
+        """Play a recording, in one piece."""
+        # (frame, unit, step), a view
+        frames = self._fitting(features).unfold(-1, self.grid.steps, self.grid.hop).movedim(1, 0)
+        run = frames[..., self.grid.offset : self.grid.offset + self.run_steps]
+        yield FramePiece(self, run, self.score(run))
+
+    @torch.no_grad()
+    def score(self, frames: Float[Tensor, "frame unit step"]) -> Float[Tensor, "frame symbol"]:
+        """Logits of frames, from what is run of them."""
+        with tap(self.model, ("logits",)) as taps:
+            batches = self._fitting(frames).split(self.batch_size)
+            runs = [middle_step(taps.run(batch)).float() for batch in batches]
+        sizes = {run.shape[1] for run in runs}
+        if len(sizes) > 1:
+            raise InputError(
+                f"the network {type(self.model).__name__} gives {one_of(sorted(sizes))} scores for frames of the "
+                "same length; accepted is one number"
+            )
+        return torch.cat(runs)
+
+    def explain(
+        self, frames: Float[Tensor, "frame unit step"], target: Target, methods: Sequence[SaliencyMethod]
+    ) -> Iterator[LayerResponse]:
+        """Responses of every tapped layer to frames, from what is run of them."""
+        numbers = torch.arange(len(frames), device=frames.device)
+        return FramePiece(self, self._fitting(frames), frames.new_empty(0, 0)).respond(numbers, target, methods)
+
+    def _fitting(self, features: Tensor) -> Tensor:
+        """Features in the type of the network's weights."""
+        return features.to(type_of_weights(self.model))
+
+
+@dataclass(frozen=True, eq=False)
+class FramePiece:
+    """A recording cut into frames."""
+
+    responder: FrameResponder
+    frames: Float[Tensor, "frame unit step"]
+    logits: Float[Tensor, "frame symbol"]
+    first: int = 0
+
+    @torch.enable_grad()
+    def respond(
+        self, frames: Int[Tensor, " frame"], target: Target, methods: Sequence[SaliencyMethod]
+    ) -> Iterator[LayerResponse]:
+        """Run the frames forward once, and let every saliency method go back."""
+        with tap(self.responder.model, [geometry.name for geometry in self.responder.layers]) as taps:
+            run = Run(taps, self.frames[frames], target, self.responder.traced)
+            _ = run.logits  # so that the network has run, also where no saliency is asked for
+            saliencies = [self._saliency(method, run) for method in methods]
+            for geometry in self.responder.layers:
+                activation = taps.activations[geometry.name].detach().float()
+                if activation.shape[1:] != (geometry.units, geometry.width):
+                    raise InputError(
+                        f"the layer {geometry.name!r} gave {geometry.units} units and {geometry.width} steps at first, "
+                        f"and now gives {activation.shape[1]} and {activation.shape[2]}; accepted is the same for "
+                        "every frame"
+                    )
+                source = torch.arange(len(activation), device=activation.device)
+                own = tuple(saliency[geometry.name].detach().float() for saliency in saliencies)
+                start = torch.zeros_like(source)
+                yield LayerResponse(geometry, activation, source, start, own, cut_cone=partial(_itself, activation))
+
+    def _saliency(self, method: SaliencyMethod, run: Run) -> dict[str, Tensor]:
+        network = type(self.responder.model).__name__
+        try:
+            return method.of_run(run)
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            if not run.logits.requires_grad:
+                raise InputError(
+                    f"no gradient leads back from what the network {network} gives; accepted is one that computes it "
+                    "from its input with torch, without no_grad or detach"
+                ) from error
+            raise InputError(
+                f"the saliency method {type(method).__name__} fails on the network {network}: {reason_of(error)}"
+            ) from error
+
+
+def _itself(activation: Tensor) -> Tensor:
+    return activation
+
+
+@torch.no_grad()
+def measure_layers(
+    model: nn.Module,
+    layers: Sequence[str],
+    frames: Float[Tensor, "frame unit step"],
+    *,
+    frame_steps: int,
+    strides: dict[str, int] | None,
+) -> tuple[LayerGeometry, ...]:
+    """Units and steps of layers in the order of execution, found by running two made-up frames.
+
+    Parameters
+    ----------
+    model : Module
+        The network.
+    layers : sequence of str
+        Layers to tap.
+    frames : tensor of shape (frame, unit, step)
+        Two frames.
+    frame_steps : int
+        Steps of a frame.
+    strides : dict of str to int or None
+        Input steps between two steps of every layer, where they are known: F is then ``frame_steps // S``.
+        None for a network that is not ours: S is ``frame_steps / w`` and F is w.
+
+    Raises
+    ------
+    InputError
+        If a layer does not give (batch, unit, step) or (batch, unit), the network refuses such frames, gives
+        something else the second time, or changes its weights.
+    """
+    weights = {name: (parameter, parameter.detach().clone()) for name, parameter in model.named_parameters()}
+    with tap(model, layers) as taps:
+        try:
+            first, again = taps.run(frames), taps.run(frames)
+        except RunError as error:
+            raise UnitsError(str(error)) from error
+    changed = [
+        name for name, (now, before) in weights.items() if not torch.equal(now.nan_to_num(), before.nan_to_num())
+    ]
+    for name in changed:
+        now, before = weights[name]
+        now.copy_(before)
+    if changed:
+        raise InputError(
+            f"the network changes its weights {one_of(changed)} when it runs; accepted is one that does not"
+        )
+    if not same_output(first, again):
+        raise InputError(
+            f"the network {type(model).__name__} gives something else for the same frames again; accepted is one that "
+            "neither remembers nor draws at random in evaluation mode"
+        )
+    geometries = []
+    for name, activation in taps.activations.items():
+        _, units, width = activation.shape
+        if width == 0:
+            raise InputError(f"the layer {name!r} gives no step for a frame; accepted is one step at least")
+        stride = Fraction(frame_steps, width) if strides is None else Fraction(strides[name])
+        frame_width = width if strides is None else frame_steps // strides[name]
+        geometries.append(LayerGeometry(name, units, width, stride, frame_width))
+    return tuple(geometries)
