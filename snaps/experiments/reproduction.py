@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from snaps.datasets import FileCorpus, load_corpus, load_timit, synthesize_corpus
+from snaps.datasets import FileCorpus, load_corpus, load_timit
 from snaps.datasets.corpus import corpus_fingerprint
 from snaps.errors import InputError, one_of, shortened
 from snaps.experiments.made import Reproduction
@@ -19,6 +19,7 @@ from snaps.experiments.stored import stored_alignment, stored_settings, stored_t
 from snaps.models import read_metadata
 from snaps.outputs import in_its_place
 from snaps.profiles import open_profiles
+from snaps.speech import synthesize_corpus
 
 #: Recordings of each of TIMIT's SA sentences that are kept, because everybody reads them (SNAP, section 4.1).
 DIALECT_SENTENCES = 7
