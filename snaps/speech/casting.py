@@ -179,8 +179,9 @@ def assign_sentences(speakers: Sequence[Speaker], *, n_sentences: int, seed: int
     lines = SENTENCES.read_text(encoding="ascii").splitlines()
     first = int(np.random.default_rng([seed, 1]).integers(len(lines)))
     lines = lines[first:] + lines[:first]
-    cut = round(len(lines) * needed["TRAIN"] / max(sum(needed.values()), 1))
-    # Each part has its share of the lines, so that only what it needs beyond them returns.
+    # Each part has its share of the lines, one at least, so that only what it needs beyond them returns.
+    share = needed["TRAIN"] / max(sum(needed.values()), 1)
+    cut = min(max(round(len(lines) * share), 1), len(lines) - 1)
     texts = {"TRAIN": cycle(lines[:cut]), "TEST": cycle(lines[cut:])}
     chosen = {speaker.id: dict(dialect) for speaker in speakers}
     number = 0
