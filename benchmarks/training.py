@@ -14,9 +14,10 @@ from pathlib import Path
 
 import torch
 
-from snaps.datasets import load_timit, synthesize_corpus
+from snaps.datasets import load_timit
 from snaps.papers import BAND_SHIFT, SILENCES
 from snaps.profiling import evaluate_alignment
+from snaps.speech import synthesize_corpus
 from snaps.training import create_network, evaluate, symbols_for, train
 
 #: Architecture, labels, start and epochs of each network.

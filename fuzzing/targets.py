@@ -14,7 +14,7 @@ import numpy as np
 
 from fuzzing.trees import FindingError, check_tree, tree_seeds
 from snaps.datasets import Annotation, Entry, read_audio
-from snaps.datasets.annotation import check_tiers
+from snaps.datasets.files import check_tiers
 from snaps.datasets.textgrids import ALIGNER_TIERS, TextGridReader
 from snaps.datasets.timit import TimitReader
 from snaps.errors import RecordingError, legible

@@ -40,7 +40,7 @@ _PUBLIC = {
     "save_profiles": "snaps.profiles",
     "silhouette_sweep": "snaps.clustering",
     "snap": "snaps.profiles",
-    "synthesize_corpus": "snaps.datasets",
+    "synthesize_corpus": "snaps.speech",
     "tap": "snaps.responses",
     "train": "snaps.training",
     "transfer": "snaps.training",

@@ -13,7 +13,6 @@ from snaps.datasets import Interval as Interval
 from snaps.datasets import Recording as Recording
 from snaps.datasets import load_textgrids as load_textgrids
 from snaps.datasets import load_timit as load_timit
-from snaps.datasets import synthesize_corpus as synthesize_corpus
 from snaps.faithfulness import evaluate_faithfulness as evaluate_faithfulness
 from snaps.models import Wav2Letter as Wav2Letter
 from snaps.models import load_model as load_model
@@ -31,6 +30,7 @@ from snaps.profiling import evaluate_alignment as evaluate_alignment
 from snaps.profiling import frame_table as frame_table
 from snaps.report import write_report as write_report
 from snaps.responses import tap as tap
+from snaps.speech import synthesize_corpus as synthesize_corpus
 from snaps.training import train as train
 from snaps.training import transfer as transfer
 

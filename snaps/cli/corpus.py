@@ -9,8 +9,9 @@ from tqdm import tqdm
 
 from snaps.cli import options
 from snaps.cli.output import print_outcome
-from snaps.datasets import FileCorpus, load_corpus, synthesize_corpus
+from snaps.datasets import FileCorpus, load_corpus
 from snaps.errors import InputError, RecordingError
+from snaps.speech import synthesize_corpus
 
 app = typer.Typer(help="Make a corpus of synthetic speech, or look at one.", no_args_is_help=True)
 

@@ -1,8 +1,5 @@
 """Corpora, their labels, spectrograms, and the frame table."""
 
-from typing import TYPE_CHECKING, Any
-
-from snaps.datasets.annotation import Annotation
 from snaps.datasets.audio import Audio, read_audio
 from snaps.datasets.corpus import (
     Corpus,
@@ -13,20 +10,15 @@ from snaps.datasets.corpus import (
     iterate_annotations,
 )
 from snaps.datasets.drops import REASONS, DropLog
-from snaps.datasets.files import AnnotationReader, Entry, FileCorpus
+from snaps.datasets.files import Annotation, AnnotationReader, Entry, FileCorpus
 from snaps.datasets.frames import FRAME_COLUMNS, frame_rows, interval_labels
 from snaps.datasets.groupings import Grouping, parse_groupings
 from snaps.datasets.inventory import Inventory, label_inventory, take_inventory
 from snaps.datasets.loaders import LOADERS, load_corpus
 from snaps.datasets.recording import Interval, Recording
-from snaps.datasets.resampling import RATE
-from snaps.datasets.spectrogram import SETTINGS, STEP, mel_frequencies, mel_spectrogram
+from snaps.datasets.spectrogram import RATE, SETTINGS, STEP, mel_frequencies, mel_spectrogram, resample
 from snaps.datasets.textgrids import load_textgrids
-from snaps.datasets.timit import load_timit
-from snaps.datasets.timit_symbols import FOLD_39, PHONES_61
-
-if TYPE_CHECKING:
-    from snaps.datasets.synthesis import synthesize_corpus
+from snaps.datasets.timit import FOLD_39, PHONES_61, load_timit
 
 __all__ = [
     "FOLD_39",
@@ -63,15 +55,6 @@ __all__ = [
     "mel_spectrogram",
     "parse_groupings",
     "read_audio",
-    "synthesize_corpus",
+    "resample",
     "take_inventory",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    """Import speech synthesis when it is first asked for: its library is an extra."""
-    if name == "synthesize_corpus":
-        from snaps.datasets.synthesis import synthesize_corpus
-
-        return synthesize_corpus
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

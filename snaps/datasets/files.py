@@ -3,7 +3,8 @@
 import functools
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from operator import index as as_index
 from pathlib import Path
@@ -11,13 +12,14 @@ from typing import Any, Protocol, overload
 
 import numpy as np
 
-from snaps.datasets.annotation import Annotation, check_tiers
 from snaps.datasets.audio import MOST_AUDIO_BYTES, read_audio
 from snaps.datasets.paths import require_file
-from snaps.datasets.recording import Recording
+from snaps.datasets.recording import Interval, Recording
 from snaps.datasets.spectrogram import N_MELS, SETTINGS, STEP, mel_frequencies, mel_spectrogram
-from snaps.errors import InputError, RecordingError
+from snaps.errors import InputError, RecordingError, shown
 
+#: Seconds by which times may differ and still count as equal: files round them.
+ROUNDING = 1e-6
 #: Bytes of the largest annotation that is read; hours of speech take a few million.
 MOST_BYTES = 64 << 20
 
@@ -45,6 +47,25 @@ class Entry:
     annotations: Mapping[str, Path] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
     problem: str | None = None
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """Tiers and attributes of one recording, as they were read.
+
+    Attributes
+    ----------
+    tiers : mapping of str to sequence of Interval
+        Intervals by tier, in file order.
+    sources : mapping of str to Path
+        The file that each tier comes from, for errors.
+    attributes : mapping of str to str
+        What the annotation says about the whole recording.
+    """
+
+    tiers: Mapping[str, Sequence[Interval]]
+    sources: Mapping[str, Path]
+    attributes: Mapping[str, str] = field(default_factory=dict)
 
 
 class AnnotationReader(Protocol):
@@ -138,15 +159,15 @@ class FileCorpus:
         if entry.audio is None:
             raise RecordingError(entry.id, f"recording {entry.id!r} has annotations but no audio file")
         audio = read_audio(entry.audio, recording=entry.id)
-        checked = check_tiers(annotation, recording=entry.id, duration=audio.duration)
+        tiers, clipped = check_tiers(annotation, recording=entry.id, duration=audio.duration)
         return Recording(
             id=entry.id,
             features=mel_spectrogram(audio.samples),
             step=STEP,
-            tiers=checked.tiers,
+            tiers=tiers,
             attributes={**entry.attributes, **annotation.attributes},
             frequency=mel_frequencies(),
-            clipped=checked.clipped,
+            clipped=clipped,
         )
 
     def __iter__(self) -> Iterator[Recording]:
@@ -165,12 +186,12 @@ class FileCorpus:
         """
         entry = self.entries[as_index(index)]
         annotation = self._read(entry)
-        checked = check_tiers(annotation, recording=entry.id)
+        tiers, _ = check_tiers(annotation, recording=entry.id)
         return Recording(
             id=entry.id,
             features=np.zeros((N_MELS, 0), dtype=np.float32),
             step=STEP,
-            tiers=checked.tiers,
+            tiers=tiers,
             attributes={**entry.attributes, **annotation.attributes},
         )
 
@@ -210,10 +231,8 @@ def read_text(path: Path, *, recording: str) -> str:
         raise RecordingError(recording, f"the annotation '{path}' cannot be read: {error.strerror or error}") from None
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         encodings = ["utf-16"]
-    elif raw[1:2] == b"\0":
-        encodings = ["utf-16-le"]
-    elif raw[:1] == b"\0":
-        encodings = ["utf-16-be"]
+    elif b"\0" in raw[:2]:
+        encodings = ["utf-16-le" if raw[1:2] == b"\0" else "utf-16-be"]
     else:
         encodings = ["utf-8-sig", "latin-1"]
     for encoding in encodings:
@@ -221,12 +240,68 @@ def read_text(path: Path, *, recording: str) -> str:
             text = raw.decode(encoding)
         except UnicodeDecodeError:
             continue
-        before, nul, _ = text.partition("\0")
-        if nul:
-            line = before.count("\n") + 1
+        if "\0" in text:
+            line = text[: text.index("\0")].count("\n") + 1
             raise RecordingError(recording, f"the annotation '{path}' is damaged: it has a NUL in its line {line}")
         return text
     raise RecordingError(recording, f"the annotation '{path}' is damaged: it is no text in UTF-16, as it claims")
+
+
+def check_tiers(
+    annotation: Annotation, *, recording: str, duration: float = math.inf
+) -> tuple[dict[str, list[Interval]], int]:
+    """Refuse intervals that cannot be right, and cut those that end after the audio.
+
+    Overlapping intervals and intervals of length zero are fine, and file order is kept. Times that differ by
+    at most a microsecond count as equal.
+
+    Parameters
+    ----------
+    annotation : Annotation
+        What was read.
+    recording : str
+        Identifier of the recording, for the error.
+    duration : float
+        Seconds of audio; without it only the order of start and end is checked.
+
+    Returns
+    -------
+    tiers : dict of str to list of Interval
+        Intervals by tier, in file order.
+    clipped : int
+        How many intervals ended after the audio and were cut at its end.
+
+    Raises
+    ------
+    RecordingError
+        If an interval ends before it starts or before the audio begins, starts after the audio's end, or has a time
+        that is not finite.
+    """
+    clipped = 0
+    tiers: dict[str, list[Interval]] = {}
+    for name, intervals in annotation.tiers.items():
+        tiers[name] = []
+        for interval in intervals:
+            start, end, label = interval
+            if not (math.isfinite(start) and math.isfinite(end)):
+                wrong = "has a time that is not finite"
+            elif end < start - ROUNDING:
+                wrong = "ends before it starts"
+            elif end < -ROUNDING:
+                wrong = "ends before the audio begins"
+            elif start > duration + ROUNDING:
+                wrong = f"starts after the end of the audio at {duration:.10g} s"
+            else:
+                over = end > duration
+                clipped += end > duration + ROUNDING
+                tiers[name].append(Interval(min(start, duration), duration, label) if over else interval)
+                continue
+            raise RecordingError(
+                recording,
+                f"'{annotation.sources[name]}': the interval {shown(label)} of the tier {name!r} "
+                f"({start:.10g} s to {end:.10g} s) {wrong}",
+            )
+    return tiers, clipped
 
 
 def _canonical(value: Any) -> bytes:

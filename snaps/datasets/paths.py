@@ -1,12 +1,12 @@
-"""Files and folders as they may be met: pipes, loops of links, folders that nobody may look into."""
+"""Files and folders of a corpus: what is no file is refused, and folders are walked once each."""
 
 import errno
 import os
 import stat
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
-from snaps.errors import InputError
+from snaps.errors import InputError, MissingFileError
 
 
 def require_file(path: Path, *, most: int | None = None) -> int:
@@ -37,20 +37,6 @@ def require_file(path: Path, *, most: int | None = None) -> int:
     return status.st_size
 
 
-def expand(path: str | Path) -> Path:
-    """Path with the home folder in place of a leading ``~``.
-
-    Raises
-    ------
-    InputError
-        If there is no such user.
-    """
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        raise InputError(f"'{path}' begins with the home folder of a user who is not known") from None
-
-
 def exists(path: Path) -> bool:
     """Whether there is anything under this name.
 
@@ -68,81 +54,68 @@ def exists(path: Path) -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class Listing:
-    """What a folder holds.
+def require_folder(path: str | Path, what: str) -> Path:
+    """Path of a folder, with the home folder in place of a leading ``~``.
 
-    Attributes
+    Raises
+    ------
+    MissingFileError
+        If there is nothing under this name.
+    InputError
+        If it is a file, cannot be opened, or begins with the home folder of a user who is not known.
+    """
+    try:
+        folder = Path(path).expanduser()
+    except RuntimeError:
+        raise InputError(f"'{path}' begins with the home folder of a user who is not known") from None
+    if not exists(folder):
+        raise MissingFileError(f"the {what} '{folder}' does not exist")
+    if not folder.is_dir():
+        raise InputError(f"the {what} '{folder}' is a file; accepted is a folder")
+    return folder
+
+
+def walk_files(root: Path, *, depth: int | None = None, unreadable: list[OSError] | None = None) -> Iterator[Path]:
+    """All files below a folder, in the order of their names.
+
+    Linked folders are entered too, but each folder once and none above the root, so that loops end. Names with a
+    leading dot are left out: they are what file systems and archivers leave behind (``._SA1.WAV``).
+
+    Parameters
     ----------
-    identity : tuple of int
-        Device and number of the folder, by whatever path it is reached.
-    folders, files : tuple of Path
-        In the order of their names; whatever is no folder counts as a file. Links count as what they point to,
-        and as files where that cannot be told. Names with a leading dot are left out: they are what file systems
-        and archivers leave behind (``._SA1.WAV``).
-    links : frozenset of Path
-        Which of them are links.
-    """
-
-    identity: tuple[int, int]
-    folders: tuple[Path, ...]
-    files: tuple[Path, ...]
-    links: frozenset[Path]
-
-
-def list_folder(folder: Path) -> Listing:
-    """List a folder.
+    root : Path
+        The folder.
+    depth : int, optional
+        Most folders between the root and a file; any number unless given.
+    unreadable : list, optional
+        Takes the errors of folders that cannot be read; without it they are raised.
 
     Raises
     ------
     InputError
-        If it cannot be read: what it holds would be missing without a word.
+        If a folder cannot be read: what it holds would be missing without a word.
     """
-    try:
-        status = folder.stat()
-        with os.scandir(folder) as found:
-            entries = sorted(found, key=lambda entry: entry.name)
-    except OSError as error:
-        raise InputError(f"the folder '{folder}' cannot be read: {error.strerror or error}") from None
-    shown = [entry for entry in entries if not entry.name.startswith(".")]
-    return Listing(
-        identity=(status.st_dev, status.st_ino),
-        folders=tuple(folder / entry.name for entry in shown if _is_folder(entry)),
-        files=tuple(folder / entry.name for entry in shown if not _is_folder(entry)),
-        links=frozenset(folder / entry.name for entry in shown if entry.is_symlink()),
-    )
+
+    def told(error: OSError) -> None:
+        if unreadable is None:
+            raise unreadable_folder(error)
+        unreadable.append(error)
+
+    seen = {os.path.realpath(folder) for folder in (root.resolve(), *root.resolve().parents)}
+    for folder, folders, files in os.walk(root, followlinks=True, onerror=told):
+        here = Path(folder)
+        if depth is not None and len(here.relative_to(root).parts) >= depth:
+            folders.clear()
+        # Links come last, so that a folder is found where it lies and not where something points to it.
+        shown = sorted((here / name for name in folders if name[0] != "."), key=lambda path: (path.is_symlink(), path))
+        folders.clear()
+        for path in shown:
+            if (place := os.path.realpath(path)) not in seen:
+                seen.add(place)
+                folders.append(path.name)
+        yield from (here / name for name in sorted(files) if name[0] != ".")
 
 
-def _is_folder(entry: "os.DirEntry[str]") -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:
-        return False
-
-
-def walk_files(root: Path) -> list[Path]:
-    """All files below a folder; linked folders are entered too, but each folder once, so that loops end.
-
-    Raises
-    ------
-    InputError
-        If a folder cannot be read.
-    """
-    files: list[Path] = []
-    # A link to a folder above the root leads out of the corpus, and back into it.
-    seen = {(status.st_dev, status.st_ino) for status in map(Path.stat, root.resolve().parents)}
-    waiting = [root]
-    while waiting:
-        linked: list[Path] = []
-        # Folders are taken from the end. Deep trees would be too deep for calls within calls.
-        waiting = sorted(waiting, reverse=True)
-        while waiting:
-            listing = list_folder(waiting.pop())
-            if listing.identity in seen:
-                continue
-            seen.add(listing.identity)
-            files += listing.files
-            for folder in reversed(listing.folders):
-                (linked if folder in listing.links else waiting).append(folder)
-        waiting = linked
-    return files
+def unreadable_folder(error: OSError) -> InputError:
+    """Sentence about a folder that cannot be read."""
+    return InputError(f"the folder '{error.filename}' cannot be read: {error.strerror or error}")

@@ -10,13 +10,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from snaps.datasets.annotation import Annotation
 from snaps.datasets.audio import AUDIO_SUFFIXES
-from snaps.datasets.files import Entry, FileCorpus, read_text
-from snaps.datasets.paths import exists, expand, walk_files
+from snaps.datasets.files import Annotation, Entry, FileCorpus, read_text
+from snaps.datasets.paths import exists, require_folder, walk_files
 from snaps.datasets.recording import Interval
 from snaps.datasets.textgrid_format import TextGrid, TextGridError, parse_textgrid
-from snaps.errors import InputError, MissingFileError, RecordingError, legible, one_of
+from snaps.errors import InputError, RecordingError, legible, one_of
 
 Relabel = Mapping[str, str | None]
 
@@ -85,8 +84,8 @@ def load_textgrids(
         raise InputError(f"tiers gives the same name to two tiers: {one_of(names)}")
     if refused := [name for name in names if name in _TAKEN]:
         raise InputError(f"tiers gives a tier the name {refused[0]!r}; it is taken, as are {one_of(_TAKEN)}")
-    audio_root = _folder(root, "corpus")
-    grid_root = audio_root if annotations is None else _folder(annotations, "annotations")
+    audio_root = require_folder(root, "corpus")
+    grid_root = audio_root if annotations is None else require_folder(annotations, "folder of the annotations")
     audio = [path for path in walk_files(audio_root) if path.suffix.lower() in AUDIO_SUFFIXES]
     if not audio:
         raise InputError(f"'{audio_root}' holds no audio; accepted endings are {one_of(AUDIO_SUFFIXES)}")
@@ -162,15 +161,6 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def _folder(path: str | Path, what: str) -> Path:
-    folder = expand(path)
-    if not exists(folder):
-        raise MissingFileError(f"the folder '{folder}' of the {what} does not exist")
-    if not folder.is_dir():
-        raise InputError(f"the {what} '{folder}' is a file; accepted is a folder")
-    return folder
-
-
 def _below(root: Path, paths: Iterable[Path]) -> dict[str, Path]:
     """Files by their path below the root, without the ending."""
     files: dict[str, Path] = {}
@@ -182,22 +172,22 @@ def _below(root: Path, paths: Iterable[Path]) -> dict[str, Path]:
     return files
 
 
-@dataclass(frozen=True)
-class _Match:
-    """TextGrids that fit a recording (one if all is well), and other recordings that they fit as well."""
+def _match(
+    audio: Mapping[str, Path], grids: Mapping[str, Path]
+) -> dict[str, tuple[tuple[Path, ...], tuple[Path, ...]]]:
+    """Match by the same path; then, of what is left, by the most parts in common, counted from the end.
 
-    grids: tuple[Path, ...] = ()
-    rivals: tuple[Path, ...] = ()
-
-
-def _match(audio: Mapping[str, Path], grids: Mapping[str, Path]) -> dict[str, _Match]:
-    """Match by the same path; then, of what is left, by the most parts in common, counted from the end."""
+    Returns, by recording, the TextGrids that fit (one if all is well), and all recordings that these fit if there
+    are several.
+    """
     same: dict[str, list[str]] = defaultdict(list)
     for key in grids:
         same["/".join(_parts(key))].append(key)
     matched = {key: [key] if key in grids else same["/".join(_parts(key))] for key in audio}
     used = {grid for keys in matched.values() for grid in keys}
-    matches = {key: _Match(tuple(grids[grid] for grid in keys)) for key, keys in matched.items()}
+    matches: dict[str, tuple[tuple[Path, ...], tuple[Path, ...]]] = {
+        key: (tuple(grids[grid] for grid in keys), ()) for key, keys in matched.items()
+    }
     open_audio = {key: _parts(key) for key in audio if not matched[key]}
     open_grids = {key: _parts(key) for key in grids if key not in used}
     names = Counter(_parts(key)[-1] for keys in (audio, grids) for key in keys)
@@ -210,7 +200,7 @@ def _match(audio: Mapping[str, Path], grids: Mapping[str, Path]) -> dict[str, _M
                 continue
             rivals = tuple(audio[key] for key in keys) if len(keys) > 1 else ()
             for key in keys:
-                matches[key] = _Match(tuple(grids[grid] for grid in fit), rivals)
+                matches[key] = (tuple(grids[grid] for grid in fit), rivals)
                 del open_audio[key]
             for grid in fit:
                 del open_grids[grid]
@@ -231,7 +221,8 @@ def _by_end(keys: Mapping[str, tuple[str, ...]], depth: int) -> dict[tuple[str, 
     return ends
 
 
-def _entry(path: Path, key: str, match: _Match, *, relative: Path) -> Entry:
+def _entry(path: Path, key: str, match: tuple[tuple[Path, ...], tuple[Path, ...]], *, relative: Path) -> Entry:
+    grids, rivals = match
     *folders, stem = key.split("/")
     librispeech = _LIBRISPEECH.fullmatch(stem)
     attributes, annotations, problem = {}, {}, None
@@ -244,12 +235,12 @@ def _entry(path: Path, key: str, match: _Match, *, relative: Path) -> Entry:
                 annotations["transcript"] = transcript
     elif folders:
         attributes["speaker"] = legible(folders[-1])
-    if len(match.grids) > 1:
-        problem = f"'{path}' has several TextGrids that fit: {one_of(map(str, match.grids))}"
-    elif match.rivals:
-        problem = f"the TextGrid '{match.grids[0]}' fits several recordings: {one_of(map(str, match.rivals))}"
-    elif match.grids:
-        annotations["textgrid"] = match.grids[0]
+    if len(grids) > 1:
+        problem = f"'{path}' has several TextGrids that fit: {one_of(map(str, grids))}"
+    elif rivals:
+        problem = f"the TextGrid '{grids[0]}' fits several recordings: {one_of(map(str, rivals))}"
+    elif grids:
+        annotations["textgrid"] = grids[0]
     else:
         problem = f"'{path}' has no TextGrid in '{relative}'"
     # Names that are not in UTF-8 could be written into no file.

@@ -1,28 +1,57 @@
 """TIMIT, and any corpus in its layout."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import numpy as np
 
-from snaps.datasets.annotation import Annotation
-from snaps.datasets.files import Entry, FileCorpus, read_text
-from snaps.datasets.paths import exists, expand, list_folder
+from snaps.datasets.files import Annotation, Entry, FileCorpus, read_text
+from snaps.datasets.paths import require_folder, unreadable_folder, walk_files
 from snaps.datasets.recording import Interval
-from snaps.datasets.resampling import RATE
-from snaps.datasets.timit_symbols import FOLD_39, PHONES_61
-from snaps.errors import InputError, MissingFileError, RecordingError, legible, one_of, shown
+from snaps.datasets.spectrogram import RATE
+from snaps.errors import InputError, RecordingError, check_choice, legible, one_of, shown
 
 SPLITS = ("test", "train")
 
-_ANY = re.compile(".*", re.DOTALL)
-_DIALECT = re.compile(r"dr\d+")
+#: All symbols of TIMIT's phonetic transcription, in alphabetical order.
+PHONES_61: tuple[str, ...] = (
+    *("aa", "ae", "ah", "ao", "aw", "ax", "ax-h", "axr", "ay", "b", "bcl", "ch", "d", "dcl", "dh", "dx"),
+    *("eh", "el", "em", "en", "eng", "epi", "er", "ey", "f", "g", "gcl", "h#", "hh", "hv", "ih", "ix"),
+    *("iy", "jh", "k", "kcl", "l", "m", "n", "ng", "nx", "ow", "oy", "p", "pau", "pcl", "q", "r", "s"),
+    *("sh", "t", "tcl", "th", "uh", "uw", "ux", "v", "w", "y", "z", "zh"),
+)
+
+_FOLDED = {
+    "aa": "ao",
+    "ah": "ax ax-h",
+    "er": "axr",
+    "hh": "hv",
+    "ih": "ix",
+    "l": "el",
+    "m": "em",
+    "n": "en nx",
+    "ng": "eng",
+    "sh": "zh",
+    "sil": "bcl dcl gcl pcl tcl kcl h# pau epi",
+    "uw": "ux",
+    "": "q",
+}
+
+#: Symbol by symbol, the fold of Lee and Hon (1989) from 61 to 39: silences, pauses and closures become
+#: ``sil``, and the glottal stop ``q`` an empty label, which is none.
+FOLD_39: Mapping[str, str] = MappingProxyType(
+    {symbol: symbol for symbol in PHONES_61}
+    | {symbol: folded for folded, symbols in _FOLDED.items() for symbol in symbols.split()}
+)
+
 _KINDS = {"phn": "phone", "wrd": "word", "txt": "text"}
 # Some copies put a RIFF file beside the original, and call it SA1.WAV.wav; the shortest name is the original.
 _FILE = re.compile(r"(?P<stem>.+?)\.(?P<kind>wav(?=\.wav\Z|\Z)|phn\Z|wrd\Z|txt\Z)(?:\.wav)?", re.DOTALL)
+_DIALECT = re.compile(r"dr\d+")
 _SAMPLE = re.compile(r"[-+]?[0-9]{1,15}")
 
 
@@ -76,22 +105,21 @@ def load_timit(
     of the 61, or if an interval ends before it starts or lies outside the audio. Intervals that end after the
     audio are cut, and counted in `Recording.clipped`.
     """
-    if split is not None and split not in SPLITS:
-        raise InputError(f"split is {split!r}; accepted are {one_of(SPLITS)} and None, which means both")
-    if phones not in (61, 39) or isinstance(phones, bool):
-        raise InputError(f"phones is {phones!r}; accepted are 61 and 39")
+    check_choice("split", split, (*SPLITS, None))
+    check_choice("phones", phones, (61, 39))
     counted = isinstance(dialect_sentences, int | np.integer) and not isinstance(dialect_sentences, bool)
     if dialect_sentences not in ("keep", "drop") and not (counted and int(dialect_sentences) >= 0):
         raise InputError(
             f"dialect_sentences is {dialect_sentences!r}; accepted are 'keep', 'drop' and whole numbers from 0"
         )
-    base = _find_base(expand(root))
-    found = {name: folders for name, folders in _splits(base).items() if folders}
+    base, files = _find_corpus(require_folder(root, "corpus"))
     wanted = SPLITS if split is None else (split,)
-    entries = [entry for name in wanted for folder in found.get(name, ()) for entry in _list_split(folder, name)]
+    speakers = {folder: found for folder, found in files.items() if folder[0].lower() in wanted}
+    entries = [entry for folder, found in speakers.items() for entry in _list_speaker(folder, found)]
     if not entries:
         where = f"no recordings of the split {split!r}" if split else "no recordings"
-        raise InputError(f"the TIMIT corpus '{base}' has {where}; its splits are {one_of(found)}")
+        found_splits = sorted({folder[0].lower() for folder in files})
+        raise InputError(f"the TIMIT corpus '{base}' has {where}; its splits are {one_of(found_splits)}")
     entries.sort(key=lambda entry: entry.id)
     if dialect_sentences != "keep":
         keep = 0 if dialect_sentences == "drop" else int(dialect_sentences)
@@ -148,94 +176,70 @@ class TimitReader:
         )
 
 
-def _find_base(root: Path) -> Path:
-    """Folder that holds the splits: the root, or a folder up to two levels below it."""
-    if not exists(root):
-        raise MissingFileError(f"the corpus '{root}' does not exist")
-    if not root.is_dir():
-        raise InputError(f"the corpus '{root}' is a file; accepted is the folder of a TIMIT corpus")
-    level = list_folder(root).folders
-    if any(_splits(root).values()):
-        return root
-    unreadable: list[InputError] = []
-    for _ in range(2):
-        found: dict[tuple[int, int], Path] = {}
-        below: list[Path] = []
-        for folder in level:
-            try:
-                listing = list_folder(folder)
-                # A link beside the folder it points to is no second corpus.
-                if any(_splits(folder).values()):
-                    found.setdefault(listing.identity, folder)
-                below += listing.folders
-            except InputError as error:
-                unreadable.append(error)
-        bases = list(found.values())
-        if len(bases) > 1:
-            raise InputError(f"'{root}' holds several TIMIT corpora, name one of them: {one_of(map(str, bases))}")
-        if bases:
-            return bases[0]
-        level = tuple(below)
-    if unreadable:
-        raise unreadable[0]
-    raise InputError(
-        f"'{root}' is no TIMIT corpus: neither it nor a folder up to two levels below it has a folder TRAIN "
-        "or TEST with dialect folders DR1 to DR8"
-    )
+def _find_corpus(root: Path) -> tuple[Path, dict[tuple[str, str, str], list[Path]]]:
+    """Folder that holds the splits, up to two levels below the root, and its files by split, dialect and speaker."""
+    unreadable: list[OSError] = []
+    bases: dict[Path, dict[tuple[str, str, str], list[Path]]] = {}
+    for path in walk_files(root, depth=5, unreadable=unreadable):
+        folders = path.relative_to(root).parts[:-1]
+        _refuse_link_to_nothing(path, folders)
+        for level in range(min(3, len(folders) - 1)):
+            split, dialect, *speaker = folders[level:]
+            if split.lower() in SPLITS and _DIALECT.fullmatch(dialect.lower()):
+                found = bases.setdefault(root.joinpath(*folders[:level]), {})
+                if len(speaker) == 1:
+                    found.setdefault((split, dialect, speaker[0]), []).append(path)
+                break
+    if len(bases) > 1:
+        raise InputError(f"'{root}' holds several TIMIT corpora, name one of them: {one_of(map(str, bases))}")
+    for error in unreadable:
+        if not bases or Path(error.filename).is_relative_to(*bases):
+            raise unreadable_folder(error)
+    if not bases:
+        raise InputError(
+            f"'{root}' is no TIMIT corpus: neither it nor a folder up to two levels below it has a folder TRAIN "
+            "or TEST with dialect folders DR1 to DR8"
+        )
+    return next(iter(bases.items()))
 
 
-def _splits(folder: Path) -> dict[str, list[Path]]:
-    """Folders of each split, of which a copy that was merged from two may have both TRAIN and train."""
-    children = list_folder(folder).folders
-    return {
-        split: [
-            child
-            for child in children
-            if child.name.lower() == split
-            and any(_DIALECT.fullmatch(dialect.name.lower()) for dialect in list_folder(child).folders)
-        ]
-        for split in SPLITS
-    }
+def _refuse_link_to_nothing(path: Path, folders: tuple[str, ...]) -> None:
+    """Refuse what stands in the place of a dialect's or a speaker's folder and leads nowhere."""
+    above, parent = ("", "", *folders)[-2:]
+    is_dialect = parent.lower() in SPLITS and _DIALECT.fullmatch(path.name.lower())
+    is_speaker = above.lower() in SPLITS and _DIALECT.fullmatch(parent.lower())
+    if (is_dialect or is_speaker) and path.is_symlink() and not path.exists():
+        raise InputError(f"the folder '{path}' cannot be read: it is a link to nothing")
 
 
-def _list_split(folder: Path, split: str) -> Iterator[Entry]:
-    for dialect in _folders(folder, _DIALECT):
-        for speaker in _folders(dialect):
-            yield from _list_speaker(speaker, split, dialect.name.lower())
-
-
-def _folders(folder: Path, names: re.Pattern[str] = _ANY) -> list[Path]:
-    """Folders of certain names in a folder; a link in the place of one has to lead to one, or to a file."""
-    listing = list_folder(folder)
-    for path in listing.files:
-        if names.fullmatch(path.name.lower()) and path in listing.links and not path.is_file():
-            list_folder(path)
-    return [path for path in listing.folders if names.fullmatch(path.name.lower())]
-
-
-def _list_speaker(folder: Path, split: str, dialect: str) -> Iterator[Entry]:
-    files: dict[str, dict[str, list[Path]]] = {}
-    listing = list_folder(folder)
-    for path in sorted((*listing.folders, *listing.files), key=lambda path: (len(path.name), path.name)):
-        match = _FILE.fullmatch(path.name.lower())
-        if match:
-            files.setdefault(match["stem"], {}).setdefault(match["kind"], []).append(path)
-    speaker = legible(folder.name.lower())
+def _list_speaker(folders: tuple[str, str, str], paths: list[Path]) -> list[Entry]:
+    """Recordings of one speaker's folder."""
+    split, dialect, speaker = (legible(name.lower()) for name in folders)
     attributes = {"speaker": speaker, "dialect": dialect, "split": split}
     if speaker[0] in "fm":
         attributes["sex"] = speaker[0]
+    files: dict[str, dict[str, list[Path]]] = {}
+    for path in sorted(paths, key=lambda path: (len(path.name), path.name)):
+        match = _FILE.fullmatch(path.name.lower())
+        if match:
+            files.setdefault(match["stem"], {}).setdefault(match["kind"], []).append(path)
+    entries = []
     for stem, found in files.items():
         # A lone text is no recording: speakers' folders may hold notes.
-        if found.keys() != {"txt"}:
-            kinds = {kind: paths[0] for kind, paths in found.items()}
-            sentence = legible(stem)
-            yield Entry(
+        if found.keys() == {"txt"}:
+            continue
+        kinds = {kind: same[0] for kind, same in found.items()}
+        sentence = legible(stem)
+        entries.append(
+            Entry(
                 id=f"{split}/{dialect}/{speaker}/{sentence}",
                 audio=kinds.pop("wav", None),
                 annotations=kinds,
                 attributes={**attributes, "sentence": sentence},
                 problem=next(filter(None, map(_rivals, found.values())), None),
             )
+        )
+    return entries
 
 
 def _rivals(paths: list[Path]) -> str | None:

@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 import xarray as xr
 
-from snaps.datasets import FileCorpus, corpus_fingerprint, load_corpus, load_timit, synthesize_corpus
+from snaps.datasets import FileCorpus, corpus_fingerprint, load_corpus, load_timit
 from snaps.errors import InputError, check_choice, shortened
 from snaps.models import Wav2Letter, load_model, read_metadata, save_model
 from snaps.outputs import in_its_place
@@ -29,6 +29,7 @@ from snaps.papers import navai2018, snap2021
 from snaps.papers.recipes import SCALES, TRANSFERRED, Recipe, Scale
 from snaps.profiles import open_profiles, save_profiles, write_netcdf
 from snaps.profiling import compute_profiles, evaluate_alignment
+from snaps.speech import synthesize_corpus
 from snaps.training import create_network, evaluate, symbols_for, train, transfer
 
 #: Recordings of each of TIMIT's SA sentences that are kept, because everybody reads them (SNAP, section 4.1).

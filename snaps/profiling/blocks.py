@@ -13,8 +13,8 @@ import time
 import warnings
 import zipfile
 from collections import deque
-from concurrent.futures import CancelledError
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, chdir, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from functools import partial

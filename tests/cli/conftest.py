@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 
 from snaps.cli import main
-from snaps.datasets import synthesize_corpus
 from snaps.models import Wav2Letter, save_model
 from snaps.profiles import save_profiles
+from snaps.speech import synthesize_corpus
 from tests.cli.commands import Invoke, Outcome
 from tests.profiles.speech import speech_tree
 

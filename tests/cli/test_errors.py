@@ -49,7 +49,7 @@ def test_a_root_that_is_no_corpus(
         (["--lr", -1], "accepted are numbers above 0"),
         (["--validation", 1], "from 0 to below 1"),
         (["--start-from", "nothing.safetensors"], "there is no checkpoint"),
-        (["--phones", 40], "accepted are 61 and 39"),
+        (["--phones", 40], "accepted are 61, 39"),
         (["--dialect-sentences", "some"], "accepted are 'keep', 'drop' and whole numbers"),
         (["--split", "dev"], "'test', 'train'"),
         (["--annotations", "grids"], "no option 'annotations'"),
@@ -179,7 +179,7 @@ def test_a_folder_of_something_else_is_not_replaced_by_clusters(invoke: Invoke, 
 
 @pytest.mark.parametrize(
     ("options", "told"),
-    [(["--speakers", 1], "from 2 on"), (["--sentences", 0], "from 1 on"), (["--seed", -1], "from 0 on")],
+    [(["--speakers", 1], "from 2"), (["--sentences", 0], "from 1"), (["--seed", -1], "from 0")],
 )
 def test_a_corpus_that_cannot_be_made(invoke: Invoke, tmp_path: Path, options: list[object], told: str) -> None:
     assert told in sentence(invoke("corpus", "synthesize", tmp_path / "speech", *options))

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from snaps.datasets import Annotation, Interval
-from snaps.datasets.annotation import check_tiers
+from snaps.datasets.files import check_tiers
 from snaps.errors import RecordingError
 
 
@@ -12,13 +12,13 @@ def annotation(*intervals: tuple[float, float, str]) -> Annotation:
 
 
 def test_clips_and_counts() -> None:
-    checked = check_tiers(
+    tiers, clipped = check_tiers(
         annotation((0.0, 0.5, "sh"), (0.5, 1.5, "iy"), (0.9, 3.0, "hv"), (1.0, 1.25, "ae")),
         recording="a",
         duration=1.0,
     )
-    assert checked.clipped == 3
-    assert checked.tiers["phoneme"] == [
+    assert clipped == 3
+    assert tiers["phoneme"] == [
         (0.0, 0.5, "sh"),
         (0.5, 1.0, "iy"),
         (0.9, 1.0, "hv"),
@@ -28,21 +28,21 @@ def test_clips_and_counts() -> None:
 
 def test_overlaps_and_empty_intervals_stay_in_order() -> None:
     intervals = [(0.4, 0.9, "b"), (0.0, 0.5, "a"), (0.2, 0.2, "c"), (0.5, 0.5, "")]
-    checked = check_tiers(annotation(*intervals), recording="a", duration=1.0)
-    assert checked.tiers["phoneme"] == intervals
-    assert checked.clipped == 0
+    tiers, clipped = check_tiers(annotation(*intervals), recording="a", duration=1.0)
+    assert tiers["phoneme"] == intervals
+    assert clipped == 0
 
 
 def test_an_interval_may_reach_into_the_audio_from_before() -> None:
     intervals = [(-0.5, 0.2, "a"), (-0.3, 0.0, "b"), (-1e-7, -1e-7, "c")]
-    assert check_tiers(annotation(*intervals), recording="a", duration=1.0).tiers["phoneme"] == intervals
+    assert check_tiers(annotation(*intervals), recording="a", duration=1.0)[0]["phoneme"] == intervals
 
 
 def test_rounding_is_no_fault() -> None:
     intervals = [(1.0, 1.4100000000000001, "a"), (1.41, 1.41, "b"), (1.4100000000000001, 1.41, "c")]
-    checked = check_tiers(annotation(*intervals), recording="a", duration=1.41)
-    assert checked.clipped == 0
-    assert all(interval.end <= 1.41 for interval in checked.tiers["phoneme"])
+    tiers, clipped = check_tiers(annotation(*intervals), recording="a", duration=1.41)
+    assert clipped == 0
+    assert all(interval.end <= 1.41 for interval in tiers["phoneme"])
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_refuses(interval: tuple[float, float, str], sentence: str) -> None:
 
 
 def test_without_audio_only_the_order_is_checked() -> None:
-    checked = check_tiers(annotation((5.0, 9.0, "a")), recording="a")
-    assert checked.tiers["phoneme"] == [(5.0, 9.0, "a")]
+    tiers, _ = check_tiers(annotation((5.0, 9.0, "a")), recording="a")
+    assert tiers["phoneme"] == [(5.0, 9.0, "a")]
     with pytest.raises(RecordingError, match="ends before"):
         check_tiers(annotation((5.0, 4.0, "a")), recording="a")

@@ -1,16 +1,14 @@
 """Files and folders that are not what their names promise: they are told, and nothing waits for them."""
 
 import os
-import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from snaps.datasets import load_textgrids, load_timit, read_audio
-from snaps.datasets.paths import list_folder, walk_files
+from snaps.datasets.paths import walk_files
 from snaps.errors import InputError, MissingFileError, RecordingError
-from tests.waiting import PATIENCE
 
 LOADERS = [load_timit, load_textgrids]
 
@@ -53,39 +51,6 @@ def test_devices_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "a.wav").symlink_to("/dev/zero")
     with pytest.raises(RecordingError, match=r"a\.wav' cannot be read: it is a folder, a pipe or a device"):
         read_audio(tmp_path / "a.wav", recording="a")
-
-
-@pytest.fixture
-def dig(grid_tree) -> Iterator[Callable[[str, int], None]]:
-    """Write folders within folders, and an audio file into the deepest; take them away again."""
-    grid_tree.audio("top.wav")
-    grid_tree.grid("top.TextGrid")
-
-    def dig(name: str, depth: int) -> None:
-        opened = os.open(grid_tree.root, os.O_RDONLY)
-        for _ in range(depth):
-            os.mkdir(name, dir_fd=opened)
-            below = os.open(name, os.O_RDONLY, dir_fd=opened)
-            os.close(opened)
-            opened = below
-        os.close(os.open("a.wav", os.O_CREAT | os.O_WRONLY, dir_fd=opened))
-        os.close(opened)
-
-    yield dig
-    # Too deep for Python's own way to remove a tree.
-    subprocess.run(["rm", "-rf", str(grid_tree.root)], check=True, timeout=PATIENCE)
-
-
-def test_deep_trees(grid_tree, dig: Callable[[str, int], None]) -> None:
-    """Deeper than calls within calls may go."""
-    dig("d", 1200)
-    assert load_textgrids(grid_tree.root).ids == ("d/" * 1200 + "a", "top")
-
-
-def test_paths_that_are_too_long_are_told(grid_tree, dig: Callable[[str, int], None]) -> None:
-    dig("d" * 250, 20)
-    with pytest.raises(InputError, match=r"the folder '.*ddd' cannot be read: File name too long"):
-        load_textgrids(grid_tree.root)
 
 
 @pytest.fixture
@@ -153,14 +118,11 @@ def test_long_librispeech_names(grid_tree) -> None:
     assert load_textgrids(grid_tree.root).ids == (name,)
 
 
-def test_listing(tmp_path: Path) -> None:
+def test_walking(tmp_path: Path) -> None:
     for name in ("b", "a.wav", "..hidden"):
         (tmp_path / name).mkdir()
-    (tmp_path / "c").symlink_to("b")
-    (tmp_path / "d").symlink_to("nowhere")
-    (tmp_path / "e").symlink_to("e")
-    listing = list_folder(tmp_path)
-    assert [path.name for path in listing.folders] == ["a.wav", "b", "c"]
-    assert [path.name for path in listing.files] == ["d", "e"]
-    assert listing.identity == list_folder(tmp_path / "b" / "..").identity
-    assert walk_files(tmp_path) == [tmp_path / "d", tmp_path / "e"]
+        (tmp_path / name / "x").touch()
+    for name, target in (("aa", "b"), ("d", "nowhere"), ("e", "e"), ("up", "."), ("out", "..")):
+        (tmp_path / name).symlink_to(target)
+    assert list(walk_files(tmp_path)) == [tmp_path / name for name in ("d", "e", "a.wav/x", "b/x")]
+    assert list(walk_files(tmp_path, depth=0)) == [tmp_path / name for name in ("d", "e")]

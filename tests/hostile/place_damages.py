@@ -41,7 +41,11 @@ def in_the_place_of(kind: str) -> Iterator[Damage]:
     ):
         # In a tree of TextGrids a folder is a folder, whatever its name; see `test_places.py`.
         if not (kind in ("audio", "grid") and "folder" in name):
-            yield Damage(f"{name} for {kind}", kind, refused, place=replaced(kind, put))
+            # What lies in a folder is looked for, so that the file itself is missing.
+            missing = (
+                {"refused": r"has no \w+ annotation", "names": "audio"} if "folder" in name else {"refused": refused}
+            )
+            yield Damage(f"{name} for {kind}", kind, place=replaced(kind, put), **missing)
     yield Damage(f"a link to {kind} elsewhere", kind, place=lambda files: _moved(files.paths[kind]))
 
 

@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 import torch
 import xarray as xr
+from snaps.profiling.parts import Counter, Part
+from snaps.profiling.state import read_state, write_state
 
 from snaps.cli.profile import parse_groups
 from snaps.faithfulness import open_faithfulness, save_faithfulness
 from snaps.models import Wav2Letter, load_model, read_metadata, save_model, weights_hash
 from snaps.profiles import open_profiles, save_profiles
 from snaps.profiles.digests import DIGEST
-from snaps.profiling.parts import Counter, Part
-from snaps.profiling.state import read_state, write_state
 from snaps.schema import encode_attributes
 from tests.profiles.build import random_tree
 

@@ -16,19 +16,19 @@ from tests.hostile.trees import CATALOGUE, LOADERS, Planned, Tree, containers, w
 #: One kind of damage each; most of those that there are.
 WAYS: dict[str, tuple[str, ...]] = {
     "timit": (
-        *("half the samples", "audio text", "sample_count missing", "sample_rate nought", "audio empty"),
+        *("half the samples", "audio text", "sample_count nought", "sample_rate nought", "audio empty"),
         *("phn missing", "wrd empty", "phn end 'nan'", "phn label xx", "wrd UTF-16 of odd bytes", "txt missing"),
         *("a pipe for phn", "a link to itself for wrd", "a device for audio", "a folder for txt", "phn of NULs"),
         *("phonemes behind the audio", "words that go backwards", "samples not finite", "half the RIFF samples"),
-        *("FLAC fewer samples", "a bit of FLAC at 40%", "a terabyte of nothing for wrd", "phn start '999999999999'"),
+        *("FLAC more samples", "a bit of FLAC at 40%", "a terabyte of nothing for wrd", "phn start '999999999999'"),
     ),
     "textgrids": (
-        *("half the samples", "audio noise", "channel_count negative", "header size 1023", "no samples"),
+        *("half the samples", "audio noise", "channel_count negative", "header size 512", "no samples"),
         *("TextGrid missing", "grid empty", "50% of a grid", "a grid twice", "grid with a NUL", "no tiers"),
         *("long form, words size 'NaN'", "long form, phones size '1000000000000'", "short form, phones 7 end 'NaN'"),
         *("long form, phones 7 text '\"h#'", "grid in UTF-16 of odd bytes", "a pipe for grid", "a device for grid"),
-        *("words behind the audio", "phonemes that go backwards", "RIFF data size 12345", "RIFF rate 1"),
-        *("FLAC one sample", "a link to nothing for audio", "grid quotes alone"),
+        *("words behind the audio", "phonemes that go backwards", "a byte less of RIFF", "RIFF rate 1"),
+        *("FLAC magic", "a link to nothing for audio", "grid quotes alone"),
     ),
 }
 #: What is odd and is read all the same, among the sound ones.

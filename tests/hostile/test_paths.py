@@ -12,11 +12,11 @@ import xarray as xr
 import snaps
 from snaps import figures
 from snaps.cli import main
-from snaps.datasets import synthesize_corpus
 from snaps.errors import OutputExistsError
 from snaps.models import Wav2Letter, save_model
 from snaps.outputs import writing
 from snaps.report import write_report
+from snaps.speech import synthesize_corpus
 from tests.hostile.labels_pictures import tree_of
 
 figures.draw_offscreen()

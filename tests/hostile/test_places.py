@@ -91,14 +91,14 @@ def test_a_linked_folder_is_read_once(tree: Tree, tmp_path: Path) -> None:
 
 
 def test_a_folder_with_the_name_of_a_file(tmp_path: Path) -> None:
-    """In TIMIT's layout it stands in the place of the audio; in a tree of TextGrids it is a folder like others."""
+    """It is a folder like others; in TIMIT's layout the recording is without audio, and told."""
     tree = Tree("timit", tmp_path / "timit")
     tree.add(Planned())
     audio = tree.add(Planned(), name="sa1").paths["audio"]
     audio.unlink()
     audio.mkdir()
     del tree.read["train/dr1/f1/sa1"]
-    tree.refused["train/dr1/f1/sa1"] = ("it is a folder", str(audio))
+    tree.refused["train/dr1/f1/sa1"] = ("has annotations but no audio file", "train/dr1/f1/sa1")
     assert_truth(tree)
     tree = Tree("textgrids", tmp_path / "grids")
     tree.add(Planned(), speaker="speaker.wav")

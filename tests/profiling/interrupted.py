@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from snaps.cli import main
-from snaps.datasets import synthesize_corpus
 from snaps.models import Wav2Letter, save_model
 from snaps.profiles import open_profiles
+from snaps.speech import synthesize_corpus
 from tests.profiling.runs import assert_identical
 
 SIGNALLING = """

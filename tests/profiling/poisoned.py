@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from snaps.datasets import synthesize_corpus
 from snaps.datasets.recording import Recording
 from snaps.errors import RecordingError
+from snaps.speech import synthesize_corpus
 from tests.waiting import wait_until
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int16
 
-from snaps.datasets.synthesis.espeak import SEPARATOR
 from snaps.errors import InputError
+from snaps.speech.espeak import SEPARATOR
 
 #: Seconds that eSpeak NG may take for a sentence or a list of words; it needs some hundredths of one.
 LIMIT = 300
@@ -116,7 +116,7 @@ class Engine:
         return dict(zip(words, pronounced, strict=True))
 
     def _ask(self, text: str, voice: str, *speech: int) -> tuple[list[str], bytes]:
-        """Run `snaps.datasets.synthesis.espeak.serve` in a process of its own."""
+        """Run `snaps.speech.espeak.serve` in a process of its own."""
         # eSpeak NG takes no data path of more than some 160 characters, so it runs in the data folder.
         arguments = [self.library, ".", voice, *map(str, speech)]
         # -I and -S leave the user's settings and installed packages out: a faster start, and no surprises.

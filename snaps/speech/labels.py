@@ -22,7 +22,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from snaps.datasets.synthesis.mnemonics import (
+from snaps.speech.engine import Speech
+from snaps.speech.mnemonics import (
     CLOSURES,
     FIRST_SHARE,
     PAUSES,
@@ -31,7 +32,6 @@ from snaps.datasets.synthesis.mnemonics import (
     VOWELS,
     timit_symbols,
 )
-from snaps.datasets.synthesis.speech import Speech
 
 QUIET = 200
 """Largest absolute value of a 16-bit sample of quiet: 44 dB below full scale."""

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from snaps.datasets import PHONES_61, FileCorpus, load_timit, synthesize_corpus
-from snaps.datasets.synthesis import mnemonics
+from snaps.datasets import PHONES_61, FileCorpus, load_timit
 from snaps.errors import InputError, OutputExistsError
+from snaps.speech import mnemonics, synthesize_corpus
 
 if importlib.util.find_spec("espeakng_loader") is None:
     pytest.skip("eSpeak NG is an extra", allow_module_level=True)
@@ -241,7 +241,7 @@ def test_a_mnemonic_outside_the_table_is_an_error(tmp_path: Path, monkeypatch: p
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"speakers": 1}, "speakers is 1; accepted are whole numbers from 2 on"),
+        ({"speakers": 1}, "speakers is 1; accepted are whole numbers from 2"),
         ({"sentences": 0}, "sentences is 0"),
         ({"seed": -1}, "seed is -1"),
         ({"seed": 0.5}, "seed is 0.5"),
