@@ -94,7 +94,7 @@ def refuse_output(out: Path, *, overwrite: bool) -> None:
     OutputExistsError
         If there is something that may not be replaced.
     """
-    from snaps.profiles.files import refuse_existing
+    from snaps.profiles import refuse_existing
 
     if out.name in ("", ".."):
         raise InputError(f"--out is {str(out)!r}; accepted is the name of a Zarr store, or of a netCDF file")

@@ -17,8 +17,7 @@ from snaps.experiments.made import Reproduction
 from snaps.experiments.scales import Recipe
 from snaps.experiments.stages import Stages
 from snaps.models import load_model
-from snaps.profiles import save_profiles
-from snaps.profiles.digests import write_netcdf
+from snaps.profiles import save_profiles, write_netcdf
 from snaps.profiling import compute_by_aligner, compute_profiles, evaluate_alignment
 
 #: Alignments of the NAvAI paper's Figure 3.

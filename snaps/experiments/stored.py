@@ -9,8 +9,7 @@ import xarray as xr
 
 from snaps.datasets.paths import require_file
 from snaps.errors import InputError, shortened
-from snaps.profiles.digests import without_digest
-from snaps.profiles.reading import loaded, opened_tree
+from snaps.profiles import read_tree
 from snaps.schema import parsed_json
 
 #: Longest text that is read.
@@ -83,8 +82,9 @@ def stored_alignment(path: Path) -> xr.Dataset:
         If the file is none, or is damaged.
     """
     where, kind = f"the file {str(path)!r}", "an evaluation of an alignment"
-    with opened_tree(path, where, kind=kind, stores=False) as tree:
-        found = tree.to_dataset()
-        if tree.children or not set(found.variables) >= EVALUATED or "tier" not in found.attrs:
-            raise InputError(f"{where} is not {kind}: it has the values {shortened(sorted(map(str, found)))}")
-        return without_digest(loaded(tree, where).to_dataset(), where)
+
+    def check(tree: xr.DataTree) -> None:
+        if tree.children or not set(tree.variables) >= EVALUATED or "tier" not in tree.attrs:
+            raise InputError(f"{where} is not {kind}: it has the values {shortened(sorted(map(str, tree)))}")
+
+    return read_tree(path, kind, check=check, stores=False).to_dataset()

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from snaps.outputs import claimed
 from snaps.profiling.about import describe_run, go_on
 from snaps.profiling.parts import Counter, count_shards, sums_held
 from snaps.profiling.reading import OnError, check_on_error
-from snaps.profiling.result import Provenance, build_tree
+from snaps.profiling.result import build_tree, provenance_of
 from snaps.profiling.run import Run, methods_of
 from snaps.profiling.session import open_session
 from snaps.profiling.shards import run_shards
@@ -232,18 +233,17 @@ def compute_by_aligner(
             name: build_tree(
                 part.totals[name],
                 run.kept_units,
-                Provenance(
-                    session=session,
-                    corpus=corpus,
-                    aligner=aligner,
-                    responder=run.responder,
-                    precision=precision,
-                    step=part.like.step,
-                    frequency=part.like.frequency,
+                replace(
+                    provenance_of(
+                        session, corpus, aligner, responder=run.responder, precision=precision, step=part.like.step
+                    ),
+                    groupings=tuple(part.totals[name]),
                     n_recordings=part.n_recordings,
                     n_frames=part.n_frames,
-                    drops=part.drops,
+                    drop_log=part.drops.to_dict(),
                 ),
+                layers=run.responder.layers,
+                frequency=part.like.frequency,
             )
             for name, aligner in aligners.items()
         }

@@ -86,7 +86,7 @@ def test_without_saliency_there_is_no_range() -> None:
 
 def test_wrong_input_is_one_sentence() -> None:
     for share in (0, -1, 1.01, float("nan"), "all", True):
-        with pytest.raises(InputError, match="accepted are numbers above 0 and up to 1"):
+        with pytest.raises(InputError, match="accepted are numbers above 0 up to 1"):
             used_lags({"x": curve(np.ones(3))}, share=share)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="there are no layers"):
         used_lags({})
