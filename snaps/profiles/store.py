@@ -146,7 +146,7 @@ def read_tree(
         If it cannot be opened or decoded, `check` refuses it, or its values take more memory than is free.
     """
     path = Path(path)
-    where, fault = f"the file {str(path)!r}", f"is not {kind}"
+    where = f"the file {str(path)!r}"
     try:
         if not path.exists():
             raise MissingFileError(f"there is no {kind.partition(' ')[2]} {str(path)!r}")
@@ -159,12 +159,12 @@ def read_tree(
                 if tree.nbytes > free:
                     sizes = f"{tree.nbytes / 2**30:.1f} GiB of values, and {free / 2**30:.1f} GiB are free"
                     raise InputError(f"{where} holds {sizes}")
-                fault = "is damaged"
                 tree = tree.load()
     except InputError:
         raise
     except Exception as error:  # every library raises what it likes
-        raise InputError(f"{where} {fault}: it cannot be read ({shortened(reason_of(error))})") from None
+        reason = shortened(reason_of(error))
+        raise InputError(f"{where} is damaged, or is not {kind}: it cannot be read ({reason})") from None
     tree.attrs.pop(OLD_DIGEST, None)
     return tree
 

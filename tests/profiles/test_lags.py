@@ -92,5 +92,5 @@ def test_wrong_input_is_one_sentence() -> None:
         used_lags({})
     with pytest.raises(InputError, match="below it are 'input'"):
         saliency_by_lag(random_tree())
-    with pytest.raises(InputError, match="received list"):
+    with pytest.raises(InputError, match="is a list; accepted is a Dataset or a node"):
         saliency_by_lag([])  # type: ignore[arg-type]
