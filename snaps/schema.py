@@ -8,13 +8,12 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from snaps.errors import UNSTORABLE, InputError, check_name, check_text, check_type, shortened
+from snaps.errors import UNSTORABLE, InputError, check_text, check_type, shortened
 
 SCHEMA_NAME = "neuron-snaps profiles"
 SCHEMA_VERSION = 1
@@ -147,8 +146,9 @@ class Provenance:
         found = decode_attributes(getattr(profiles, "attrs", profiles), where)
         own = {name: found.pop(name) for name in [one.name for one in fields(cls)] if name in found}
         found.pop("schema", None)
-        values = {name: tuple(value) if isinstance(value, list) else value for name, value in own.items()}
-        return cls(**{name: value for name, value in values.items() if value is not None}, others=found)
+        known = {name: value for name, value in own.items() if value is not None}
+        values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in known.items()}
+        return cls(**values, others=found)
 
     def attributes(self) -> dict[str, Any]:
         """Attributes of the root, nested ones as JSON text."""
@@ -293,29 +293,10 @@ def _fits(value: Any, kind: Any) -> bool:
             inner is None or _fits(inner, kind.get(name, kind.get(..., object))) for name, inner in value.items()
         )
     if kind is int:  # Python's own numbers have no bound; longer ones could not even be printed
-        return isinstance(value, Integral) and not isinstance(value, bool) and 0 <= value < 2**63
+        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
     if kind is float:
-        return isinstance(value, Real) and not isinstance(value, bool) and not abs(value) >= 2**63
+        return isinstance(value, int | float) and not isinstance(value, bool) and not abs(value) >= 2**63
     return isinstance(value, kind)
-
-
-def check_storable(tree: xr.DataTree) -> None:
-    """Refuse a tree with a name or a label that stores cannot hold.
-
-    Raises
-    ------
-    InputError
-        Naming it.
-    """
-    for node in tree.subtree:
-        if node.name is not None and node.parent is not None:
-            check_name(node.name, "the name of a grouping" if node.level == 1 else "the name of a layer")
-        for attribute, value in node.attrs.items():
-            if isinstance(value, str):
-                check_text(value, f"the attribute {attribute!r} of the node {node.path!r}")
-        if GROUP in node.coords:
-            for label in node.coords[GROUP].values:
-                check_text(str(label), f"a label of the grouping {node.parent.name if node.parent else ''!r}")
 
 
 def dataset_of(profiles: xr.Dataset | xr.DataTree) -> xr.Dataset:

@@ -92,7 +92,7 @@ def quality(result: xr.DataTree | xr.Dataset) -> Quality:
     children = dict(result.children) if isinstance(result, xr.DataTree) else {}
     # The parts of an evaluation of faithfulness have frames and drop logs of their own.
     provenance = Provenance.of(
-        {name: value for one in (*children.values(), result) for name, value in one.attrs.items()}
+        {str(name): value for one in (*children.values(), result) for name, value in one.attrs.items()}
     )
     n_frames, blanks = provenance.n_frames or 0, math.nan
     if provenance.drop_log:

@@ -13,7 +13,17 @@ import numpy as np
 import psutil
 import xarray as xr
 
-from snaps.errors import InputError, MissingFileError, OutputExistsError, check_type, one_of, reason_of, shortened
+from snaps.errors import (
+    InputError,
+    MissingFileError,
+    OutputExistsError,
+    check_name,
+    check_text,
+    check_type,
+    one_of,
+    reason_of,
+    shortened,
+)
 from snaps.outputs import replacing
 from snaps.schema import (
     ACTIVATION,
@@ -24,7 +34,6 @@ from snaps.schema import (
     SALIENCY,
     UNALIGNED,
     Provenance,
-    check_storable,
     encode_attributes,
     validate_tree,
 )
@@ -67,7 +76,7 @@ def save_profiles(profiles: xr.DataTree, path: str | os.PathLike[str], *, overwr
     check_type("profiles", profiles, xr.DataTree, "a whole profiles tree")
     target = Path(path)
     tree = _ordered(profiles, "the tree to be saved")
-    check_storable(tree)
+    _check_storable(tree)
     refuse_existing(target, overwrite=overwrite)
     with replacing(target) as partial:
         if target.suffix.lower() == ".nc":
@@ -186,6 +195,19 @@ def refuse_existing(path: Path, *, overwrite: bool) -> None:
         raise OutputExistsError(f"the output {str(path)!r} is a folder that is no Zarr store; it is not overwritten")
 
 
+def _check_storable(tree: xr.DataTree) -> None:
+    """Refuse a tree with a name or a label that stores cannot hold."""
+    for node in tree.subtree:
+        if node.name is not None and node.parent is not None:
+            check_name(node.name, "the name of a grouping" if node.level == 1 else "the name of a layer")
+        for attribute, value in node.attrs.items():
+            if isinstance(value, str):
+                check_text(value, f"the attribute {attribute!r} of the node {node.path!r}")
+        if GROUP in node.coords:
+            for label in node.coords[GROUP].values:
+                check_text(str(label), f"a label of the grouping {node.parent.name if node.parent else ''!r}")
+
+
 def _is_store(path: Path) -> bool:
     return any((path / name).is_file() for name in (".zgroup", "zarr.json"))
 
@@ -212,7 +234,7 @@ def _check_codecs(path: Path) -> None:
     for name, array in zarr.open_group(path, mode="r").members(max_depth=None):
         if not isinstance(array, zarr.Array):
             continue
-        found = array.metadata.to_dict()
+        found: dict[str, Any] = dict(array.metadata.to_dict())
         codecs: list[Any] = [*found.get("codecs", ()), *(found.get("filters") or ()), found.get("compressor")]
         names = [codec.get("name", codec.get("id")) for codec in codecs if codec is not None]
         if strange := [codec for codec in names if codec not in CODECS]:
@@ -236,7 +258,7 @@ def _write_zarr(tree: xr.DataTree, path: Path) -> None:
 
     codecs = (ZstdCodec(level=3), Crc32cCodec())
 
-    def encoding(variable: xr.DataArray) -> dict[str, Any]:
+    def encoding(variable: xr.Variable) -> dict[str, Any]:
         groups = max(1, CHUNK_BYTES * variable.shape[0] // max(1, variable.nbytes))
         return {"compressors": codecs, "chunks": (min(groups, variable.shape[0]), *variable.shape[1:])}
 
@@ -248,7 +270,7 @@ def _write_zarr(tree: xr.DataTree, path: Path) -> None:
 
 
 def _encodings(
-    tree: xr.DataTree, encoding: Callable[[xr.DataArray], dict[str, Any]]
+    tree: xr.DataTree, encoding: Callable[[xr.Variable], dict[str, Any]]
 ) -> dict[str, dict[str, dict[str, Any]]]:
     return {
         node.path: {str(name): encoding(variable) for name, variable in node.to_dataset().variables.items()}
