@@ -1,4 +1,4 @@
-"""The profiles file: names of dimensions, variables and attributes, its version, and its validation.
+"""The profiles file: names of dimensions, variables and attributes, its version, its validation and its provenance.
 
 The definitions are those of section 6 of the design: one ``Dataset`` at ``/{grouping}/{layer}``, with the
 dimensions ``group``, ``unit`` and ``lag``, and the whole provenance in the attributes of the root.
@@ -6,13 +6,14 @@ dimensions ``group``, ``unit`` and ``lag``, and the whole provenance in the attr
 
 import json
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, TypeGuard
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from snaps.errors import UNSTORABLE, InputError, check_name, check_text, shortened
+from snaps.errors import UNSTORABLE, InputError, check_text, check_type, shortened
 
 SCHEMA_NAME = "neuron-snaps profiles"
 SCHEMA_VERSION = 1
@@ -48,157 +49,202 @@ LOGITS_LAYER = "logits"
 #: Attribute of profiles that lack some groups.
 LEFT_OUT = "left_out"
 
-#: Attributes of the root whose values are nested; they are stored as JSON text.
-JSON_ATTRIBUTES = ("layers", "groupings", "ignored", "drop_log", "features", "aligner", "model", "corpus")
+#: Attributes that are checked. ``[str]`` is a list of texts, a dict a JSON object; ``...`` stands for all its fields.
+KINDS: Mapping[str, Any] = {
+    **dict.fromkeys(("package_version", "created", "context", "precision", "target", "layer", "grouping"), str),
+    **dict.fromkeys(("schema_version", "n_recordings", "n_frames"), int),
+    **dict.fromkeys(("step", "stride"), float),
+    **{name: [str] for name in ("layers", "groupings", "ignored", LEFT_OUT)},
+    **{name: {} for name in ("features", "frame")},
+    "aligner": {"name": str},
+    "model": {"name": str, "hash": str, "symbols": [str], "error_rate": float},
+    "corpus": {"name": str, "fingerprint": str, "n_recordings": int},
+    "drop_log": {"counts": {...: {...: int}}, "skipped": [{}], "clipped": int},
+}
+_ACCEPTED: Mapping[type, str] = {
+    str: "a text", int: "a whole number from 0", float: "a number", list: "a list of texts",
+    dict: "a JSON object with the fields that snaps writes",
+}  # fmt: skip
 
 
-def check_storable(tree: xr.DataTree) -> None:
-    """Refuse a tree with a name or a label that stores cannot hold.
+@dataclass(frozen=True)
+class Provenance:
+    """Origin of profiles: network, corpus, alignment, and what was left out; the attributes of the root.
 
-    Raises
-    ------
-    InputError
-        Naming it.
-    """
-    for node in tree.subtree:
-        if node.name is not None and node.parent is not None:
-            check_name(node.name, "the name of a grouping" if node.level == 1 else "the name of a layer")
-        for attribute, value in node.attrs.items():
-            if isinstance(value, str):
-                check_text(value, f"the attribute {attribute!r} of the node {node.path!r}")
-        if GROUP in node.coords:
-            for label in node.coords[GROUP].values:
-                check_text(str(label), f"a label of the grouping {node.parent.name if node.parent else ''!r}")
+    A run builds it before the first recording and enters its counts at the end with `dataclasses.replace`. What a file
+    cannot hold is left out of the nested fields. Nothing is required, so that other results are read with it too.
 
-
-def dataset_of(profiles: xr.Dataset | xr.DataTree) -> xr.Dataset:
-    """Dataset of one layer, from itself or from the tree's node.
-
-    Parameters
+    Attributes
     ----------
-    profiles : Dataset or DataTree
-        One layer's profiles, e.g. ``profiles["phoneme/conv5"]``.
-
-    Returns
-    -------
-    Dataset
-        It has every variable and dimension that it must have.
-
-    Raises
-    ------
-    InputError
-        If it is something else, is a node without data, or lacks a variable or dimension.
-    """
-    if isinstance(profiles, xr.DataTree):
-        dataset = profiles.to_dataset()
-        if not dataset.data_vars:
-            children = ", ".join(repr(name) for name in profiles.children) or "no children"
-            raise InputError(f"the node {profiles.path!r} holds no profiles of one layer; below it are {children}")
-    elif isinstance(profiles, xr.Dataset):
-        dataset = profiles
-    else:
-        raise InputError(
-            f"profiles of one layer are a Dataset or a node of the tree; received {type(profiles).__name__}"
-        )
-    validate_dataset(dataset)
-    return dataset
-
-
-def validate_dataset(dataset: xr.Dataset, where: str = "the profiles") -> None:
-    """Refuse a dataset that lacks what section 6 demands.
+    schema_version : int
+        Version of the file's layout.
+    package_version, created, context, precision, target : str
+        Version of the package, date and time, and options of the run.
+    layers, groupings, ignored : tuple of str
+        Names of layers and groupings in the order of the run, and predicted symbols left out.
+    aligner, frame, model, corpus, features : mapping
+        Descriptions of the alignment, of a frame, of the network (``name``, ``hash``, ``symbols``, ``error_rate`` and
+        its configuration), of the corpus (``name``, ``fingerprint``, ``n_recordings``) and of its features.
+    n_recordings, n_frames : int or None
+        Recordings that were played and frames that were averaged; None where a file does not say it.
+    step : float or None
+        Seconds from one input step to the next.
+    drop_log : mapping
+        ``counts`` by reason and grouping, ``skipped`` recordings with their reasons, number of ``clipped`` intervals.
+    others : mapping
+        Attributes that have no field, such as those that a user added.
 
     Raises
     ------
     InputError
-        Naming the variable that is missing or has other dimensions.
+        If a text cannot be stored.
+
+    Examples
+    --------
+    >>> provenance = Provenance(layers=("input",), model={"name": "Net", "weights": object()}, n_frames=90)
+    >>> provenance.model, Provenance.of(provenance.attributes()) == provenance
+    ({'name': 'Net'}, True)
     """
-    for name, dims in REQUIRED.items():
-        if name not in dataset.data_vars:
-            raise InputError(
-                f"{where} lack the variable {name!r}; they have {shortened(sorted(map(str, dataset.data_vars)))}"
-            )
-        _check_dimensions(dataset, name, dims, f"in {where} the variable")
-    for name, dims in OPTIONAL.items():
-        if name in dataset.data_vars:
-            _check_dimensions(dataset, name, dims, f"in {where} the variable")
-    for name in (GROUP, LAG):
-        if name not in dataset.coords:
-            raise InputError(f"{where} lack the coordinate {name!r}")
-        _check_dimensions(dataset, name, (name,), f"in {where} the coordinate")
-    for name in (*REQUIRED, *OPTIONAL, LAG, FREQUENCY):
-        if name in dataset.variables and dataset[name].dtype.kind not in "iuf":
-            raise InputError(
-                f"in {where} {name!r} is of the type {shortened(dataset[name].dtype)}; accepted are numbers"
-            )
-    if FREQUENCY in dataset.variables:
-        _check_dimensions(dataset, FREQUENCY, (UNIT,), f"in {where}")
+
+    schema_version: int = SCHEMA_VERSION
+    package_version: str = ""
+    created: str = ""
+    layers: tuple[str, ...] = ()
+    groupings: tuple[str, ...] = ()
+    context: str = ""
+    precision: str = ""
+    target: str = ""
+    ignored: tuple[str, ...] = ()
+    aligner: Mapping[str, Any] = field(default_factory=dict)
+    n_recordings: int | None = None
+    n_frames: int | None = None
+    step: float | None = None
+    frame: Mapping[str, Any] = field(default_factory=dict)
+    model: Mapping[str, Any] = field(default_factory=dict)
+    corpus: Mapping[str, Any] = field(default_factory=dict)
+    features: Mapping[str, Any] = field(default_factory=dict)
+    drop_log: Mapping[str, Any] = field(default_factory=dict)
+    others: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for own in fields(self):
+            value = getattr(self, own.name)
+            if isinstance(value, Mapping):
+                object.__setattr__(self, own.name, storable(value))
+            elif isinstance(value, str):
+                check_text(value, f"the attribute {own.name!r}")
+
+    @classmethod
+    def of(cls, profiles: xr.DataTree | xr.Dataset | Mapping[str, Any], where: str = "the profiles") -> "Provenance":
+        """Provenance of a profiles tree, of another result that holds some of it, or of attributes alone.
+
+        Raises
+        ------
+        InputError
+            If an attribute is not of its type; the sentence begins with `where`.
+        """
+        found = decode_attributes(getattr(profiles, "attrs", profiles), where)
+        own = {name: found.pop(name) for name in [one.name for one in fields(cls)] if name in found}
+        found.pop("schema", None)
+        known = {name: value for name, value in own.items() if value is not None}
+        values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in known.items()}
+        return cls(**values, others=found)
+
+    def attributes(self) -> dict[str, Any]:
+        """Attributes of the root, nested ones as JSON text."""
+        values = {own.name: getattr(self, own.name) for own in fields(self) if own.name != "others"}
+        known = {name: value for name, value in values.items() if value is not None}
+        return encode_attributes({"schema": SCHEMA_NAME, **known, **self.others})
+
+    @property
+    def error_rate(self) -> float:
+        """Symbol error rate of the network on speech that it was not trained on; NaN if unknown."""
+        rate = self.model.get("error_rate")
+        return math.nan if rate is None else float(rate)
+
+    @property
+    def left_out(self) -> dict[str, dict[str, int]]:
+        """Frames or recordings that were left out, by reason and grouping."""
+        return {reason: dict(by or {}) for reason, by in (self.drop_log.get("counts") or {}).items()}
+
+    @property
+    def skipped(self) -> dict[str, str]:
+        """Reasons why recordings could not be read, by recording."""
+        entries = self.drop_log.get("skipped") or []
+        return {str(entry.get("recording", "")): str(entry.get("reason", "")) for entry in entries}
 
 
-def _check_dimensions(dataset: xr.Dataset, name: str, dims: tuple[str, ...], which: str) -> None:
-    if dataset[name].dims != dims:
-        raise InputError(f"{which} {name!r} has the dimensions {shortened(dataset[name].dims)}, not {dims}")
+def storable(values: object) -> dict[str, Any]:
+    """Entries of a mapping as JSON holds them; those that it cannot hold are left out, and so is what is no mapping.
 
-
-def validate_tree(tree: xr.DataTree, where: str = "the file") -> None:
-    """Refuse a tree that is not a profiles tree, or one of a later version.
-
-    Raises
-    ------
-    InputError
-        Naming what is missing, or the two versions.
+    Examples
+    --------
+    >>> storable({"width": np.int64(4), "shape": (1, 2), "activation": max}), storable("tiny")
+    ({'width': 4, 'shape': [1, 2]}, {})
     """
-    schema = tree.attrs.get("schema")
-    if not isinstance(schema, str) or schema != SCHEMA_NAME:
-        raise InputError(f"{where} is not a profiles file: its attribute 'schema' is {shortened(repr(schema))}")
-    version = tree.attrs.get("schema_version")
-    if not _is_whole(version) or version < 1:
-        raise InputError(
-            f"{where} has the schema version {shortened(repr(version))}; accepted are whole numbers from 1"
-        )
-    if version > SCHEMA_VERSION:
-        raise InputError(
-            f"{where} has the schema version {version}; this version of snaps reads up to {SCHEMA_VERSION}: "
-            "install a newer one"
-        )
-    for name in ("layers", "groupings"):
-        if name not in tree.attrs:
-            raise InputError(f"{where} is not a profiles file: its attribute {name!r} is missing")
-    _validate_attributes(tree.attrs, ATTRIBUTES, where)
-    for grouping in decode_attribute(tree.attrs, "groupings", where):
-        for layer in decode_attribute(tree.attrs, "layers", where):
-            path = f"{grouping}/{layer}"
-            if grouping not in tree.children or layer not in tree[grouping].children:
-                raise InputError(f"{where} lacks the node {shortened('/' + path)!r} that its attributes name")
-            of = f"the profiles {shortened('/' + path)!r} of {where}"
-            validate_dataset(tree[path].to_dataset(), of)
-            _validate_attributes(tree[path].attrs, NODE_ATTRIBUTES, of)
-
-
-def _validate_attributes(attributes: Mapping[Any, Any], kinds: "Mapping[str, Kind]", where: str) -> None:
-    for name, (accepts, accepted) in kinds.items():
-        if name not in attributes:
+    kept = {}
+    for name, value in values.items() if isinstance(values, Mapping) else ():
+        try:
+            kept[str(name)] = json.loads(json_text(value, default=lambda number: number.item()))
+        except (TypeError, ValueError, AttributeError, RuntimeError, RecursionError):
             continue
-        value = attributes[name]
-        # A layer may say its aligner's name alone.
-        named = kinds is NODE_ATTRIBUTES and name == "aligner" and str(value)[:1] not in ("{", "[")
-        if name in (*JSON_ATTRIBUTES, LEFT_OUT) and not named:
-            value = decode_attribute(attributes, name, where)
-        if not accepts(value):
-            raise InputError(f"the attribute {name!r} of {where} is {shortened(repr(value))}; accepted is {accepted}")
+    return kept
 
 
-def encode_attributes(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    """Attributes as a store can hold them: nested values become JSON text.
+def encode_attributes(attributes: Mapping[Any, Any]) -> dict[str, Any]:
+    """Attributes as a store can hold them: nested values become JSON text, NumPy's numbers Python's own.
 
     Examples
     --------
     >>> encode_attributes({"layers": ["input"], "context": "recording"})
     {'layers': '["input"]', 'context': 'recording'}
     """
+    nested = (list, tuple, dict, type(None))
     return {
-        name: json_text(value) if isinstance(value, list | tuple | dict) or value is None else value
+        str(name): json_text(value) if isinstance(value, nested) else _plain(value)
         for name, value in attributes.items()
     }
+
+
+def decode_attributes(attributes: Mapping[Any, Any], where: str = "the profiles") -> dict[str, Any]:
+    """Attributes as Python's own values: the one place where attributes are parsed and checked.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Attributes as a store gives them; of those that `KINDS` does not know, JSON text is parsed as well.
+    where : str
+        Subject of the error's sentence.
+
+    Raises
+    ------
+    InputError
+        If an attribute that `KINDS` knows is no JSON text or of another type.
+
+    Examples
+    --------
+    >>> decode_attributes({"aligner": "Unaligned", "layers": '["input"]', "n_frames": np.int64(3)})
+    {'aligner': {'name': 'Unaligned'}, 'layers': ['input'], 'n_frames': 3}
+    """
+    found = {}
+    for name, given in attributes.items():
+        kind, value = KINDS.get(name), _plain(given)
+        nested = isinstance(kind, list | dict)
+        if name == "aligner" and isinstance(value, str) and not value.startswith(("{", "[", "null")):
+            value = {"name": value}
+        elif isinstance(value, str) and (nested or (kind is None and value.startswith(("{", "[")))):
+            try:
+                value = parsed_json(value)
+            except ValueError as error:
+                if nested:
+                    raise InputError(
+                        f"the attribute {name!r} of {where} is not JSON text: {shortened(error)}"
+                    ) from None
+        if kind is not None and not _fits(value, kind) and not (value is None and isinstance(kind, dict)):
+            accepted = _ACCEPTED[kind if isinstance(kind, type) else type(kind)]
+            raise InputError(f"the attribute {name!r} of {where} is {shortened(repr(value))}; accepted is {accepted}")
+        found[str(name)] = value
+    return found
 
 
 def json_text(value: Any, **options: Any) -> str:
@@ -235,107 +281,120 @@ def parsed_json(text: str | bytes, kind: type = object) -> Any:
     return found
 
 
-def decode_attribute(attributes: Mapping[Any, Any], name: str, where: str = "the file") -> Any:
-    """Nested value of one attribute.
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _fits(value: Any, kind: Any) -> bool:
+    if isinstance(kind, list):
+        return isinstance(value, list | tuple) and all(_fits(item, kind[0]) for item in value)
+    if isinstance(kind, dict):
+        return isinstance(value, dict) and all(
+            inner is None or _fits(inner, kind.get(name, kind.get(..., object))) for name, inner in value.items()
+        )
+    if kind is int:  # Python's own numbers have no bound; longer ones could not even be printed
+        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+    if kind is float:
+        return isinstance(value, int | float) and not isinstance(value, bool) and not abs(value) >= 2**63
+    return isinstance(value, kind)
+
+
+def dataset_of(profiles: xr.Dataset | xr.DataTree) -> xr.Dataset:
+    """Dataset of one layer, from itself or from the tree's node.
+
+    Parameters
+    ----------
+    profiles : Dataset or DataTree
+        One layer's profiles, e.g. ``profiles["phoneme/conv5"]``.
+
+    Returns
+    -------
+    Dataset
+        It has every variable and dimension that it must have.
 
     Raises
     ------
     InputError
-        If the attribute is missing or is no JSON text.
+        If it is something else, is a node without data, or lacks a variable or dimension.
     """
-    if name not in attributes:
-        raise InputError(f"{where} lacks the attribute {name!r}; it has {shortened(sorted(map(str, attributes)))}")
-    value = attributes[name]
-    if not isinstance(value, str):
-        return value
-    try:
-        return parsed_json(value)
-    except ValueError as error:
-        raise InputError(f"the attribute {name!r} of {where} is not JSON text: {shortened(error)}") from None
+    check_type("profiles of one layer", profiles, (xr.Dataset, xr.DataTree), "a Dataset or a node of the tree")
+    dataset = profiles.to_dataset() if isinstance(profiles, xr.DataTree) else profiles
+    if isinstance(profiles, xr.DataTree) and not dataset.data_vars:
+        children = ", ".join(repr(name) for name in profiles.children) or "no children"
+        raise InputError(f"the node {profiles.path!r} holds no profiles of one layer; below it are {children}")
+    validate_dataset(dataset)
+    return dataset
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
+def layers_of(profiles: xr.DataTree | xr.Dataset) -> dict[str, xr.Dataset]:
+    """Datasets of a grouping's layers by name, in the order of the tree; or of one layer alone.
+
+    Raises
+    ------
+    InputError
+        If there are no layers, or one holds no profiles.
+    """
+    if isinstance(profiles, xr.DataTree) and not profiles.has_data and profiles.children:
+        # The root has groupings as children, and those hold no data: dataset_of says what lies below.
+        return {str(name): dataset_of(child) for name, child in profiles.children.items()}
+    dataset = dataset_of(profiles)
+    return {str(dataset.attrs.get("layer", "layer")): dataset}
 
 
-def _is_whole(value: Any) -> TypeGuard[int]:
-    # Python's own numbers have no bound; longer ones could not even be printed.
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and abs(int(value)) < 2**63
+def validate_dataset(dataset: xr.Dataset, where: str = "the profiles") -> None:
+    """Refuse a dataset that lacks what section 6 demands.
+
+    Raises
+    ------
+    InputError
+        Naming the variable that is missing or has other dimensions.
+    """
+    needed = {**REQUIRED, GROUP: (GROUP,), LAG: (LAG,)}
+    for name, dims in {**needed, **OPTIONAL, FREQUENCY: (UNIT,)}.items():
+        if name not in dataset.variables:
+            if name in needed:
+                there = shortened(sorted(map(str, dataset.variables)))
+                raise InputError(f"{where} lack the variable {name!r}; they have {there}")
+            continue
+        if dataset[name].dims != dims:
+            raise InputError(f"in {where} {name!r} has the dimensions {shortened(dataset[name].dims)}, not {dims}")
+        if name != GROUP and dataset[name].dtype.kind not in "iuf":
+            kind = shortened(dataset[name].dtype)
+            raise InputError(f"in {where} {name!r} is of the type {kind}; accepted are numbers")
 
 
-def _is_count(value: Any) -> bool:
-    return _is_whole(value) and value >= 0
+def validate_tree(tree: xr.DataTree, where: str = "the file") -> None:
+    """Refuse a tree that is not a profiles tree, has a grouping without groups, or is of a later version.
 
-
-def _is_step(value: Any) -> bool:
-    return (_is_whole(value) or isinstance(value, float | np.floating)) and 0.0 < float(value) < math.inf
-
-
-def _are_texts(value: Any) -> bool:
-    return isinstance(value, list | tuple) and all(map(_is_text, value))
-
-
-def _are_names(value: Any) -> bool:
-    """Names of nodes: no two alike, and no paths."""
-    return (
-        _are_texts(value)
-        and len(value) == len(set(value)) > 0
-        and all(name not in ("", ".", "..") and "/" not in name for name in value)
-    )
-
-
-def _is_aligner(value: Any) -> bool:
-    return value is None or isinstance(value, str | dict)
-
-
-def _is_object(value: Any) -> bool:
-    return value is None or isinstance(value, dict)
-
-
-def _is_network(value: Any) -> bool:
-    return isinstance(value, dict) and (value.get("symbols") is None or _are_texts(value["symbols"]))
-
-
-def _is_corpus(value: Any) -> bool:
-    return isinstance(value, dict) and _is_count(value.get("n_recordings", 0))
-
-
-def _is_drop_log(value: Any) -> bool:
-    if not isinstance(value, dict):
-        return False
-    counts, skipped = value.get("counts") or {}, value.get("skipped") or []
-    return (
-        isinstance(counts, dict)
-        and all(isinstance(of, dict) and all(map(_is_count, of.values())) for of in counts.values())
-        and isinstance(skipped, list)
-        and all(isinstance(entry, dict) for entry in skipped)
-        and _is_count(value.get("clipped") or 0)
-    )
-
-
-Kind = tuple[Callable[[Any], bool], str]
-_TEXT: Kind = (_is_text, "a text")
-_COUNT: Kind = (_is_count, "a whole number from 0")
-_STEP: Kind = (_is_step, "a number above 0")
-_NAMES: Kind = (_are_names, "a list of names, no two alike")
-_ALIGNER: Kind = (_is_aligner, "a name or a JSON object")
-#: What attributes of the root are, where they are there.
-ATTRIBUTES: Mapping[str, Kind] = {
-    **dict.fromkeys(("package_version", "created", "context", "target"), _TEXT),
-    **dict.fromkeys(("layers", "groupings"), _NAMES),
-    **dict.fromkeys(("n_recordings", "n_frames"), _COUNT),
-    "step": _STEP,
-    "ignored": (_are_texts, "a list of texts"),
-    "features": (_is_object, "a JSON object"),
-    "model": (_is_network, "a JSON object, with a list of texts as its symbols"),
-    "corpus": (_is_corpus, "a JSON object, with a number of recordings"),
-    "aligner": _ALIGNER,
-    "drop_log": (_is_drop_log, "a JSON object of counts by reason and grouping"),
-}
-#: What attributes of one layer's profiles are, where they are there.
-NODE_ATTRIBUTES: Mapping[str, Kind] = {
-    **dict.fromkeys(("layer", "grouping", "context"), _TEXT),
-    **dict.fromkeys(("stride", "step"), _STEP),
-    "aligner": _ALIGNER,
-    LEFT_OUT: (_are_texts, "a list of texts"),
-}
+    Raises
+    ------
+    InputError
+        Naming what is missing, or the two versions.
+    """
+    schema = tree.attrs.get("schema")
+    if not isinstance(schema, str) or schema != SCHEMA_NAME:
+        raise InputError(f"{where} is not a profiles file: its attribute 'schema' is {shortened(repr(schema))}")
+    version = decode_attributes({"schema_version": tree.attrs.get("schema_version")}, where)["schema_version"]
+    if not 1 <= version <= SCHEMA_VERSION:
+        raise InputError(
+            f"{where} has the schema version {version}; this version of snaps reads up to {SCHEMA_VERSION}: "
+            "install a newer one"
+        )
+    provenance = Provenance.of(tree, where)
+    for name, names in (("layers", provenance.layers), ("groupings", provenance.groupings)):
+        if not names or len(set(names)) < len(names):
+            found = shortened(list(names))
+            raise InputError(f"{where} is not a profiles file: its attribute {name!r} is {found}, no list of names")
+    for grouping in provenance.groupings:
+        for layer in provenance.layers:
+            path = f"/{grouping}/{layer}"
+            if grouping not in tree.children or layer not in tree.children[grouping].children:
+                raise InputError(f"{where} lacks the node {shortened(path)!r} that its attributes name")
+            node, of = tree.children[grouping].children[layer], f"the profiles {shortened(path)!r} of {where}"
+            validate_dataset(node.to_dataset(), of)
+            decode_attributes(node.attrs, of)
+            if not min(node.sizes.values()):
+                raise InputError(
+                    f"{of} are empty ({dict(node.sizes)}): no frame was averaged; the drop log counts why frames were "
+                    "left out"
+                )

@@ -103,7 +103,7 @@ def _write(found: "xr.Dataset", folder: Path, *, title: str) -> None:
 
 def _outcome(found: "xr.Dataset", out: Path) -> dict[str, Any]:
     from snaps.profiles import quality
-    from snaps.schema import decode_attribute
+    from snaps.schema import Provenance
 
     outcome: dict[str, Any] = {
         **quality(found).rows(),
@@ -118,7 +118,7 @@ def _outcome(found: "xr.Dataset", out: Path) -> dict[str, Any]:
                 **{str(c): float(one["accuracy"].sel(criterion=c)) for c in one["criterion"].values},
                 "mean offset ms": float(one["mean_offset_ms"]),
             }
-    drops = decode_attribute(found.attrs, "drop_log")
-    outcome["left out"] = {reason: sum(counts.values()) for reason, counts in drops["counts"].items()}
-    outcome["recordings left out"] = {skipped["recording"]: skipped["reason"] for skipped in drops["skipped"]}
+    provenance = Provenance.of(found)
+    outcome["left out"] = {reason: sum(counts.values()) for reason, counts in provenance.left_out.items()}
+    outcome["recordings left out"] = provenance.skipped
     return outcome

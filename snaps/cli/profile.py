@@ -12,7 +12,7 @@ from snaps.cli.corpus import open_corpus
 from snaps.cli.output import print_outcome
 from snaps.cli.resuming import forget, resuming, state_beside
 from snaps.errors import InputError, MissingFileError, shortened
-from snaps.schema import decode_attribute
+from snaps.schema import Provenance
 
 
 def profile(
@@ -92,23 +92,23 @@ def profile(
                 client=client,
             )  # fmt: skip
         save_profiles(profiles, partial)
-    drops = decode_attribute(profiles.attrs, "drop_log")
+    provenance = Provenance.of(profiles)
     print_outcome(
         "profiles",
         {
             **quality(profiles).rows(),
             "profiles": str(out),
-            "recordings": profiles.attrs["n_recordings"],
+            "recordings": provenance.n_recordings,
             "groups": {
                 name: next(iter(node.children.values())).sizes["group"] for name, node in profiles.children.items()
             },
-            "layers": decode_attribute(profiles.attrs, "layers"),
+            "layers": list(provenance.layers),
             "frames left out": {
-                reason: _by_grouping(counts) for reason, counts in drops["counts"].items() if reason != "short"
+                reason: _by_grouping(counts) for reason, counts in provenance.left_out.items() if reason != "short"
             },
-            "recordings shorter than a frame": max(drops["counts"]["short"].values(), default=0),
-            "intervals cut at the end of the audio": drops["clipped"],
-            "recordings left out": {skipped["recording"]: skipped["reason"] for skipped in drops["skipped"]},
+            "recordings shorter than a frame": max(provenance.left_out["short"].values(), default=0),
+            "intervals cut at the end of the audio": provenance.drop_log["clipped"],
+            "recordings left out": provenance.skipped,
         },
         as_json=as_json,
     )

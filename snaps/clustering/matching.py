@@ -11,7 +11,7 @@ import xarray as xr
 
 from snaps.clustering.sweep import layers_of
 from snaps.errors import InputError, one_of
-from snaps.schema import COUNT, GROUP, JSON_ATTRIBUTES, decode_attribute
+from snaps.schema import COUNT, GROUP, Provenance, decode_attributes
 
 Profiles = xr.DataTree | xr.Dataset
 #: Names of networks that are given by position and have none of their own that tell them apart.
@@ -147,8 +147,7 @@ def _root(node: Profiles) -> Mapping[Any, Any]:
 
 
 def _model_name(node: object) -> str:
-    attributes = _root(node) if isinstance(node, xr.DataTree) else {}
-    return str((decode_attribute(attributes, "model") or {}).get("name") or "") if "model" in attributes else ""
+    return str(Provenance.of(_root(node)).model.get("name") or "") if isinstance(node, xr.DataTree) else ""
 
 
 def _layers(name: str, node: Profiles) -> dict[str, xr.Dataset]:
@@ -229,12 +228,8 @@ def _with_groups(dataset: xr.Dataset, groups: Sequence[str]) -> xr.Dataset:
 
 def _provenance(node: Profiles, layers: Mapping[str, xr.Dataset]) -> dict[str, Any]:
     """What should agree, as far as the profiles say it."""
-    root, own = _root(node), next(iter(layers.values())).attrs
-    told: dict[str, Any] = {}
-    for name in AGREEING:
-        source = own if name in own else root
-        if name in source:
-            told[name] = decode_attribute(source, name) if name in JSON_ATTRIBUTES else source[name]
+    found = decode_attributes({**_root(node), **next(iter(layers.values())).attrs})
+    told: dict[str, Any] = {name: found[name] for name in AGREEING if name in found}
     if isinstance(told.get("corpus"), dict):
         told["corpus"] = {key: told["corpus"].get(key) for key in ("name", "fingerprint")}
     return told

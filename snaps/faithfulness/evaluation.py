@@ -19,8 +19,7 @@ from snaps.faithfulness.randomization import evaluate_randomization
 from snaps.faithfulness.sample import Sample
 from snaps.faithfulness.shuffling import ProfileNull, evaluate_profiles
 from snaps.outputs import refuse_file
-from snaps.profiles.digests import without_digest, write_netcdf
-from snaps.profiles.reading import loaded, opened_tree
+from snaps.profiles import read_tree, write_netcdf
 from snaps.profiling import OnError, Playing, prepared
 from snaps.responses import Context, SaliencyMethod, Target
 from snaps.schema import INPUT_LAYER, encode_attributes
@@ -209,11 +208,13 @@ def open_faithfulness(path: str | os.PathLike[str]) -> xr.DataTree:
     """
     source = Path(path)
     where, kind = f"the file {str(source)!r}", "an evaluation of faithfulness"
-    with opened_tree(source, where, kind=kind, stores=False) as tree:
+
+    def check(tree: xr.DataTree) -> None:
         schema = tree.attrs.get("schema")
         if not isinstance(schema, str) or schema != SCHEMA:
             raise InputError(f"{where} is not {kind}: its schema is {shortened(repr(schema))}")
-        found = without_digest(loaded(tree, where), where)
+
+    found = read_tree(source, kind, check=check, stores=False)
     strange = [name for name in found.children if name not in PARTS]
     if strange or not found.children:
         raise InputError(f"{where} is not {kind}: its parts are {shortened(list(found.children))}")

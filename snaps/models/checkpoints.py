@@ -1,8 +1,9 @@
-"""Checkpoints: ``safetensors`` with the configuration, the symbol table and a SHA-256 of the file inside."""
+"""Checkpoints: ``safetensors`` with the configuration, the symbol table and a digest of weights and texts inside."""
 
 import hashlib
 import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,18 +11,18 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from torch import nn
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from snaps.datasets.paths import exists, require_file
-from snaps.errors import InputError, MissingFileError, one_of, shortened
-from snaps.models.sealed import BrokenSealError, checked_header, is_sealed, write_sealed
+from snaps.errors import InputError, MissingFileError, shortened
 from snaps.models.wav2letter import Wav2Letter
 from snaps.outputs import refuse_file, replacing
 from snaps.schema import json_text, parsed_json
 
 FORMAT = "neuron-snaps wav2letter"
-#: From version 2 on, the file holds a SHA-256 of itself.
-FORMAT_VERSION = 2
+#: Version 1 holds no digest, version 2 the SHA-256 of the file, version 3 that of the weights and the texts.
+FORMAT_VERSION = 3
 
 
 def save_model(
@@ -54,22 +55,19 @@ def save_model(
     ------
     OutputExistsError
         If the file exists and is not to be replaced, or is a folder.
-    InputError
-        If weights are of a type that is not stored.
     """
     path = Path(path)
     refuse_file(path, overwrite=overwrite)
     unknown = model.error_rate is None or math.isnan(model.error_rate)
+    tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     described = {
         "format": FORMAT,
         "version": str(FORMAT_VERSION),
         "config": json_text(model.config),
         "metadata": json_text({**(metadata or {}), **({} if unknown else {"error_rate": model.error_rate})}),
     }
-    # Long numbers first, so that all lie at multiples of their length.
-    tensors = dict(sorted(model.state_dict().items(), key=lambda item: -item[1].element_size()))
-    with replacing(path) as partial, partial.open("wb") as file:
-        write_sealed(file, tensors, described)
+    with replacing(path) as partial:
+        save_file(tensors, partial, metadata={**described, "digest": _digest(tensors, described)})
     return path
 
 
@@ -94,19 +92,15 @@ def load_model(path: str | os.PathLike[str]) -> Wav2Letter:
         If it is no checkpoint of a Wav2Letter, is damaged, or of a later version.
     """
     path = Path(path)
-    with _opened(path) as (file, described):
-        config = described["config"]
-        try:
-            # Without memory, so that the weights that a configuration asks for can be seen before they are made.
-            with torch.device("meta"):
-                _refuse_other_tensors(file, Wav2Letter(**config))
+    with _opened(path) as (tensors, config, metadata):
+        # Without memory, so that the weights that a configuration asks for are compared before they are made.
+        with torch.device("meta"):
             model = Wav2Letter(**config)
-            model.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
-        except (TypeError, ValueError, RuntimeError, OverflowError) as error:
-            raise InputError(
-                f"{path}: its weights and its configuration do not fit: {shortened(error, limit=500)}"
-            ) from None
-        metadata = described["metadata"]
+        for name, asked in model.state_dict().items():
+            if name in tensors and tensors[name].is_floating_point() != asked.is_floating_point():
+                raise ValueError(f"{name} is stored as {tensors[name].dtype}, and asked for as {asked.dtype}")
+            tensors[name] = tensors[name].to(asked.dtype, copy=True)
+        model.load_state_dict(tensors, assign=True)
     model.source = path
     model.error_rate = metadata.get("error_rate")
     return model.eval()
@@ -130,74 +124,70 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     MissingFileError, InputError
         As `load_model`.
     """
-    with _opened(Path(path)) as (_, described):
-        return described["metadata"]
+    with _opened(Path(path)) as (_, _, metadata):
+        return metadata
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, dict[str, dict[str, Any]]]]:
-    """Open a checkpoint whose seal is whole, with its configuration and metadata."""
+def _opened(path: Path) -> Iterator[tuple[dict[str, Tensor], dict[str, Any], dict[str, Any]]]:
+    """Weights, configuration and metadata of a checkpoint; what is wrong, also within the block, is one sentence."""
+    if not exists(path):
+        raise MissingFileError(f"there is no checkpoint at {path}")
+    fault = f"{path} is no checkpoint of a Wav2Letter"
     try:
-        if not exists(path):
-            raise MissingFileError(f"there is no checkpoint at {path}")
         require_file(path)
-        sealed = is_sealed(path)
-        if sealed:
-            with path.open("rb") as binary:
-                checked_header(binary)
         with safe_open(path, framework="pt") as file:
             described = file.metadata() or {}
             if described.get("format") != FORMAT:
-                raise InputError(f"{path} is a safetensors file, but no checkpoint of a Wav2Letter")
+                raise ValueError("it is a safetensors file of another kind")
             version = int(described["version"])
-            if version > FORMAT_VERSION:
-                raise InputError(
-                    f"{path} is a checkpoint of version {version}; this version of snaps reads up to "
-                    f"{FORMAT_VERSION}: install a newer one"
+            if not 1 <= version <= FORMAT_VERSION:
+                raise ValueError(
+                    f"its version is {version}; this snaps reads 1 to {FORMAT_VERSION}: install a newer one"
                 )
-            if version < 1:
-                raise ValueError(f"its version is {version}")
-            if version > 1 and not sealed:
-                raise BrokenSealError("its SHA-256 is missing")
-            yield file, {name: _json_object(path, described, name) for name in ("config", "metadata")}
-    except InputError:
-        raise
-    except BrokenSealError as error:
-        raise InputError(f"{path} is damaged: {error}") from None
-    except OSError as error:
-        raise InputError(f"{path} is no checkpoint of a Wav2Letter: {error.strerror or error}") from None
-    except (SafetensorError, KeyError, ValueError) as error:
-        raise InputError(f"{path} is no checkpoint of a Wav2Letter: {shortened(error)}") from None
+            config, metadata = (parsed_json(described[name], dict) for name in ("config", "metadata"))
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        fault = f"{path} is damaged"
+        if version == 2 and not _matches_file(path, described["sha256"]):
+            raise ValueError("its content and its SHA-256 differ")
+        if version > 2 and described["digest"] != _digest(tensors, described):
+            raise ValueError("its weights or texts and their SHA-256 differ")
+        fault = f"{path}: its weights and its configuration do not fit"
+        yield tensors, config, metadata
+    except (OSError, SafetensorError, TypeError, KeyError, ValueError, RuntimeError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or shortened(error, limit=500)
+        raise InputError(f"{fault}: {reason}") from None
 
 
-def _json_object(path: Path, described: Mapping[str, str], name: str) -> dict[str, Any]:
-    try:
-        return parsed_json(described[name], dict)
-    except ValueError as error:
-        raise InputError(f"{path}: its {name} is no JSON object: {shortened(error)}") from None
+def _digest(tensors: Mapping[str, Tensor], described: Mapping[str, str]) -> str:
+    """SHA-256 over the hash of the weights, the configuration and the metadata."""
+    texts = [_hash(tensors), described["config"], described["metadata"]]
+    return hashlib.sha256(json_text(texts).encode()).hexdigest()
 
 
-def _refuse_other_tensors(file: Any, model: nn.Module) -> None:
-    """Refuse a file whose tensors are not those of a network, before any is read."""
-    asked = model.state_dict()
-    stored = set(file.keys())
-    if strange := sorted(stored ^ set(asked)):
-        raise InputError(f"only one of the two has the tensors {one_of(strange, limit=5)}")
-    for name, tensor in asked.items():
-        entry = file.get_slice(name)
-        if entry.get_shape() != list(tensor.shape):
-            raise InputError(
-                f"{name} is stored in the shape {entry.get_shape()}, and asked for in {list(tensor.shape)}"
-            )
-        if entry.get_dtype().startswith(("F", "BF")) != tensor.is_floating_point() or entry.get_dtype().startswith("C"):
-            raise InputError(f"{name} is stored as {entry.get_dtype()}, and asked for as {tensor.dtype}")
+def _matches_file(path: Path, told: str) -> bool:
+    """Whether a file of version 2 has the SHA-256 that it tells, which was taken with zeros in its place."""
+    content = path.read_bytes().replace(told.encode(), b"0" * len(told), 1)
+    return hashlib.sha256(content).hexdigest() == told
 
 
 def weights_hash(model: nn.Module) -> str:
-    """SHA-256 over names, types, shapes and values of all parameters and buffers."""
+    """SHA-256 over names, types, shapes and values of all parameters and buffers.
+
+    Of a sparse or quantised tensor the values are hashed, of other entries, such as ``get_extra_state``, what Python
+    shows of them.
+    """
+    return _hash(model.state_dict())
+
+
+def _hash(state: Mapping[str, Any]) -> str:
     digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        array = tensor.detach().cpu().contiguous()
+    for name, value in sorted(state.items()):
+        if not isinstance(value, Tensor):
+            digest.update(f"{name} {re.sub(r' at 0x[0-9a-fA-F]+', '', repr(value))}".encode())
+            continue
+        array = value.detach().dequantize() if value.is_quantized else value.detach().to_dense()
+        array = array.cpu().contiguous()
         digest.update(f"{name} {array.dtype} {tuple(array.shape)}".encode())
         digest.update(array.flatten().view(torch.uint8).numpy().tobytes() if array.numel() else b"")
     return digest.hexdigest()

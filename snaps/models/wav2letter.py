@@ -3,13 +3,13 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from snaps.errors import InputError, check_text, one_of
+from snaps.errors import InputError, check_choice, check_text, check_whole, one_of
 from snaps.responses import Padding, Sequenced, Stack, stack_of
 
 
@@ -19,13 +19,6 @@ class LayerShape(NamedTuple):
     filters: int
     kernel: int
     stride: int
-
-
-class Preset(Protocol):
-    """Builds the hidden convolutions of one architecture, for a width."""
-
-    def __call__(self, width: int) -> list[LayerShape]:
-        """Shapes of all convolutions but the last."""
 
 
 def _w2p_shallow(width: int) -> list[LayerShape]:
@@ -41,8 +34,8 @@ def _w2l(width: int) -> list[LayerShape]:
     ]
 
 
-#: Architectures of Table 1 by name; ``w2l`` with phonemes as symbols is the paper's W2P.
-PRESETS: Mapping[str, Preset] = {"w2l": _w2l, "w2p_shallow": _w2p_shallow}
+#: Hidden convolutions of Table 1's architectures for a width; ``w2l`` with phonemes as symbols is the paper's W2P.
+PRESETS: Mapping[str, Callable[[int], list[LayerShape]]] = {"w2l": _w2l, "w2p_shallow": _w2p_shallow}
 
 #: Added to variances in batch normalisation, as in the papers' framework. With torch's 1e-5, a unit that hardly ever
 #: fires in training is multiplied by over 300 where it does later, and outshines its whole layer.
@@ -121,18 +114,15 @@ class Wav2Letter(Sequenced):
         self.symbols = _checked_symbols(symbols, blank, repetitions)
         self.blank = blank
         self.repetitions = tuple(repetitions)
-        if norm not in ("before", "after"):
-            raise InputError(f"norm is {norm!r}; accepted are 'before', 'after'")
+        check_choice("norm", norm, ("before", "after"))
         self.norm = norm
         self.padding = padding
-        self.n_inputs = _positive("n_inputs", n_inputs)
+        self.n_inputs = check_whole("n_inputs", n_inputs)
         if layers is not None:
             self.shapes = _checked_shapes(layers, len(self.symbols))
-        elif preset in PRESETS:
-            hidden = PRESETS[preset](_positive("width", width))
-            self.shapes = [*hidden, LayerShape(len(self.symbols), 1, 1)]
         else:
-            raise InputError(f"preset is {preset!r}; accepted are {one_of(PRESETS)}")
+            check_choice("preset", preset, PRESETS)
+            self.shapes = [*PRESETS[preset](check_whole("width", width)), LayerShape(len(self.symbols), 1, 1)]
         #: Everything that builds the same network again: ``Wav2Letter(**model.config)``.
         self.config: dict[str, Any] = {
             "symbols": list(self.symbols),
@@ -163,8 +153,7 @@ class Wav2Letter(Sequenced):
 
     @padding.setter
     def padding(self, padding: Literal["same", "valid"]) -> None:
-        if padding not in ("same", "valid"):
-            raise InputError(f"padding is {padding!r}; accepted are 'same', 'valid'")
+        check_choice("padding", padding, ("same", "valid"))
         self._padding = padding
         if hasattr(self, "config"):
             self.config["padding"] = padding
@@ -242,49 +231,29 @@ class Wav2Letter(Sequenced):
 
 def _checked_symbols(symbols: Sequence[str], blank: str | None, repetitions: Sequence[str]) -> tuple[str, ...]:
     table = tuple(symbols)
-    strange = [symbol for symbol in table if not isinstance(symbol, str) or not symbol]
-    if not table or strange:
+    if not table or any(not isinstance(symbol, str) or not symbol for symbol in table):
         raise InputError(f"symbols are {list(table)!r}; accepted is a sequence of non-empty texts")
     for symbol in table:
         check_text(symbol, "one of the symbols")
     twice = sorted(symbol for symbol, number in Counter(table).items() if number > 1)
     if twice:
         raise InputError(f"symbols name {one_of(twice)} more than once; accepted is a sequence of different texts")
-    known = set(table)
     for special in (*(() if blank is None else (blank,)), *repetitions):
-        if not isinstance(special, str) or special not in known:
-            raise InputError(
-                f"{special!r}, the blank or a repetition, is not among the symbols; they are {one_of(table)}"
-            )
+        check_choice("the blank or a repetition", special, table)
     return table
 
 
 def _checked_shapes(layers: Sequence[Sequence[int]], n_symbols: int) -> list[LayerShape]:
-    if len(layers) > MOST_LAYERS:
-        raise InputError(f"layers are {len(layers):,} convolutions; accepted are up to {MOST_LAYERS:,}")
+    if not 0 < len(layers) <= MOST_LAYERS:
+        raise InputError(f"layers are {len(layers):,} convolutions; accepted are 1 to {MOST_LAYERS:,}")
     shapes = []
     for number, layer in enumerate(layers, start=1):
-        values = tuple(layer)
-        if len(values) != 3 or not all(_whole_from_1(value) for value in values):
-            raise InputError(
-                f"layer {number} is {layer!r}; accepted are (filters, kernel, stride), whole numbers from 1"
-            )
-        shapes.append(LayerShape(*values))
-    if not shapes:
-        raise InputError("layers is empty; accepted is one (filters, kernel, stride) a convolution")
+        if len(layer) != len(LayerShape._fields):
+            raise InputError(f"layer {number} is {layer!r}; accepted are (filters, kernel, stride)")
+        named = zip(LayerShape._fields, layer, strict=True)
+        shapes.append(LayerShape(*(check_whole(f"{name} of layer {number}", value) for name, value in named)))
     if shapes[-1].filters != n_symbols:
         raise InputError(
             f"the last of the layers has {shapes[-1].filters} filters; it must have {n_symbols}, one a symbol"
         )
     return shapes
-
-
-def _positive(option: str, value: int) -> int:
-    if not _whole_from_1(value):
-        raise InputError(f"{option} is {value!r}; accepted are whole numbers from 1")
-    return value
-
-
-def _whole_from_1(value: object) -> bool:
-    # For Python, True is a whole number too.
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1

@@ -1,25 +1,28 @@
-"""Profiles: open and save, contrast, SNAP, NAvAI, NAP, merging and leaving out groups, used lags.
+"""Profiles: open and save, contrast, SNAP, NAvAI, NAP, merging and leaving out groups, reach of saliency.
 
 Everything here works on the file alone: labelled arrays in, labelled arrays out, no network in sight.
 """
 
-from snaps.profiles.contrasts import contrast, nap, navai, snap
-from snaps.profiles.digests import write_netcdf
-from snaps.profiles.files import open_profiles, save_profiles
-from snaps.profiles.groups import filter_groups, regroup
+from snaps.profiles.contrasts import Weighting, contrast, nap, navai, snap
+from snaps.profiles.groups import filter_groups, left_out, regroup
 from snaps.profiles.lags import saliency_by_lag, used_lags
 from snaps.profiles.quality import Quality, quality
+from snaps.profiles.store import open_profiles, read_tree, refuse_existing, save_profiles, write_netcdf
 from snaps.profiles.units import distinctive_units
 
 __all__ = [
     "Quality",
+    "Weighting",
     "contrast",
     "distinctive_units",
     "filter_groups",
+    "left_out",
     "nap",
     "navai",
     "open_profiles",
     "quality",
+    "read_tree",
+    "refuse_existing",
     "regroup",
     "saliency_by_lag",
     "save_profiles",

@@ -1,13 +1,12 @@
 """What sets a group apart: contrast, SNAP, NAvAI and NAP (definitions 9 to 11 of the design)."""
 
-import json
 import warnings
 from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
 
-from snaps.errors import InputError, one_of
+from snaps.errors import InputError, check_choice
 from snaps.schema import (
     ACTIVATION,
     COVERAGE,
@@ -17,6 +16,7 @@ from snaps.schema import (
     RANK,
     SALIENCY,
     UNIT,
+    Provenance,
     dataset_of,
 )
 
@@ -64,8 +64,7 @@ def contrast(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames"
     >>> contrast(profiles, weighting="groups").values.ravel().tolist()
     [-1.5, 1.5]
     """
-    if weighting not in get_args(Weighting):
-        raise InputError(f"weighting is {weighting!r}; accepted are {one_of(get_args(Weighting))}")
+    check_choice("weighting", weighting, get_args(Weighting))
     dataset = dataset_of(profiles)
     activation = dataset[ACTIVATION].astype(np.float64)
     coverage = dataset[COVERAGE]
@@ -164,8 +163,8 @@ def nap(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames") -> 
         As `contrast` does.
     """
     dataset = dataset_of(profiles)
-    name = aligner_name(dataset)
-    if name not in (None, "Unaligned"):
+    name = Provenance.of(dataset).aligner.get("name", "Unaligned")
+    if name != "Unaligned":
         warnings.warn(
             f"NAP is defined for epochs that were not aligned; these profiles were aligned by {name}: "
             "compute them with aligner=Unaligned()",
@@ -173,29 +172,9 @@ def nap(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames") -> 
             stacklevel=2,
         )
     values = contrast(dataset, weighting)
-    result = xr.DataArray(
-        np.sort(values.values, axis=values.get_axis_num(LAG)),
-        dims=(GROUP, UNIT, RANK),
-        coords={
-            **{name: coord for name, coord in values.coords.items() if LAG not in coord.dims},
-            RANK: np.arange(values.sizes[LAG]),
-        },
-        name="nap",
-    )
-    return _described(result, dataset, long_name="NAP", weighting=weighting)
-
-
-def aligner_name(dataset: xr.Dataset) -> str | None:
-    """Name of the aligner that profiles were computed with; None where the attributes do not say."""
-    described = dataset.attrs.get("aligner")
-    if isinstance(described, str):
-        try:
-            described = json.loads(described)
-        except (ValueError, RecursionError):
-            return described
-    if isinstance(described, dict):
-        return str(described["name"]) if "name" in described else None
-    return None if described is None else str(described)
+    ranked = values.drop_vars(LAG).rename({LAG: RANK}).assign_coords({RANK: np.arange(values.sizes[LAG])})
+    result = ranked.copy(data=np.sort(values.values, axis=values.get_axis_num(LAG)))
+    return _described(result.rename("nap"), dataset, long_name="NAP", weighting=weighting)
 
 
 def _described(values: xr.DataArray, dataset: xr.Dataset, **attributes: Any) -> xr.DataArray:

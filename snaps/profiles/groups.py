@@ -1,13 +1,12 @@
 """Groups merged into coarser ones, or left out, from the file alone."""
 
-import json
-from collections.abc import Callable, Mapping
-from typing import overload
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, overload
 
 import numpy as np
 import xarray as xr
 
-from snaps.errors import InputError, one_of
+from snaps.errors import InputError, check_type, check_whole, one_of
 from snaps.schema import (
     ACTIVATION,
     ACTIVATION_VARIANCE,
@@ -15,14 +14,14 @@ from snaps.schema import (
     COVERAGE,
     DTYPES,
     GROUP,
-    LAG,
     LEFT_OUT,
     SALIENCY,
     SALIENCY_VARIANCE,
     UNALIGNED,
-    UNIT,
     dataset_of,
+    decode_attributes,
     json_text,
+    layers_of,
 )
 
 
@@ -60,8 +59,7 @@ def regroup(profiles: xr.Dataset | xr.DataTree, mapping: Mapping[str, str]) -> x
     >>> coarse["conv1"]["count"].sel(group="fricative")  # doctest: +SKIP
     """
     for old, new in mapping.items():
-        if not isinstance(new, str):
-            raise InputError(f"the mapping gives {new!r} for the group {old!r}; accepted is text")
+        check_type(f"the new label of the group {old!r}", new, str, "a text")
     return _each_layer(profiles, lambda dataset: _regroup_dataset(dataset, mapping))
 
 
@@ -92,26 +90,25 @@ def filter_groups(profiles: xr.Dataset | xr.DataTree, *, min_count: int = 1) -> 
     InputError
         If no group is large enough, or `min_count` is no whole number from 0.
     """
-    if isinstance(min_count, bool) or not isinstance(min_count, int | np.integer) or min_count < 0:
-        raise InputError(f"min_count is {min_count!r}; accepted are whole numbers from 0")
-    return _each_layer(profiles, lambda dataset: _filter_dataset(dataset, int(min_count)))
+    least = check_whole("min_count", min_count, least=0)
+    return _each_layer(profiles, lambda dataset: _filter_dataset(dataset, least))
 
 
 def left_out(dataset: xr.Dataset) -> list[str]:
     """List the groups that `regroup` and `filter_groups` left out of a dataset."""
-    return list(json.loads(dataset.attrs.get(LEFT_OUT, "[]")))
+    return list(decode_attributes(dataset.attrs).get(LEFT_OUT, []))
 
 
 def _each_layer(
     profiles: xr.Dataset | xr.DataTree, change: Callable[[xr.Dataset], xr.Dataset]
 ) -> xr.Dataset | xr.DataTree:
-    if isinstance(profiles, xr.DataTree) and not profiles.has_data and profiles.children:
-        # The root has groupings as children, and those hold no data: dataset_of says what lies below.
-        changed = {name: change(dataset_of(child)) for name, child in profiles.children.items()}
-        tree = xr.DataTree.from_dict(changed, name=profiles.name)
-        tree.attrs.update(profiles.attrs)
-        return tree
-    return change(dataset_of(profiles))
+    if not isinstance(profiles, xr.DataTree) or profiles.has_data or not profiles.children:
+        return change(dataset_of(profiles))
+    tree = xr.DataTree.from_dict(
+        {name: change(dataset) for name, dataset in layers_of(profiles).items()}, name=profiles.name
+    )
+    tree.attrs.update(profiles.attrs)
+    return tree
 
 
 def _filter_dataset(dataset: xr.Dataset, min_count: int) -> xr.Dataset:
@@ -119,67 +116,54 @@ def _filter_dataset(dataset: xr.Dataset, min_count: int) -> xr.Dataset:
     if not kept.any():
         largest = int(dataset[COUNT].max()) if dataset.sizes[GROUP] else 0
         raise InputError(f"no group has {min_count} epochs or more (min_count); the largest has {largest}")
-    gone = [str(label) for label in dataset[GROUP].values[~kept]]
-    return _without(dataset.isel({GROUP: np.flatnonzero(kept)}), gone)
+    return _without(dataset.isel({GROUP: kept}), dataset[GROUP].values[~kept])
 
 
-def _without(dataset: xr.Dataset, gone: list[str]) -> xr.Dataset:
-    listed = sorted({*left_out(dataset), *gone})
+def _without(dataset: xr.Dataset, gone: Iterable[str]) -> xr.Dataset:
+    listed = sorted({*left_out(dataset), *map(str, gone)})
     return dataset.assign_attrs({LEFT_OUT: json_text(listed)}) if listed else dataset
 
 
 def _regroup_dataset(dataset: xr.Dataset, mapping: Mapping[str, str]) -> xr.Dataset:
     labels = [str(label) for label in dataset[GROUP].values]
-    targets = [mapping.get(label, "") for label in labels]
-    gone = [label for label, target in zip(labels, targets, strict=True) if not target]
-    names = sorted({target for target in targets if target})
-    if not names:
+    targets = np.array([mapping.get(label, "") for label in labels], dtype=str)
+    kept = targets != ""
+    if not kept.any():
         raise InputError(
             f"the mapping covers none of the groups: it maps {one_of(sorted(map(str, mapping)))}; "
             f"the groups are {one_of(labels)}"
         )
-    members = [[index for index, target in enumerate(targets) if target == name] for name in names]
-    arrays = {
-        str(name): variable.transpose(GROUP, *(dim for dim in (UNIT, LAG) if dim in variable.dims)).values
-        for name, variable in dataset.data_vars.items()
-        if name in DTYPES
-    }
-    merged = [_merged({name: values[rows] for name, values in arrays.items()}) for rows in members]
+    known = dataset[[name for name in dataset.data_vars if name in DTYPES]]
+    members = known.assign_coords({GROUP: (GROUP, targets, dataset[GROUP].attrs)}).isel({GROUP: kept})
+    merged = _merged(members)
+    for name, values in merged.items():
+        merged[name] = (
+            values.astype(dataset[name].dtype).transpose(*dataset[name].dims).assign_attrs(dataset[name].attrs)
+        )
     coords = {name: coord for name, coord in dataset.coords.items() if GROUP not in coord.dims}
-    result = xr.Dataset(
-        {
-            name: (
-                tuple(dim for dim in (GROUP, UNIT, LAG) if dim in dataset[name].dims),
-                np.stack([group[name] for group in merged]).astype(dataset[name].dtype),
-                dataset[name].attrs,
-            )
-            for name in arrays
-        },
-        coords={GROUP: (GROUP, np.array(names, dtype=str), dataset[GROUP].attrs), **coords},
-        attrs=dataset.attrs,
-    )
-    return _without(result, gone)
+    result = xr.Dataset({name: merged[name] for name in members.data_vars}, attrs=dataset.attrs).assign_coords(coords)
+    result[GROUP].attrs = dataset[GROUP].attrs
+    return _without(result.sortby(GROUP), np.array(labels)[~kept])
 
 
-def _merged(group: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Moments of one new group from those of its members, which lie along the first axis."""
-    coverage, count = group[COVERAGE], group[COUNT]
-    result = {name: group[name].sum(axis=0) for name in (COVERAGE, COUNT, UNALIGNED)}
+def _merged(members: xr.Dataset) -> dict[Any, xr.DataArray]:
+    """Moments of the new groups from those of their members, which bear the new groups' labels."""
+    result = {name: members[name].groupby(GROUP).sum() for name in (COVERAGE, COUNT, UNALIGNED)}
     for mean, variance, weights in (
-        (ACTIVATION, ACTIVATION_VARIANCE, coverage[:, np.newaxis, :]),
-        (SALIENCY, SALIENCY_VARIANCE, count[:, np.newaxis, np.newaxis]),
+        (ACTIVATION, ACTIVATION_VARIANCE, members[COVERAGE]),
+        (SALIENCY, SALIENCY_VARIANCE, members[COUNT]),
     ):
-        means = group[mean].astype(np.float64)
+        means = members[mean].astype(np.float64)
         result[mean] = _weighted_mean(means, weights)
-        if variance in group:
+        if variance in members:
             # Law of total variance: mean of the variances plus variance of the means.
-            spread = group[variance].astype(np.float64) + (means - result[mean]) ** 2
-            result[variance] = _weighted_mean(spread, weights)
+            distance = means - result[mean].sel({GROUP: members[GROUP].values})
+            result[variance] = _weighted_mean(members[variance].astype(np.float64) + distance**2, weights)
     return result
 
 
-def _weighted_mean(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Mean over the first axis; NaN where all weights are 0."""
-    total = np.where(weights > 0, values * weights, 0.0).sum(axis=0)
-    number = weights.sum(axis=0)
-    return np.divide(total, number, out=np.full_like(total, np.nan), where=np.broadcast_to(number > 0, total.shape))
+def _weighted_mean(values: xr.DataArray, weights: xr.DataArray) -> xr.DataArray:
+    """Mean over the members of each group; NaN where all weights are 0."""
+    total = (values.where(weights > 0, 0.0) * weights).groupby(GROUP).sum(skipna=False)
+    number = weights.groupby(GROUP).sum()
+    return total / number.where(number > 0)

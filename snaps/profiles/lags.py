@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
-from snaps.errors import InputError
-from snaps.schema import COUNT, GROUP, LAG, SALIENCY, UNIT, dataset_of
+from snaps.errors import InputError, check_number
+from snaps.schema import COUNT, GROUP, LAG, SALIENCY, UNIT, layers_of
 
 
 def saliency_by_lag(profiles: xr.Dataset | xr.DataTree) -> dict[str, xr.DataArray]:
@@ -46,12 +46,7 @@ def saliency_by_lag(profiles: xr.Dataset | xr.DataTree) -> dict[str, xr.DataArra
     >>> saliency_by_lag(profiles)["input"].values.tolist()  # (2 · 1 + 1 · 4) / 3
     [2.0, 0.0]
     """
-    if isinstance(profiles, xr.DataTree) and not profiles.has_data and profiles.children:
-        layers = {str(name): dataset_of(child) for name, child in profiles.children.items()}
-    else:
-        dataset = dataset_of(profiles)
-        layers = {str(dataset.attrs.get("layer", "")): dataset}
-    return {name: _curve(dataset, name) for name, dataset in layers.items()}
+    return {name: _curve(dataset, name) for name, dataset in layers_of(profiles).items()}
 
 
 def used_lags(curves: Mapping[str, xr.DataArray], *, share: float = 0.95) -> xr.Dataset:
@@ -84,18 +79,14 @@ def used_lags(curves: Mapping[str, xr.DataArray], *, share: float = 0.95) -> xr.
     >>> [float(ranges[name].sel(layer="conv1")) for name in ("first", "last", "held", "used")]
     [-0.1, 0.0, 0.9, 0.4]
     """
-    if isinstance(share, bool) or not isinstance(share, int | float | np.number) or not 0 < share <= 1:
-        raise InputError(f"share is {share!r}; accepted are numbers above 0 and up to 1")
+    share = check_number("share", share, above=0, most=1)
     if not curves:
         raise InputError("there are no layers whose lags could be looked at")
-    rows = [_range(curve, float(share)) for curve in curves.values()]
-    n_lags = np.array([curve.sizes[LAG] for curve in curves.values()])
-    columns = {name: np.array([row[name] for row in rows]) for name in ("first", "last", "held", "n_used")}
-    used = np.where(columns["n_used"] > 0, columns["n_used"] / n_lags, np.nan)
+    rows = [_range(curve, share) for curve in curves.values()]
     return xr.Dataset(
-        {name: ("layer", values) for name, values in {**columns, "n_lags": n_lags, "used": used}.items()},
+        {name: ("layer", [row[name] for row in rows]) for name in rows[0]},
         coords={"layer": list(curves)},
-        attrs={"share": float(share)},
+        attrs={"share": share},
     )
 
 
@@ -110,22 +101,21 @@ def _curve(dataset: xr.Dataset, name: str) -> xr.DataArray:
 
 def _range(curve: xr.DataArray, share: float) -> dict[str, float]:
     values = np.asarray(curve.values, dtype=np.float64)
-    total = values.sum()
+    total, n_lags = values.sum(), len(values)
     if not np.isfinite(total) or total <= 0:
-        return {"first": np.nan, "last": np.nan, "held": np.nan, "n_used": 0}
+        missing = dict.fromkeys(("first", "last", "held"), np.nan)
+        return {**missing, "n_used": 0, "n_lags": n_lags, "used": np.nan}
     sums = np.concatenate([[0.0], np.cumsum(values)])
     # Sums of parts differ from the whole by rounding, which must not add a step.
-    needed = share * total * (1 - 1e-12)
-    for number in range(1, len(values) + 1):
-        held = sums[number:] - sums[:-number]
-        enough = np.flatnonzero(held >= needed)
-        if enough.size:
-            break
-    start = int(enough[0])
-    lags = curve[LAG].values
+    ends = np.searchsorted(sums, sums[:-1] + share * total * (1 - 1e-12))
+    lengths = np.where(ends <= n_lags, ends - np.arange(n_lags), n_lags + 1)
+    start = int(lengths.argmin())
+    length = int(lengths[start])
     return {
-        "first": float(lags[start]),
-        "last": float(lags[start + number - 1]),
-        "held": float(min(1.0, held[start] / total)),
-        "n_used": number,
+        "first": float(curve[LAG][start]),
+        "last": float(curve[LAG][start + length - 1]),
+        "held": float(min(1.0, (sums[start + length] - sums[start]) / total)),
+        "n_used": length,
+        "n_lags": n_lags,
+        "used": length / n_lags,
     }

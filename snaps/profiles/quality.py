@@ -7,12 +7,12 @@ from typing import Any
 
 import xarray as xr
 
-from snaps.schema import COUNT, decode_attribute
+from snaps.schema import COUNT, GROUP, Provenance
 
 #: Symbol error rate above which a network has not learned what it is looked at for.
 WORST_ERROR_RATE = 0.5
 #: Frames that the median group of a grouping should have; means of fewer are noise.
-FEWEST_FRAMES = 50
+MIN_COUNT = 50
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,10 @@ class Quality:
         reasons = []
         if self.error_rate > WORST_ERROR_RATE:
             reasons.append(f"this network gets {100 * self.error_rate:.0f} % of the symbols wrong")
-        few = {name: n for name, n in self.group_frames.items() if n < FEWEST_FRAMES}
+        few = {name: n for name, n in self.group_frames.items() if n < MIN_COUNT}
         if few:
             listed = ", ".join(f"{n:g} by {name!r}" for name, n in few.items())
-            reasons.append(f"half of the groups have so few frames as {listed}, where {FEWEST_FRAMES} are needed")
+            reasons.append(f"half of the groups have so few frames as {listed}, where {MIN_COUNT} are needed")
         if not reasons:
             return ""
         sentence = " and ".join(reasons)
@@ -89,22 +89,21 @@ def quality(result: xr.DataTree | xr.Dataset) -> Quality:
     >>> print(quality(found))
     Symbol error rate 25.0 %, share of blanks 0 %, 90 frames.
     """
-    children = result.children.values() if isinstance(result, xr.DataTree) else ()
+    children = dict(result.children) if isinstance(result, xr.DataTree) else {}
     # The parts of an evaluation of faithfulness have frames and drop logs of their own.
-    attributes = {name: value for one in (*children, result) for name, value in one.attrs.items()}
-    model = decode_attribute(attributes, "model") if "model" in attributes else {}
-    error_rate = (model or {}).get("error_rate")
-    n_frames = int(attributes.get("n_frames", 0))
-    blanks = math.nan
-    if "drop_log" in attributes:
-        counts = decode_attribute(attributes, "drop_log").get("counts") or {}
+    provenance = Provenance.of(
+        {str(name): value for one in (*children.values(), result) for name, value in one.attrs.items()}
+    )
+    n_frames, blanks = provenance.n_frames or 0, math.nan
+    if provenance.drop_log:
         # The same frames are left out of every grouping for these reasons.
-        ignored, broken = (max(counts.get(reason, {}).values(), default=0) for reason in ("ignored", "non-finite"))
+        ignored, broken = (
+            max(provenance.left_out.get(reason, {}).values(), default=0) for reason in ("ignored", "non-finite")
+        )
         blanks = ignored / max(n_frames + ignored + broken, 1)
-    groups: dict[str, float] = {}
-    if isinstance(result, xr.DataTree):
-        for name, grouping in result.children.items():
-            layers = [layer for layer in grouping.children.values() if COUNT in layer.data_vars]
-            if layers and layers[0].sizes.get("group"):
-                groups[name] = float(layers[0][COUNT].median())
-    return Quality(math.nan if error_rate is None else float(error_rate), blanks, n_frames, groups)
+    groups = {}
+    for name, grouping in children.items():
+        layers = [layer for layer in grouping.children.values() if COUNT in layer.data_vars]
+        if layers and layers[0].sizes.get(GROUP):
+            groups[name] = float(layers[0][COUNT].median())
+    return Quality(provenance.error_rate, blanks, n_frames, groups)

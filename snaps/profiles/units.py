@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from snaps.errors import InputError
+from snaps.errors import InputError, check_whole
 from snaps.schema import GROUP, LAG, RANK, UNIT
 
 
@@ -40,8 +40,7 @@ def distinctive_units(values: xr.DataArray, *, number: int = 6) -> xr.DataArray:
     over = LAG if LAG in values.dims else RANK
     if set(values.dims) != {GROUP, UNIT, over}:
         raise InputError(f"the values have the dimensions {values.dims}; accepted are 'group', 'unit' and 'lag'")
-    if isinstance(number, bool) or not isinstance(number, int | np.integer) or number < 1:
-        raise InputError(f"number is {number!r}; accepted are whole numbers from 1")
+    check_whole("number", number)
     if values.sizes[GROUP] < 2:
         raise InputError(f"units differ between groups where there are two or more; received {values.sizes[GROUP]}")
     covered = values.notnull().sum(GROUP) >= 2

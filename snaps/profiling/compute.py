@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +17,6 @@ import xarray as xr
 from torch import nn
 
 import snaps
-from snaps import schema
 from snaps.accumulators import GroupMoments, bytes_per_group
 from snaps.alignment import Aligner, Alignment
 from snaps.datasets import (
@@ -42,6 +42,7 @@ from snaps.profiling.blocks import (
 from snaps.profiling.listen import OnError, progress_bar
 from snaps.profiling.network import ADDRESS, Playing, PreparedNetwork, prepared, without_steps
 from snaps.responses import Context, LayerGeometry, Precision, Target
+from snaps.schema import INPUT_LAYER, Provenance, encode_attributes
 
 #: Groups that are expected where a corpus tells its labels only with its audio.
 UNKNOWN_GROUPS = 64
@@ -225,17 +226,17 @@ def compute_by_aligner(
                 task = Task(options, dict(aligners), averaging, without_steps(first))
                 compute = partial(compute_on_cluster, client, model, corpus, task, bar)
             sums = merged(folder.sums(compute, bar, network.device))
-        outcome = {
-            "groupings": [grouping.name for grouping in parsed],
-            "n_recordings": sums.log.n_recordings,
-            "n_frames": sums.log.n_frames,
-            "drop_log": sums.log.drops.to_dict(),
-        }
-        kept = averaging.kept_units(layers)
-        return {
-            name: _to_profiles(moments, layers, kept, {**provenance[name], **outcome}, first)
-            for name, moments in sums.moments.items()
-        }
+        kept, profiles = averaging.kept_units(layers), {}
+        for name, moments in sums.moments.items():
+            whole = replace(
+                provenance[name],
+                groupings=_with_groups(averaging, moments),
+                n_recordings=sums.log.n_recordings,
+                n_frames=sums.log.n_frames,
+                drop_log=sums.log.drops.to_dict(),
+            )
+            profiles[name] = _to_profiles(moments, layers, kept, whole, first.frequency)
+        return profiles
 
 
 def _first_readable(corpus: CorpusLike, on_error: OnError) -> Recording:
@@ -274,39 +275,35 @@ def _checked_size(
     return size
 
 
-def _provenance(network: PreparedNetwork, corpus: CorpusLike, aligner: Alignment, first: Recording) -> dict[str, Any]:
-    """Attributes of the root, as far as they are known before the first recording is played."""
+def _provenance(network: PreparedNetwork, corpus: CorpusLike, aligner: Alignment, first: Recording) -> Provenance:
+    """Provenance of a run before its first recording is played."""
     grid = network.responder.grid
-    return {
-        "schema": schema.SCHEMA_NAME,
-        "schema_version": schema.SCHEMA_VERSION,
-        "package_version": snaps.__version__,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "layers": [geometry.name for geometry in network.responder.layers],
-        "context": network.responder.context,
-        "precision": network.playing.precision,
-        "target": network.target_name,
-        "ignored": list(network.ignored),
-        "aligner": aligner.describe(),
-        "step": first.step,
-        "frame": {
-            "steps": grid.steps, "hop": grid.hop, "offset": grid.offset, "seconds": grid.steps * first.step,
-        },
+    return Provenance(
+        package_version=snaps.__version__,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        layers=tuple(geometry.name for geometry in network.responder.layers),
+        context=network.responder.context,
+        precision=network.playing.precision,
+        target=network.target_name,
+        ignored=network.ignored,
+        aligner=aligner.describe(),
+        step=first.step,
+        frame={"steps": grid.steps, "hop": grid.hop, "offset": grid.offset, "seconds": grid.steps * first.step},
+        features=corpus_settings(corpus),
         **network.describe(corpus),
-        "features": corpus_settings(corpus),
-    }  # fmt: skip
+    )
 
 
 def _identity(
-    provenance: Mapping[str, Mapping[str, Any]], network: PreparedNetwork, averaging: Averaging, options: Playing
+    provenance: Mapping[str, Provenance], network: PreparedNetwork, averaging: Averaging, options: Playing
 ) -> dict[str, Any]:
     """Everything that decides a run's numbers."""
-    common = dict(next(iter(provenance.values())))
+    common = next(iter(provenance.values())).attributes()
     return {
-        **{name: value for name, value in common.items() if name not in ("created", "aligner", "precision")},
+        **{name: value for name, value in common.items() if name not in ("created", "aligner", "drop_log")},
         "version of torch": torch.__version__.partition("+")[0],
         "modules": hashlib.sha256(ADDRESS.sub("", str(network.model)).encode()).hexdigest()[:16],
-        "aligner": {name: own["aligner"] for name, own in provenance.items()},
+        "aligner": {name: dict(own.aligner) for name, own in provenance.items()},
         "groupings": {
             grouping.name: [list(grouping.columns), None if grouping.mapping is None else dict(grouping.mapping)]
             for grouping in averaging.groupings
@@ -320,6 +317,16 @@ def _identity(
     }
 
 
+def _with_groups(averaging: Averaging, moments: GroupMoments) -> tuple[str, ...]:
+    """Groupings that have groups; all where none has, so that the drop log can say why."""
+    names = tuple(grouping.name for grouping in averaging.groupings)
+    found = {name for name, _ in moments.counts}
+    for name in names if found else ():
+        if name not in found:
+            warnings.warn(f"no frame has a label in the grouping {name!r}; the profiles lack it", stacklevel=4)
+    return tuple(name for name in names if name in found) or names
+
+
 def _is_named(target: str | Target) -> bool:
     return isinstance(target, str) or hasattr(target, "__qualname__")
 
@@ -328,34 +335,33 @@ def _to_profiles(
     moments: GroupMoments,
     layers: Sequence[LayerGeometry],
     kept: Mapping[str, np.ndarray],
-    attributes: Mapping[str, Any],
-    first: Recording,
+    provenance: Provenance,
+    frequency: np.ndarray | None,
 ) -> xr.DataTree:
     """Profiles as section 6 of the design defines them."""
+    assert provenance.step is not None
     datasets: dict[str, xr.Dataset | xr.DataTree] = {}
-    for grouping in attributes["groupings"]:
+    for grouping in provenance.groupings:
         for geometry in layers:
-            seconds = float(geometry.stride) * first.step
+            seconds, units = float(geometry.stride) * provenance.step, kept[geometry.name]
             lag = np.array(geometry.lags) * seconds
             dataset = moments.to_dataset(grouping, geometry.name).assign_coords(
-                unit=kept[geometry.name], lag=("lag", lag, {"units": "s", "long_name": "lag from the peak"})
+                unit=units, lag=("lag", lag, {"units": "s", "long_name": "lag from the peak"})
             )
-            if geometry.name == schema.INPUT_LAYER and first.frequency is not None:
-                frequency = first.frequency[kept[geometry.name]]
-                dataset = dataset.assign_coords(
-                    frequency=("unit", frequency, {"units": "Hz", "long_name": "frequency"})
-                )
-            dataset.attrs = schema.encode_attributes(
+            if geometry.name == INPUT_LAYER and frequency is not None:
+                described = {"units": "Hz", "long_name": "frequency"}
+                dataset = dataset.assign_coords(frequency=("unit", frequency[units], described))
+            dataset.attrs = encode_attributes(
                 {
                     "layer": geometry.name,
                     "grouping": grouping,
-                    "aligner": attributes["aligner"],
-                    "context": attributes["context"],
+                    "aligner": dict(provenance.aligner),
+                    "context": provenance.context,
                     "stride": float(geometry.stride),
                     "step": seconds,
                 }
             )
             datasets[f"/{grouping}/{geometry.name}"] = dataset
     tree = xr.DataTree.from_dict(datasets)
-    tree.attrs = schema.encode_attributes(attributes)
+    tree.attrs = provenance.attributes()
     return tree

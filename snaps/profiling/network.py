@@ -1,10 +1,9 @@
 """A network made ready to be played to, and left as it was found."""
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -35,6 +34,7 @@ from snaps.responses import (
     keeping_freed_memory,
     make_responder,
 )
+from snaps.schema import storable
 
 #: An address in memory, as Python writes it.
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -176,10 +176,10 @@ class PreparedNetwork:
             "name": type(self.model).__name__,
             "hash": weights_hash(self.model),
             "symbols": list(self.symbols),
-            "error_rate": getattr(self.model, "error_rate", None),
+            **storable({"error_rate": getattr(self.model, "error_rate", None)}),
         }
         return {
-            "model": {**_storable(getattr(self.model, "config", {})), **own},
+            "model": {**storable(getattr(self.model, "config", {})), **own},
             "corpus": {
                 "name": corpus_name(corpus),
                 "fingerprint": corpus_fingerprint(corpus),
@@ -262,15 +262,6 @@ def fixed_target(target: Target, logits: Float[Tensor, "frame symbol"]) -> Targe
         return target
     symbols: Int[Tensor, " frame"] = target.of(logits)
     return lambda changed: changed.gather(1, symbols[:, None])[:, 0]
-
-
-def _storable(config: Any) -> dict[str, Any]:
-    """The entries of a network's configuration that JSON can hold."""
-    found = {}
-    for name, value in config.items() if isinstance(config, Mapping) else ():
-        with suppress(TypeError, ValueError, RecursionError):
-            found[str(name)] = json.loads(json.dumps(value, allow_nan=False))
-    return found
 
 
 def _checked_symbols(model: nn.Module, playing: Playing) -> tuple[tuple[str, ...], tuple[str, ...]]:

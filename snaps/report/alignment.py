@@ -13,7 +13,7 @@ from snaps.figures.alignments import CRITERION_NAMES, rank_aligners
 from snaps.outputs import refuse_file
 from snaps.report.blocks import Block, Picture, Section, Table
 from snaps.report.page import render_page, save_page
-from snaps.schema import decode_attribute
+from snaps.schema import Provenance
 
 
 def write_alignment(
@@ -109,7 +109,7 @@ def accuracy_table(evaluation: xr.Dataset) -> Table:
 
 
 def _one(evaluation: xr.Dataset) -> list[Block]:
-    drops = decode_attribute(evaluation.attrs, "drop_log")["counts"]
+    drops = Provenance.of(evaluation).left_out
     left_out = "; ".join(f"{reason}: {sum(counts.values()):,}" for reason, counts in drops.items())
     content: list[Block] = []
     if "accuracy" in evaluation:

@@ -14,7 +14,7 @@ from snaps.figures import plot_flipping, plot_profile_null, plot_randomization
 from snaps.outputs import refuse_file
 from snaps.report.blocks import Block, Picture, Section, Table
 from snaps.report.page import render_page, save_page
-from snaps.schema import decode_attribute
+from snaps.schema import Provenance
 
 
 def write_faithfulness(
@@ -174,5 +174,5 @@ def _interval(value: xr.DataArray, low: xr.DataArray, high: xr.DataArray) -> str
 
 
 def _left_out(found: xr.Dataset) -> str:
-    counts = decode_attribute(found.attrs, "drop_log")["counts"]
+    counts = Provenance.of(found).left_out
     return "Left out: " + "; ".join(f"{reason}: {sum(by.values()):,}" for reason, by in counts.items()) + "."

@@ -16,7 +16,7 @@ from snaps.profiles.contrasts import Weighting
 from snaps.report.blocks import Section
 from snaps.report.groupings import Options, grouping_section
 from snaps.report.provenance import drop_section, provenance_section
-from snaps.schema import decode_attribute, validate_tree
+from snaps.schema import Provenance, validate_tree
 
 #: Words for what the root attributes count.
 COUNTS: Mapping[str, str] = {"n_recordings": "recording", "n_frames": "frame"}
@@ -167,7 +167,7 @@ def _named_trees(profiles: xr.DataTree | Mapping[str, xr.DataTree]) -> dict[str,
 
 
 def _sections(tree: xr.DataTree, options: Options) -> list[Section]:
-    groupings = [tree.children[name] for name in decode_attribute(tree.attrs, "groupings")]
+    groupings = [tree.children[name] for name in Provenance.of(tree).groupings]
     return [
         provenance_section(tree),
         drop_section(tree),
@@ -176,16 +176,17 @@ def _sections(tree: xr.DataTree, options: Options) -> list[Section]:
 
 
 def _title(tree: xr.DataTree) -> str:
-    model = decode_attribute(tree.attrs, "model").get("name") if "model" in tree.attrs else None
-    corpus = decode_attribute(tree.attrs, "corpus").get("name") if "corpus" in tree.attrs else None
-    return f"Profiles of {model or 'a network'}" + (f" on {corpus}" if corpus else "")
+    provenance = Provenance.of(tree)
+    corpus = provenance.corpus.get("name")
+    return f"Profiles of {provenance.model.get('name') or 'a network'}" + (f" on {corpus}" if corpus else "")
 
 
 def _summary(tree: xr.DataTree) -> str:
-    groupings = decode_attribute(tree.attrs, "groupings")
-    layers = decode_attribute(tree.attrs, "layers")
-    counts = [_counted(int(tree.attrs[name]), word) for name, word in COUNTS.items() if name in tree.attrs]
-    return ", ".join([*counts, _counted(len(layers), "layer"), "grouped by " + " and by ".join(groupings)])
+    provenance = Provenance.of(tree)
+    numbers = {word: getattr(provenance, name) for name, word in COUNTS.items()}
+    counts = [_counted(number, word) for word, number in numbers.items() if number is not None]
+    layers = _counted(len(provenance.layers), "layer")
+    return ", ".join([*counts, layers, "grouped by " + " and by ".join(provenance.groupings)])
 
 
 def _lead(trees: Mapping[str, xr.DataTree]) -> str:

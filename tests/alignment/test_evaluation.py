@@ -163,6 +163,6 @@ def test_short_and_broken_recordings_are_counted() -> None:
     model, corpus = random_wav2letter(STACKS["odd kernels"]), speech(lengths=(70, 4))
     corpus[0].features[:, 30] = np.nan
     found = evaluate_alignment(model, corpus, progress=False)
-    drops = snaps.schema.decode_attribute(found.attrs, "drop_log")["counts"]
+    drops = snaps.schema.Provenance.of(found).left_out
     assert drops["short"] == {"phoneme": 1}
     assert drops["non-finite"]["phoneme"] > 0

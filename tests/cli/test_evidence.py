@@ -7,7 +7,6 @@ import pytest
 import xarray as xr
 
 from snaps.faithfulness import open_faithfulness
-from snaps.profiles.digests import DIGEST, content_digest
 from tests.cli.commands import Invoke, contents, sentence
 
 
@@ -23,7 +22,6 @@ def test_aligners_of_a_network_of_other_symbols(invoke: Invoke, checkpoint: Path
     assert done.status == 0, done.err
     outcome = json.loads(done.out)
     found = xr.load_dataset(tmp_path / "out" / "alignment.nc", engine="h5netcdf")
-    assert found.attrs[DIGEST] == content_digest(found)
     assert list(found["aligner"].values) == ["sensitivity:max", "lrp-epsilon"]
     assert outcome["frames"] == int(found["table"].sel(moment="after", aligner="lrp-epsilon").sum())
     for file in ("report.html", "table.csv", "lrp-epsilon.png", "sensitivity-max.png"):

@@ -1,15 +1,13 @@
 """Damaged files on the command line: exit status 2 and one sentence, in real processes."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.cli.commands import process, sentence
-from tests.hostile.stored_damages import IMPOSTORS
-from tests.hostile.stored_reader import whole_files
+from tests.hostile.test_stored import IMPOSTORS, KINDS
 
 
 def flipped(path: Path, *, part: str = "", place: int = -40) -> None:
@@ -25,12 +23,13 @@ def cut(path: Path) -> None:
 
 
 def nested_attribute(path: Path) -> None:
-    file = path / ".zattrs"
-    file.write_text(json.dumps({**json.loads(file.read_text()), "model": "[" * 10**5}))
+    file = path / "zarr.json"
+    found = json.loads(file.read_text())
+    file.write_text(json.dumps({**found, "attributes": {**found["attributes"], "model": "[" * 10**5}}))
 
 
 def missing_counts(path: Path) -> None:
-    (path / "phoneme/conv1/count/0").unlink()
+    (path / "phoneme/conv1/count/c/0").unlink()
 
 
 def replaced_by(impostor: str) -> Callable[[Path], None]:
@@ -73,9 +72,8 @@ def long(*values: object) -> object:
     ids=lambda value: getattr(value, "__name__", None) or (value[0] if isinstance(value, list) else value),
 )
 def test_commands(command: list[str], kind: str, damage: Callable[[Path], None], told: str, tmp_path: Path) -> None:
-    whole = whole_files()[kind]
-    path = tmp_path / whole.name
-    (shutil.copytree if whole.is_dir() else shutil.copy)(whole, path)
+    path = tmp_path / KINDS[kind].ending
+    KINDS[kind].write(path)
     damage(path)
     words = [word.replace("FILE", str(path)).replace("OUT", str(tmp_path / "out")) for word in command]
     outcome = process(*words)

@@ -1,5 +1,6 @@
 """Checkpoints: what is written is read, and what is none is refused in a sentence."""
 
+import hashlib
 import json
 import math
 import os
@@ -46,6 +47,41 @@ def test_the_hash_changes_with_any_value(model: Wav2Letter) -> None:
     with torch.no_grad():
         model.norm2.running_mean[1] += 1e-6
     assert weights_hash(model) != before
+
+
+class Odd(nn.Module):
+    """A state of more than plain tensors."""
+
+    def __init__(self, extra: object) -> None:
+        super().__init__()
+        self.extra = extra
+        self.register_buffer("sparse", torch.eye(3).to_sparse())
+        self.register_buffer("quantised", torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8))
+
+    def get_extra_state(self) -> object:
+        return self.extra
+
+    def set_extra_state(self, state: object) -> None:
+        self.extra = state
+
+
+def test_any_state_has_a_hash() -> None:
+    assert weights_hash(Odd({"a": 1})) == weights_hash(Odd({"a": 1}))
+    assert weights_hash(Odd({"a": 1})) != weights_hash(Odd({"a": 2}))
+    assert weights_hash(Odd(object())) == weights_hash(Odd(object()))
+
+
+def test_a_file_of_version_2_is_read_and_checked(model: Wav2Letter, tmp_path: Path) -> None:
+    path = tmp_path / "old.safetensors"
+    described = {"format": "neuron-snaps wav2letter", "version": "2", "config": json.dumps(model.config)}
+    save_file(model.state_dict(), path, metadata={**described, "metadata": '{"error_rate": 0.5}', "sha256": "0" * 64})
+    content = path.read_bytes()
+    content = content.replace(b"0" * 64, hashlib.sha256(content).hexdigest().encode(), 1)
+    path.write_bytes(content)
+    assert weights_hash(load_model(path)) == weights_hash(model)
+    path.write_bytes(content[:-3] + bytes([content[-3] ^ 1]) + content[-2:])
+    with pytest.raises(InputError, match=r"old.safetensors is damaged: its content and its SHA-256 differ"):
+        load_model(path)
 
 
 def test_an_existing_file_is_refused(model: Wav2Letter, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_the_configuration_builds_the_same_network() -> None:
         (SYMBOLS, {"width": 0}, "width"),
         (SYMBOLS, {"layers": [(4, 5)]}, "layer 1"),
         (SYMBOLS, {"layers": [(4, 5, 1)]}, "4 filters.*3"),
-        (SYMBOLS, {"layers": []}, "empty"),
+        (SYMBOLS, {"layers": []}, "0 convolutions"),
         (SYMBOLS, {"repetitions": ["2"]}, "'2'"),
     ],
 )

@@ -6,14 +6,15 @@ import sys
 import warnings
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import xarray as xr
 import zarr
 
 from snaps.errors import InputError, MissingFileError, OutputExistsError
-from snaps.profiles import files, open_profiles, reading, regroup, save_profiles
-from snaps.schema import decode_attribute
+from snaps.profiles import open_profiles, regroup, save_profiles, store
+from snaps.schema import Provenance
 from tests.profiles.build import random_tree
 from tests.waiting import PATIENCE
 
@@ -55,7 +56,7 @@ def test_the_order_of_groupings_and_layers_is_restored(tree: xr.DataTree, tmp_pa
     opened = open_profiles(tmp_path / f"p.{ending}")
     assert list(opened.children) == ["predicted", "phoneme"]
     assert [list(node.children) for node in opened.children.values()] == [["input", "conv1", "conv2", "logits"]] * 2
-    assert decode_attribute(opened.attrs, "layers") == ["input", "conv1", "conv2", "logits"]
+    assert Provenance.of(opened).layers == ("input", "conv1", "conv2", "logits")
 
 
 def test_zarr_and_netcdf_convert_into_each_other(tree: xr.DataTree, tmp_path: Path) -> None:
@@ -98,7 +99,7 @@ def test_labels_stored_as_objects_are_read_as_text(tree: xr.DataTree, tmp_path: 
 def test_what_is_written_is_compressed_and_in_chunks_of_whole_groups(
     monkeypatch: pytest.MonkeyPatch, tree: xr.DataTree, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(files, "CHUNK_BYTES", 3 * 3 * 5 * 4)
+    monkeypatch.setattr(store, "CHUNK_BYTES", 3 * 3 * 5 * 4)
     save_profiles(tree, tmp_path / "p.zarr")
     array = zarr.open_group(tmp_path / "p.zarr", mode="r")["phoneme/input/activation"]
     assert array.chunks == (3, 3, 5)
@@ -155,13 +156,13 @@ def test_a_write_that_fails_leaves_nothing_half_done(
     path = tmp_path / f"p.{ending}"
     if exists:
         save_profiles(tree, path)
-    write = files._write
+    write = getattr(store, f"_write_{'netcdf' if ending == 'nc' else 'zarr'}")
 
-    def broken(written: xr.DataTree, to: Path, *, netcdf: bool) -> None:
-        write(written, to, netcdf=netcdf)
+    def broken(written: xr.DataTree, to: Path) -> None:
+        write(written, to)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(files, "_write", broken)
+    monkeypatch.setattr(store, write.__name__, broken)
     with pytest.raises(KeyboardInterrupt):
         save_profiles(random_tree(seed=5), path, overwrite=True)
     assert names_in(tmp_path) == ([path.name] if exists else [])
@@ -170,7 +171,7 @@ def test_a_write_that_fails_leaves_nothing_half_done(
 
 
 def test_what_is_no_profiles_tree_is_not_saved(tree: xr.DataTree, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="writes a whole profiles tree; received Dataset"):
+    with pytest.raises(InputError, match="profiles is a Dataset; accepted is a whole profiles tree"):
         save_profiles(tree["phoneme/input"].to_dataset(), tmp_path / "p.zarr")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="its attribute 'schema' is None"):
         save_profiles(tree["phoneme"], tmp_path / "p.zarr")
@@ -185,7 +186,7 @@ def test_what_is_no_profiles_file_is_refused_in_one_sentence(tmp_path: Path) -> 
         open_profiles(tmp_path / "nothing.zarr")
     (tmp_path / "empty.nc").write_bytes(b"")
     (tmp_path / "text.nc").write_text("hello")
-    (tmp_path / "cut.nc").write_bytes(reading.HDF5_SIGNATURE + b"\0" * 40)
+    (tmp_path / "cut.nc").write_bytes(b"\x89HDF\r\n\x1a\n" + b"\0" * 40)
     (tmp_path / "folder").mkdir()
     (tmp_path / "broken.zarr").mkdir()
     (tmp_path / "broken.zarr" / ".zgroup").write_text("{")
@@ -203,7 +204,7 @@ def test_a_later_version_is_refused(
     monkeypatch: pytest.MonkeyPatch, tree: xr.DataTree, tmp_path: Path, ending: str
 ) -> None:
     tree.attrs["schema_version"] = 2
-    monkeypatch.setattr(files, "validate_tree", lambda *_: None)
+    monkeypatch.setattr(store, "validate_tree", lambda *_: None)
     save_profiles(tree, tmp_path / f"p.{ending}")
     monkeypatch.undo()
     with pytest.raises(InputError, match=rf"p\.{ending}' has the schema version 2; .* reads up to 1"):
@@ -211,17 +212,68 @@ def test_a_later_version_is_refused(
 
 
 def test_missing_chunks_are_no_silent_zeros(tree: xr.DataTree, tmp_path: Path) -> None:
-    for name in ("activation", "saliency", "coverage"):
+    for name in ("activation", "saliency", "coverage", "count", "unaligned", "group", "lag"):
         path = save_profiles(tree, tmp_path / f"{name}.zarr")
-        chunks = [file for file in (path / "phoneme/conv1" / name).iterdir() if file.name[0] != "."]
-        chunks[0].unlink()
+        next(file for file in (path / "phoneme/conv1" / name / "c").rglob("*") if file.is_file()).unlink()
+        with pytest.raises(InputError, match=rf"0 of 1 chunks of 'phoneme/conv1/{name}' are there"):
+            open_profiles(path)
+
+
+def test_missing_chunks_of_stores_without_checksums(tree: xr.DataTree, tmp_path: Path) -> None:
+    for name in ("activation", "saliency", "coverage"):
+        path = tmp_path / f"{name}.zarr"
+        tree.to_zarr(path, zarr_format=2, consolidated=False)
+        next(file for file in (path / "phoneme/conv1" / name).iterdir() if file.name[0] != ".").unlink()
         with pytest.raises(InputError, match=rf"'/phoneme/conv1' of .* are damaged: values of '{name}' are missing"):
             open_profiles(path)
 
 
-def with_compressor(tree: xr.DataTree, path: Path, codec: str) -> Path:
-    """A store one of whose arrays asks for another codec; returns the file of that array's only chunk."""
-    save_profiles(tree, path)
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_flipped_bit_of_a_value_or_a_label_is_noticed(tree: xr.DataTree, tmp_path: Path, ending: str) -> None:
+    path = save_profiles(tree, tmp_path / f"p.{ending}")
+    if path.is_dir():
+        chunks = {
+            file: range(file.stat().st_size) for file in (path / "phoneme/conv1").glob("*/c/**/*") if file.is_file()
+        }
+    else:
+        with h5py.File(path) as file:
+            places = [variable.id.get_chunk_info(0) for variable in file["phoneme/conv1"].values() if variable.chunks]
+        chunks = {path: [place for one in places for place in range(one.byte_offset, one.byte_offset + one.size)]}
+    assert sum(map(len, chunks.values())) > 200
+    for file, places in chunks.items():
+        whole = file.read_bytes()
+        for place in list(places)[:: 1 if len(places) < 5 else len(places) // 4]:
+            file.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+            with pytest.raises(
+                InputError, match=r"p\.(zarr|nc)' is damaged, or is not a profiles file: it cannot be read"
+            ):
+                open_profiles(path)
+        file.write_bytes(whole)
+    xr.testing.assert_identical(open_profiles(path), tree)
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_digest_of_an_earlier_version_is_passed_over(tree: xr.DataTree, tmp_path: Path, ending: str) -> None:
+    old = tree.copy()
+    old.attrs = {**tree.attrs, "content_sha256": "0" * 64}
+    if ending == "nc":
+        old.to_netcdf(tmp_path / "old.nc", engine="h5netcdf")
+    else:
+        old.to_zarr(tmp_path / "old.zarr", zarr_format=2)
+    xr.testing.assert_identical(open_profiles(tmp_path / f"old.{ending}"), tree)
+
+
+def test_profiles_without_a_group_are_one_sentence(tree: xr.DataTree, tmp_path: Path) -> None:
+    for layer in tree["phoneme"].children.values():
+        layer.dataset = layer.to_dataset().isel(group=[])
+    with pytest.raises(InputError, match=r"the profiles '/phoneme/input' of .* are empty .*: no frame was averaged"):
+        save_profiles(tree, tmp_path / "p.zarr")
+    assert names_in(tmp_path) == []
+
+
+def with_codec(tree: xr.DataTree, path: Path, codec: str) -> Path:
+    """A store of format 2 one of whose arrays asks for another codec; returns the file of that array's only chunk."""
+    tree.to_zarr(path, zarr_format=2, consolidated=False)
     array = path / "phoneme/conv1/count"
     metadata = json.loads((array / ".zarray").read_text())
     (array / ".zarray").write_text(json.dumps({**metadata, "compressor": {"id": codec}}))
@@ -239,7 +291,7 @@ class Payload:
 
 
 def test_nothing_is_unpickled(tree: xr.DataTree, tmp_path: Path) -> None:
-    chunk = with_compressor(tree, tmp_path / "p.zarr", "pickle")
+    chunk = with_codec(tree, tmp_path / "p.zarr", "pickle")
     chunk.write_bytes(pickle.dumps(Payload(tmp_path / "ran")))
     with pytest.raises(InputError, match="pickle"):
         open_profiles(tmp_path / "p.zarr")
@@ -249,9 +301,9 @@ def test_nothing_is_unpickled(tree: xr.DataTree, tmp_path: Path) -> None:
 
 
 def test_other_codecs_than_those_listed_are_refused(tree: xr.DataTree, tmp_path: Path) -> None:
-    with_compressor(tree, tmp_path / "p.zarr", "lzma")
+    with_codec(tree, tmp_path / "p.zarr", "lzma")
     with pytest.raises(
-        InputError, match=r"'/phoneme/conv1/count' is stored with the codec 'lzma'; accepted are blosc, "
+        InputError, match=r"'phoneme/conv1/count' is stored with the codec 'lzma'; accepted are 'blosc', "
     ):
         open_profiles(tmp_path / "p.zarr")
 

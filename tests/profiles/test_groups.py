@@ -93,7 +93,7 @@ def test_labels_that_do_not_occur_are_passed_over_and_empty_ones_leave_out() -> 
 def test_wrong_mappings_are_one_sentence() -> None:
     with pytest.raises(InputError, match="it maps 'q'; the groups are 'a', 'b', 'c', 'd', 'e'"):
         regroup(random_dataset(), {"q": "x"})
-    with pytest.raises(InputError, match="gives 3 for the group 'a'; accepted is text"):
+    with pytest.raises(InputError, match="the new label of the group 'a' is a int; accepted is a text"):
         regroup(random_dataset(), {"a": 3})  # type: ignore[dict-item]
     with pytest.raises(InputError, match="holds no profiles of one layer"):
         regroup(random_tree(), {"a": "x"})

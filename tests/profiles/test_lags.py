@@ -86,11 +86,11 @@ def test_without_saliency_there_is_no_range() -> None:
 
 def test_wrong_input_is_one_sentence() -> None:
     for share in (0, -1, 1.01, float("nan"), "all", True):
-        with pytest.raises(InputError, match="accepted are numbers above 0 and up to 1"):
+        with pytest.raises(InputError, match="accepted are numbers above 0 up to 1"):
             used_lags({"x": curve(np.ones(3))}, share=share)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="there are no layers"):
         used_lags({})
     with pytest.raises(InputError, match="below it are 'input'"):
         saliency_by_lag(random_tree())
-    with pytest.raises(InputError, match="received list"):
+    with pytest.raises(InputError, match="is a list; accepted is a Dataset or a node"):
         saliency_by_lag([])  # type: ignore[arg-type]
