@@ -193,7 +193,7 @@ def _comparison(made: Reproduction, seed: int) -> list[Section]:
     enough = [name for name in trees if _grouping(made.profiles[name], "phoneme") is not None]
     if len(enough) < max(2, len(trees)):
         return []
-    comparison = compare_models(trees, least=MIN_COUNT, n_permutations=made.scale.shuffled, seed=seed)
+    comparison = compare_models(trees, min_count=MIN_COUNT, n_permutations=made.scale.shuffled, seed=seed)
     return comparison_sections(comparison, transferred=DEEPEST)
 
 
