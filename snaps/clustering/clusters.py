@@ -194,7 +194,7 @@ def _silhouettes(square: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, st
 
     number = len(np.unique(labels))
     if not square.any():
-        undefined = "there is one cluster: the groups do not differ"
+        undefined = "there is one cluster, for the groups do not differ"
     elif number == 1:
         undefined = "there is one cluster"
     elif number == len(labels):

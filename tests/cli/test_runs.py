@@ -12,7 +12,7 @@ import pytest
 from snaps import outputs
 from snaps.cli.runs import kept_run
 from snaps.errors import InputError, OutputExistsError
-from snaps.training.checkpoint import save_state
+from snaps.training.fitting import save_state
 from tests.cli.commands import Invoke, sentence
 
 

@@ -143,7 +143,7 @@ def test_a_layer_that_differs_by_rounding_alone_is_one_cluster_and_says_so() -> 
     result = cluster(dataset, percentile=60)
     assert (result.n_clusters, result.threshold) == (1, 0)
     assert np.isnan(result.silhouette)
-    assert result.undefined == "there is one cluster: the groups do not differ"
+    assert result.undefined == "there is one cluster, for the groups do not differ"
 
 
 @given(order=st.permutations(range(9)), seed=st.integers(0, 50), percentile=st.sampled_from([20, 50, 80]))

@@ -54,7 +54,7 @@ def test_undefined_cells_are_nan_and_say_why(node: xr.DataTree) -> None:
     layers["conv1"]["saliency"] = xr.zeros_like(layers["conv1"]["saliency"])
     dead = xr.DataTree.from_dict(layers)
     sweep = silhouette_sweep(dead, percentiles=(90, 96))
-    nothing = "there is one cluster: the groups do not differ"
+    nothing = "there is one cluster, for the groups do not differ"
     assert np.isnan(sweep.sel(layer="conv1")).all()
     assert sweep["undefined"].sel(layer="conv1").values.tolist() == [nothing] * 2
     assert np.isfinite(sweep.sel(layer="input")).all()

@@ -175,7 +175,7 @@ def test_bad_recordings(network, tones, quickly):
         ({"lr": -1.0}, "lr is -1.0"),
         ({"lr": math.nan}, "lr is nan"),
         ({"validation": 1.0}, "validation is 1.0"),
-        ({"warm_start": "letters"}, "warm_start is 'letters'; accepted are 'frames' and None"),
+        ({"warm_start": "letters"}, "warm_start is 'letters'; accepted are 'frames', None"),
         (
             {"warm_start": "frames", "labels": "letter"},
             "needs a tier with times, such as labels='phoneme'; the letters",
