@@ -153,16 +153,8 @@ def evaluate(
     """
     blank_position(model)
     left_out, rows, errors, n_symbols = LeftOut(), [], 0, 0
-    recordings = usable(
-        model,
-        corpus,
-        labels=labels,
-        left_out=left_out,
-        on_error=on_error,
-        description="transcribing",
-        progress=progress,
-    )
-    for example, recording in recordings:
+    bar = "transcribing" if progress else None
+    for example, recording in usable(model, corpus, labels, left_out, on_error=on_error, progress=bar):
         reference = _folded([model.symbols[position] for position in example.target], fold or {})
         predicted = _folded(transcribe(model, recording), fold or {})
         if not reference:

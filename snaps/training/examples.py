@@ -1,7 +1,7 @@
 """Usable recordings of a corpus, their targets, the speakers set aside for the validation, and padded batches."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple, get_args
 
@@ -137,9 +137,8 @@ def read_examples(
     found: list[Example] = []
     kept: dict[int, np.ndarray] = {}
     left_out = LeftOut()
-    for example, recording in usable(
-        model, corpus, labels=labels, timed=timed, left_out=left_out, on_error=on_error, progress=progress
-    ):
+    bar = "reading" if progress else None
+    for example, recording in usable(model, corpus, labels, left_out, on_error=on_error, progress=bar):
         # CTC needs a step a symbol, and a blank between two equal symbols.
         needed = len(example.target) + sum(one == other for one, other in pairwise(example.target))
         n_out = int(model.output_lengths(torch.tensor(example.n_steps)))
@@ -147,7 +146,7 @@ def read_examples(
             reason = f"recording {example.recording!r} gives {n_out} output steps, and its symbols need {needed}"
             left_out.append((example.recording, "short", reason))
             continue
-        found.append(example)
+        found.append(replace(example, frames=frame_targets(model, recording, labels)) if timed else example)
         if recording.features.nbytes <= budget:
             kept[example.place] = recording.features
             budget -= recording.features.nbytes
@@ -164,15 +163,15 @@ def read_examples(
 def usable(
     model: Wav2Letter,
     corpus: CorpusLike,
-    *,
     labels: str,
     left_out: LeftOut,
-    timed: bool = False,
+    *,
     on_error: OnError = "raise",
-    description: str = "reading",
-    progress: bool = True,
+    progress: str | None = None,
 ) -> Iterator[tuple[Example, Recording]]:
     """Go through all recordings that can be read and have symbols; the others are noted in `left_out`.
+
+    Progress is shown under the name that is given.
 
     Raises
     ------
@@ -180,24 +179,22 @@ def usable(
         If a recording cannot be read or labelled, and is not to be skipped.
     """
     check_choice("on_error", on_error, get_args(OnError))
-    with tqdm(total=len(corpus), desc=description, unit="rec", leave=False, disable=not progress) as bar:
-        for index in range(len(corpus)):
-            try:
-                recording = corpus[index]
-                example = _example(model, recording, index, labels, timed=timed)
-            except RecordingError as error:
-                if on_error == "raise":
-                    raise
-                left_out.append((error.recording, "error", str(error)))
-            else:
-                if example.target:
-                    yield example, recording
-                else:
-                    left_out.append((recording.id, "unlabelled", f"recording {recording.id!r} has no symbols"))
-            bar.update()
+    for index in tqdm(range(len(corpus)), desc=progress, unit="rec", leave=False, disable=progress is None):
+        try:
+            recording = corpus[index]
+            example = _example(model, recording, index, labels)
+        except RecordingError as error:
+            if on_error == "raise":
+                raise
+            left_out.append((error.recording, "error", str(error)))
+            continue
+        if example.target:
+            yield example, recording
+        else:
+            left_out.append((recording.id, "unlabelled", f"recording {recording.id!r} has no symbols"))
 
 
-def _example(model: Wav2Letter, recording: Recording, index: int, labels: str, *, timed: bool) -> Example:
+def _example(model: Wav2Letter, recording: Recording, index: int, labels: str) -> Example:
     units = recording.features.shape[0]
     if units != model.n_inputs:
         raise RecordingError(
@@ -208,8 +205,7 @@ def _example(model: Wav2Letter, recording: Recording, index: int, labels: str, *
     # Recordings of unknown speakers count each as a speaker of their own.
     speaker = recording.attributes.get("speaker") or f"recording {recording.id}"
     target = targets(recording, labels, model.symbols, blank=model.blank)
-    frames = frame_targets(model, recording, labels) if timed else None
-    return Example(index, recording.id, speaker, recording.n_steps, target, frames)
+    return Example(index, recording.id, speaker, recording.n_steps, target)
 
 
 def frame_targets(model: Wav2Letter, recording: Recording, tier: str) -> Int[np.ndarray, " out"]:
@@ -298,8 +294,7 @@ class Batch(NamedTuple):
 
     def to(self, device: torch.device) -> "Batch":
         """Copy to a device."""
-        tensors, frames = [part.to(device) for part in self[:4]], self.frame_targets
-        return Batch(*tensors, frames if frames is None else frames.to(device))
+        return Batch._make(part if part is None else part.to(device) for part in self)
 
 
 def batches(

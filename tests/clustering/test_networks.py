@@ -255,7 +255,9 @@ def test_networks_given_one_after_the_other_have_names(nodes: dict[str, xr.DataT
 
 def test_stored_profiles_and_filtered_ones_will_do(nodes: dict[str, xr.DataTree], tmp_path: Path) -> None:
     opened = [
-        open_profiles(save_profiles(random_tree(seed, groupings=("phoneme",)), tmp_path / f"{seed}.zarr"))
+        open_profiles(
+            save_profiles(random_tree(seed, layers=("conv1",), groupings=("phoneme",)), tmp_path / f"{seed}.zarr")
+        )
         for seed in (0, 50)
     ]
     stored = compare_models({name: tree["phoneme"] for name, tree in zip("ab", opened, strict=True)}, **FEW)
