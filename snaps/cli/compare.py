@@ -73,7 +73,7 @@ def compare(
                 raise InputError(f"{path} has no grouping {group!r}; it has {one_of(trees[name].children)}")
         comparison = compare_models(
             {name: tree.children[group] for name, tree in trees.items()},
-            percentiles=percentile or PERCENTILES, layers=layer, least=least, match=match, metric=metric,
+            percentiles=percentile or PERCENTILES, layers=layer, min_count=least, match=match, metric=metric,
             weighting=weighting, n_permutations=permutations, seed=seed,
         )  # fmt: skip
         draw_offscreen()

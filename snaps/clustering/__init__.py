@@ -1,7 +1,7 @@
 """Clustering: distances between groups, linkage, silhouettes, and the comparison of clusterings and networks."""
 
+from snaps.clustering.changes import ClusteringChange, compare_clusterings
 from snaps.clustering.clusters import Clustering, cluster
-from snaps.clustering.comparison import ClusteringChange, compare_clusterings
 from snaps.clustering.distances import (
     DISTANCES,
     Cityblock,
@@ -11,7 +11,7 @@ from snaps.clustering.distances import (
     Euclidean,
     distances,
 )
-from snaps.clustering.models import ModelComparison, compare_models
+from snaps.clustering.networks import ModelComparison, compare_models
 from snaps.clustering.similarity import compare_activations, compare_distances, moved_groups
 from snaps.clustering.sweep import PERCENTILES, mean_silhouette, silhouette_sweep
 

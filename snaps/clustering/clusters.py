@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 
 from snaps.clustering.distances import OTHER_GROUP, Distance, distances
-from snaps.errors import InputError, one_of
+from snaps.errors import InputError, check_number, one_of
 from snaps.profiles.contrasts import Weighting
 from snaps.schema import GROUP
 
@@ -73,7 +73,10 @@ def cluster(
     """Cluster the groups of one layer by their SNAPs.
 
     Distances between flattened SNAPs, complete linkage, cut at a percentile of the pairwise distances: groups
-    are together where their cophenetic distance is at most the threshold (SNAP paper, section 4.3.3).
+    are together where their cophenetic distance is at most the threshold (SNAP paper, section 4.3.3). Which of several
+    equal distances is linked first follows from the labels of the groups in ascending order, not from the order in
+    which they are given. A layer whose groups do not differ by more than float32 resolves, see
+    `snaps.clustering.distances`, is one cluster without a silhouette, and ``undefined`` says so.
 
     Parameters
     ----------
@@ -108,13 +111,18 @@ def cluster(
     >>> round(result.silhouette, 3)
     0.875
     """
-    check_percentile(percentile)
+    check_number("percentile", percentile, least=0, most=100)
     square = distances(profiles, metric=metric, weighting=weighting)
     return cut(square, link(square), percentile=percentile)
 
 
 def link(square: xr.DataArray) -> np.ndarray:
-    """Complete linkage of a square matrix of distances.
+    """Complete linkage of a square matrix of distances; ties are broken by the labels of the groups, ascending.
+
+    Returns
+    -------
+    array of shape (groups − 1, 4)
+        SciPy's linkage matrix, whose leaves are numbered as the groups of `square`.
 
     Raises
     ------
@@ -123,16 +131,19 @@ def link(square: xr.DataArray) -> np.ndarray:
     """
     from scipy.cluster.hierarchy import linkage
 
-    labels = [str(label) for label in square[GROUP].values]
+    labels = square[GROUP].values.astype(str)
     if len(labels) < 2:
-        raise InputError(f"clustering takes at least two groups; received {one_of(labels)}")
-    broken = undefined_groups(square)
-    if broken:
+        raise InputError(f"clustering takes at least two groups; received {one_of(labels.tolist())}")
+    if broken := undefined_groups(square):
         raise InputError(
             f"the {square.attrs.get('metric', '')} distance is undefined for the groups {one_of(broken)}; "
             "leave them out, or take metric='euclidean'"
         )
-    return linkage(condensed(square), method="complete")
+    order = np.argsort(labels, kind="stable")
+    tree = linkage(condensed(square.isel({GROUP: order, OTHER_GROUP: order})), method="complete")
+    nodes = np.concatenate([order, np.arange(len(order), 2 * len(order) - 1)])
+    tree[:, :2] = nodes[tree[:, :2].astype(int)]
+    return tree
 
 
 def cut(square: xr.DataArray, tree: np.ndarray, *, percentile: float) -> Clustering:
@@ -159,38 +170,22 @@ def cut(square: xr.DataArray, tree: np.ndarray, *, percentile: float) -> Cluster
 
 def undefined_groups(square: xr.DataArray) -> list[str]:
     """List the groups whose distances to all others are undefined; else those with any that is."""
-    lost = ~np.isfinite(square.values)
-    rows = lost.sum(axis=1)
-    return [str(label) for label in square[GROUP].values[rows >= max(1, len(rows) - 1)]] or [
-        str(label) for label in square[GROUP].values[rows > 0]
-    ]
+    lost = (~np.isfinite(square.values)).sum(axis=1)
+    worst = lost >= max(1, len(lost) - 1)
+    return [str(label) for label in square[GROUP].values[worst if worst.any() else lost > 0]]
 
 
 def condensed(square: xr.DataArray) -> np.ndarray:
     """Distances of the pairs ``i < j``, in SciPy's order."""
-    values = square.transpose(GROUP, OTHER_GROUP).values
-    return values[np.triu_indices(len(values), k=1)]
+    from scipy.spatial.distance import squareform
 
-
-def check_percentile(percentile: float) -> None:
-    """Refuse what is no percentile.
-
-    Raises
-    ------
-    InputError
-        Naming what was received.
-    """
-    number = isinstance(percentile, int | float | np.integer | np.floating) and not isinstance(percentile, bool)
-    if not number or not 0 <= percentile <= 100:
-        raise InputError(f"percentile is {percentile!r}; accepted are numbers from 0 to 100")
+    return np.asarray(squareform(square.transpose(GROUP, OTHER_GROUP).values, checks=False))
 
 
 def _along(labels: np.ndarray, leaves: np.ndarray) -> np.ndarray:
     """Clusters numbered from 1 as they follow each other along the dendrogram."""
-    _, first = np.unique(labels[leaves], return_index=True)
-    numbers = np.empty(len(first), dtype=np.int64)
-    numbers[np.argsort(first)] = np.arange(1, len(first) + 1)
-    return numbers[np.searchsorted(np.unique(labels), labels)]
+    found, first = np.unique(labels[leaves], return_index=True)
+    return 1 + np.argsort(np.argsort(first))[np.searchsorted(found, labels)]
 
 
 def _silhouettes(square: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, str]:
@@ -198,7 +193,9 @@ def _silhouettes(square: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, st
     from sklearn.metrics import silhouette_samples
 
     number = len(np.unique(labels))
-    if number == 1:
+    if not square.any():
+        undefined = "there is one cluster, for the groups do not differ"
+    elif number == 1:
         undefined = "there is one cluster"
     elif number == len(labels):
         undefined = "there are only singletons"

@@ -6,13 +6,15 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 import xarray as xr
 
-from snaps.errors import InputError, one_of
+from snaps.errors import InputError, check_type, one_of
 from snaps.profiles import snap
 from snaps.profiles.contrasts import Weighting
-from snaps.schema import GROUP
+from snaps.schema import ACTIVATION, GROUP, LAG, dataset_of
 
 #: Second dimension of a square matrix of distances between groups.
 OTHER_GROUP = "group_"
+#: Relative resolution of float32, in which activations are stored.
+RESOLUTION = float(np.finfo(np.float32).eps)
 
 
 @runtime_checkable
@@ -41,48 +43,46 @@ class Distance(Protocol):
         """
 
 
+class _Pairwise:
+    """A distance that SciPy computes under the same name."""
+
+    name: str
+
+    def __call__(self, vectors: np.ndarray) -> np.ndarray:
+        """Distances between all pairs of rows."""
+        from scipy.spatial.distance import pdist
+
+        # Cosine and correlation divide by a length that may be 0; they are then undefined, which is NaN.
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(pdist(vectors, self.name))
+
+
 @dataclass(frozen=True)
-class Euclidean:
+class Euclidean(_Pairwise):
     """Root of the summed squared differences: the SNAP paper's distance (section 4.3.3)."""
 
     name: str = "euclidean"
 
-    def __call__(self, vectors: np.ndarray) -> np.ndarray:
-        """Distances between all pairs of rows."""
-        return _pairwise(vectors, "euclidean")
-
 
 @dataclass(frozen=True)
-class Cityblock:
+class Cityblock(_Pairwise):
     """Sum of the absolute differences: single large differences weigh less than in `Euclidean`."""
 
     name: str = "cityblock"
 
-    def __call__(self, vectors: np.ndarray) -> np.ndarray:
-        """Distances between all pairs of rows."""
-        return _pairwise(vectors, "cityblock")
-
 
 @dataclass(frozen=True)
-class Cosine:
+class Cosine(_Pairwise):
     """One minus the cosine of the angle: blind to how strong a profile is; undefined for one of zeros."""
 
     name: str = "cosine"
 
-    def __call__(self, vectors: np.ndarray) -> np.ndarray:
-        """Distances between all pairs of rows."""
-        return _pairwise(vectors, "cosine")
-
 
 @dataclass(frozen=True)
-class Correlation:
+class Correlation(_Pairwise):
     """One minus Pearson's correlation: blind to strength and offset; undefined for a constant profile."""
 
     name: str = "correlation"
-
-    def __call__(self, vectors: np.ndarray) -> np.ndarray:
-        """Distances between all pairs of rows."""
-        return _pairwise(vectors, "correlation")
 
 
 #: Distances by the names that `metric` takes. A new one is a line here.
@@ -99,11 +99,16 @@ def distances(
 ) -> xr.DataArray:
     """Distances between the groups of one layer.
 
+    Activations are stored as float32, whose relative resolution is ε = 2⁻²³. A contrast is therefore known to within
+    ε · A, where A is the unit's largest absolute mean activation over groups and lags, and a difference of two SNAPs,
+    whose masks are at most 1, to within 2 · ε · A. Groups whose SNAPs differ by no more than that at any unit and lag
+    do not differ: their distance is 0. The result does not depend on the order of the groups.
+
     Parameters
     ----------
     profiles : Dataset, DataTree or DataArray
         Profiles of one layer, whose SNAPs are compared; or any array with the dimension ``group``, e.g. what
-        `snap`, `contrast` or `nap` gives, whose values are compared as they are.
+        `snap`, `contrast` or `nap` gives, whose values are compared as they are, without a resolution.
     metric : str or Distance
         A name in `DISTANCES`, or an object.
     weighting : {"frames", "groups"}
@@ -125,16 +130,25 @@ def distances(
     >>> distances(values).sel(group="a", group_="b").item()
     5.0
     """
+    from scipy.spatial.distance import squareform
+
     distance = resolve_distance(metric)
-    values = profiles if isinstance(profiles, xr.DataArray) else snap(profiles, weighting)
-    if GROUP not in values.dims or GROUP not in values.coords:
-        raise InputError(f"distances are between labelled groups; the array has the dimensions {values.dims}")
+    labelled = profiles if isinstance(profiles, xr.DataArray) else dataset_of(profiles)
+    if GROUP not in labelled.dims or GROUP not in labelled.coords:
+        raise InputError(f"distances are between labelled groups; the array has the dimensions {labelled.dims}")
+    labels = labelled[GROUP].values
+    order = np.argsort(labels.astype(str), kind="stable")
+    if (np.diff(order) < 0).any():  # sums over groups, and with them the last digits, depend on their order
+        labelled = labelled.isel({GROUP: order})
+    values = labelled if isinstance(labelled, xr.DataArray) else snap(labelled, weighting)
     vectors = _vectors(values)
-    condensed = np.asarray(distance(vectors), dtype=np.float64)
-    labels = values[GROUP].values
+    condensed = np.asarray(distance(vectors), dtype=np.float64) if len(labels) > 1 else np.zeros(0)
+    if isinstance(labelled, xr.Dataset):
+        condensed = np.where(np.isfinite(condensed) & _unresolved(vectors, labelled, values), 0.0, condensed)
+    given = np.argsort(order)
     attributes = {name: values.attrs[name] for name in ("layer", "grouping") if name in values.attrs}
     return xr.DataArray(
-        _square(condensed, len(labels)),
+        squareform(condensed)[np.ix_(given, given)],
         dims=(GROUP, OTHER_GROUP),
         coords={GROUP: labels, OTHER_GROUP: labels},
         name="distance",
@@ -154,8 +168,7 @@ def resolve_distance(metric: str | Distance) -> Distance:
         if metric not in DISTANCES:
             raise InputError(f"there is no distance {metric!r}; accepted are {one_of(DISTANCES)}")
         return DISTANCES[metric]
-    if not callable(metric) or not hasattr(metric, "name"):
-        raise InputError(f"metric is {metric!r}; accepted are {one_of(DISTANCES)}, or a Distance")
+    check_type("metric", metric, Distance, f"{one_of(DISTANCES)}, or a Distance")
     return metric
 
 
@@ -166,26 +179,20 @@ def _vectors(values: xr.DataArray) -> np.ndarray:
     vectors = ordered.values.reshape(ordered.sizes[GROUP], size).astype(np.float64)
     broken = ~np.isfinite(vectors).all(axis=1)
     if broken.any():
-        labels = [str(label) for label in ordered[GROUP].values[broken]]
         raise InputError(
-            f"distances need finite values; the groups {one_of(labels)} have others "
+            f"distances need finite values; the groups {one_of(ordered[GROUP].values[broken].tolist())} have others "
             "(a contrast is NaN at lags that no epoch covers, a SNAP is not)"
         )
     return vectors
 
 
-def _pairwise(vectors: np.ndarray, metric: str) -> np.ndarray:
+def _unresolved(vectors: np.ndarray, dataset: xr.Dataset, snaps: xr.DataArray) -> np.ndarray:
+    """Whether the SNAPs of each pair of groups differ nowhere by more than float32 resolves."""
     from scipy.spatial.distance import pdist
 
-    # Cosine and correlation divide by a length that may be 0; they are then undefined, which is NaN.
     if len(vectors) < 2:
-        return np.zeros(0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(pdist(vectors, metric))
-
-
-def _square(condensed: np.ndarray, number: int) -> np.ndarray:
-    rows, columns = np.triu_indices(number, k=1)
-    square = np.zeros((number, number))
-    square[rows, columns] = square[columns, rows] = condensed
-    return square
+        return np.zeros(0, dtype=bool)
+    largest = abs(dataset[ACTIVATION]).max((GROUP, LAG)).fillna(0).astype(np.float64)
+    resolution = (2 * RESOLUTION * largest).broadcast_like(snaps.isel({GROUP: 0})).transpose(*snaps.dims[1:])
+    known = resolution.values.ravel()
+    return np.asarray(pdist(vectors / np.where(known > 0, known, 1.0), "chebyshev") <= 1)

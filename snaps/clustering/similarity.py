@@ -1,13 +1,12 @@
 """How alike layers of two networks are: by the distances between groups (RSA), and by their activations (CKA)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
-from snaps.clustering.distances import OTHER_GROUP
-from snaps.errors import InputError, one_of
+from snaps.clustering.distances import OTHER_GROUP, RESOLUTION
+from snaps.errors import InputError, check_whole, one_of
 from snaps.schema import ACTIVATION, COVERAGE, GROUP, LAG, dataset_of
 
 LAYER, OTHER_LAYER = "layer", "layer_"
@@ -59,7 +58,6 @@ def compare_distances(
     >>> round(result["rsa"].item(), 3)
     1.0
     """
-    check_test(n_permutations, seed)
     groups = _shared_groups([*first.values(), *second.values()])
     rows, columns = np.triu_indices(len(groups), k=1)
     ranked = [
@@ -68,12 +66,9 @@ def compare_distances(
     ]
     matrices = np.zeros((len(second), len(groups), len(groups)))
     matrices[:, rows, columns] = matrices[:, columns, rows] = ranked[1]
-    values = _Products(ranked[0], matrices, rows, columns).tested(n_permutations, seed)
-    return _labelled(
-        {"rsa": values["observed"], "p_value": values["p_value"]},
-        (first, second),
-        {"long_name": "Spearman correlation of distances", "n_permutations": n_permutations, "seed": seed},
-    )
+    found = _permuted(ranked[0], matrices, (rows, columns), n_permutations, seed).rename(observed="rsa")
+    found = found.drop_vars("chance").assign_coords({LAYER: list(first), OTHER_LAYER: list(second)})
+    return found.assign_attrs(long_name="Spearman correlation of distances", n_permutations=n_permutations, seed=seed)
 
 
 def compare_activations(
@@ -113,19 +108,15 @@ def compare_activations(
     InputError
         If the groups differ, there are fewer than three, or an option is not accepted.
     """
-    check_test(n_permutations, seed)
     layers = [{name: dataset_of(profiles) for name, profiles in network.items()} for network in (first, second)]
     groups = _shared_groups([*layers[0].values(), *layers[1].values()])
     grams = [np.stack([_gram(dataset, groups) for dataset in network.values()]) for network in layers]
     rows, columns = np.triu_indices(len(groups))
     # The products are symmetric: what lies off the diagonal counts twice.
     weighted = grams[0][:, rows, columns] * np.where(rows == columns, 1.0, 2.0)
-    values = _Products(weighted, grams[1], rows, columns).tested(n_permutations, seed)
-    return _labelled(
-        {"cka": values["observed"], "chance": values["chance"], "p_value": values["p_value"]},
-        (first, second),
-        {"long_name": "linear CKA of activations", "n_permutations": n_permutations, "seed": seed},
-    )
+    found = _permuted(weighted, grams[1], (rows, columns), n_permutations, seed).rename(observed="cka")
+    found = found.assign_coords({LAYER: list(first), OTHER_LAYER: list(second)})
+    return found.assign_attrs(long_name="linear CKA of activations", n_permutations=n_permutations, seed=seed)
 
 
 def moved_groups(first: xr.DataArray, second: xr.DataArray) -> xr.DataArray:
@@ -172,51 +163,35 @@ def covered_lags(dataset: xr.Dataset) -> np.ndarray:
     return np.asarray((dataset[COVERAGE].transpose(GROUP, LAG).values > 0).all(axis=0))
 
 
-def check_test(n_permutations: int, seed: int) -> None:
-    """Refuse what is no number of permutations, or no seed.
+def _permuted(
+    first: np.ndarray, second: np.ndarray, at: tuple[np.ndarray, np.ndarray], n_permutations: int, seed: int
+) -> xr.Dataset:
+    """Sums of products of entries of symmetric matrices, and the same with the groups of the second shuffled.
 
-    Raises
-    ------
-    InputError
-        Naming what was received.
+    `first` has the entries at `at` as (layer, entry), `second` whole matrices as (other layer, group, group). The sums
+    are ``observed``, their mean over permutations ``chance``, the share of those at least as high ``p_value``.
     """
-    for name, value in (("n_permutations", n_permutations), ("seed", seed)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
-            raise InputError(f"{name} is {value!r}; accepted are whole numbers from 0")
+    check_whole("n_permutations", n_permutations, least=0)
+    rng = np.random.default_rng(check_whole("seed", seed, least=0))
+    rows, columns = at
 
+    def sums(order: np.ndarray) -> np.ndarray:
+        return first @ second[:, order[rows], order[columns]].T
 
-@dataclass(frozen=True, eq=False)
-class _Products:
-    """Sums of products of entries of symmetric matrices, as they are and with the groups of the second shuffled.
-
-    `first` has the entries at `rows` and `columns`, as (layer, entry); `second` whole matrices, as (other layer, group,
-    group).
-    """
-
-    first: np.ndarray
-    second: np.ndarray
-    rows: np.ndarray
-    columns: np.ndarray
-
-    def tested(self, n_permutations: int, seed: int) -> dict[str, np.ndarray]:
-        """Observed sums (layer, other layer), their mean over permutations, and the share of those at least as high."""
-        observed = self._sums(np.arange(self.second.shape[1]))
-        higher, total = np.ones_like(observed), np.zeros_like(observed)
-        rng = np.random.default_rng(seed)
-        for _ in range(n_permutations):
-            shuffled = self._sums(rng.permutation(self.second.shape[1]))
-            higher += shuffled >= observed - TOLERANCE
-            total += shuffled
-        # NaN is never as high as anything, and stays undefined.
-        known = np.isfinite(observed) & (n_permutations > 0)
-        return {
-            "observed": np.clip(observed, -1, 1),
-            "chance": np.where(known, total / max(n_permutations, 1), np.nan),
-            "p_value": np.where(known, higher / (1 + n_permutations), np.nan),
-        }
-
-    def _sums(self, order: np.ndarray) -> np.ndarray:
-        return self.first @ self.second[:, order[self.rows], order[self.columns]].T
+    observed = sums(np.arange(second.shape[1]))
+    higher, total = np.ones_like(observed), np.zeros_like(observed)
+    for _ in range(n_permutations):
+        shuffled = sums(rng.permutation(second.shape[1]))
+        higher += shuffled >= observed - TOLERANCE
+        total += shuffled
+    # NaN is never as high as anything, and stays undefined.
+    known = np.isfinite(observed) & (n_permutations > 0)
+    values = {
+        "observed": np.clip(observed, -1, 1),
+        "chance": np.where(known, total / max(n_permutations, 1), np.nan),
+        "p_value": np.where(known, higher / (1 + n_permutations), np.nan),
+    }
+    return xr.Dataset({name: ((LAYER, OTHER_LAYER), array) for name, array in values.items()})
 
 
 def _shared_groups(arrays: list[xr.DataArray] | list[xr.Dataset]) -> list[str]:
@@ -235,14 +210,9 @@ def _shared_groups(arrays: list[xr.DataArray] | list[xr.Dataset]) -> list[str]:
     return groups[0]
 
 
-def _places(array: xr.DataArray | xr.Dataset, groups: list[str]) -> np.ndarray:
-    at = {str(label): place for place, label in enumerate(array[GROUP].values)}
-    return np.array([at[group] for group in groups])
-
-
 def _ordered(square: xr.DataArray, groups: list[str]) -> np.ndarray:
-    places = _places(square, groups)
-    return np.asarray(square.transpose(GROUP, OTHER_GROUP).values[np.ix_(places, places)], dtype=np.float64)
+    ordered = square.sel({GROUP: groups, OTHER_GROUP: groups}).transpose(GROUP, OTHER_GROUP)
+    return np.asarray(ordered.values, dtype=np.float64)
 
 
 def _standardised_ranks(values: np.ndarray) -> np.ndarray:
@@ -258,23 +228,12 @@ def _standardised_ranks(values: np.ndarray) -> np.ndarray:
 
 def _gram(dataset: xr.Dataset, groups: list[str]) -> np.ndarray:
     """Products between the centred activations of all groups (group, group), of length 1; NaN where there are none."""
-    activation = dataset[ACTIVATION].transpose(GROUP, LAG, ...).values[_places(dataset, groups)]
+    activation = dataset[ACTIVATION].sel({GROUP: groups}).transpose(GROUP, LAG, ...).values
     vectors = activation[:, covered_lags(dataset)].reshape(len(groups), -1).astype(np.float64)
     size = (vectors**2).sum()
     vectors -= vectors.mean(axis=0)
     gram = vectors @ vectors.T
-    # What rounding leaves of equal rows is nothing.
-    if not np.trace(gram) > TOLERANCE**2 * size:
+    # Differences that float32 does not resolve are none.
+    if not np.trace(gram) > RESOLUTION**2 * size:
         return np.full_like(gram, np.nan)
     return gram / np.linalg.norm(gram)
-
-
-def _labelled(
-    values: Mapping[str, np.ndarray], networks: tuple[Mapping[str, object], Mapping[str, object]], attributes: dict
-) -> xr.Dataset:
-    dims = (LAYER, OTHER_LAYER)
-    return xr.Dataset(
-        {name: (dims, array) for name, array in values.items()},
-        coords={dim: list(network) for dim, network in zip(dims, networks, strict=True)},
-        attrs=attributes,
-    )

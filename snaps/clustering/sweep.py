@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from snaps.clustering.clusters import check_percentile, cut, link, undefined_groups
+from snaps.clustering.clusters import Clustering, cut, link, undefined_groups
 from snaps.clustering.distances import Distance, distances, resolve_distance
-from snaps.errors import InputError, one_of
+from snaps.errors import InputError, check_number, one_of
 from snaps.profiles.contrasts import Weighting
-from snaps.schema import dataset_of
+from snaps.schema import GROUP, dataset_of
 
 #: Percentiles of the pairwise distances at which the SNAP paper cuts (section 4.3.3).
 PERCENTILES = (87, 90, 93, 96)
@@ -53,30 +53,47 @@ def silhouette_sweep(
         layer: distances(dataset, metric=distance, weighting=weighting)
         for layer, dataset in layers_of(profiles).items()
     }
-    return sweep_distances(squares, percentiles=chosen).assign_attrs(metric=distance.name, weighting=weighting)
+    found = clusterings_of(squares, chosen)
+    return sweep_of(squares, found, chosen).assign_attrs(metric=distance.name, weighting=weighting)
 
 
-def sweep_distances(squares: Mapping[str, xr.DataArray], *, percentiles: Sequence[float]) -> xr.DataArray:
-    """Silhouettes from the distances of every layer, as `silhouette_sweep` gives them from profiles."""
-    chosen = list(percentiles)
-    shape = (len(squares), len(chosen))
-    values, numbers = np.full(shape, np.nan), np.zeros(shape, dtype=np.int64)
-    reasons = np.full(shape, "", dtype=object)
-    for row, square in enumerate(squares.values()):
-        broken = undefined_groups(square)
-        if broken and square.sizes["group"] > 1:
-            reasons[row] = f"the {square.attrs['metric']} distance is undefined for {one_of(broken)}"
+def clusterings_of(squares: Mapping[str, xr.DataArray], percentiles: Sequence[float]) -> dict[str, list[Clustering]]:
+    """Clusterings of every layer at every percentile; a layer with an undefined distance has none.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two groups.
+    """
+    found: dict[str, list[Clustering]] = {}
+    for layer, square in squares.items():
+        if undefined_groups(square) and square.sizes[GROUP] > 1:
+            found[layer] = []
             continue
         tree = link(square)
-        for column, percentile in enumerate(chosen):
-            result = cut(square, tree, percentile=percentile)
+        found[layer] = [cut(square, tree, percentile=percentile) for percentile in percentiles]
+    return found
+
+
+def sweep_of(
+    squares: Mapping[str, xr.DataArray], clusterings: Mapping[str, list[Clustering]], percentiles: Sequence[float]
+) -> xr.DataArray:
+    """Silhouettes of the clusterings of every layer, as `silhouette_sweep` gives them from profiles."""
+    shape = (len(squares), len(percentiles))
+    values, numbers = np.full(shape, np.nan), np.zeros(shape, dtype=np.int64)
+    reasons = np.full(shape, "", dtype=object)
+    for row, (layer, square) in enumerate(squares.items()):
+        found = clusterings[layer]
+        if not found:
+            reasons[row] = f"the {square.attrs['metric']} distance is undefined for {one_of(undefined_groups(square))}"
+        for column, result in enumerate(found):
             values[row, column], numbers[row, column] = result.silhouette, result.n_clusters
             reasons[row, column] = result.undefined
     cells = [
-        f"{layer} at {percentile:g}: {reasons[row, column]}"
-        for row, layer in enumerate(squares)
-        for column, percentile in enumerate(chosen)
-        if reasons[row, column]
+        f"{layer} at {percentile:g}: {reason}"
+        for layer, row in zip(squares, reasons, strict=True)
+        for percentile, reason in zip(percentiles, row, strict=True)
+        if reason
     ]
     dims = ("layer", "percentile")
     return xr.DataArray(
@@ -84,7 +101,7 @@ def sweep_distances(squares: Mapping[str, xr.DataArray], *, percentiles: Sequenc
         dims=dims,
         coords={
             "layer": list(squares),
-            "percentile": chosen,
+            "percentile": list(percentiles),
             "n_clusters": (dims, numbers),
             "undefined": (dims, reasons.astype(str)),
         },
@@ -101,12 +118,11 @@ def check_percentiles(percentiles: Sequence[float]) -> list[float]:
     InputError
         If there are none, or one is no number from 0 to 100.
     """
-    chosen = list(percentiles)
-    if not chosen:
-        raise InputError("percentiles is empty; accepted are numbers from 0 to 100")
-    for percentile in chosen:
-        check_percentile(percentile)
-    return chosen
+    for percentile in percentiles:
+        check_number("percentile", percentile, least=0, most=100)
+    if not len(percentiles):
+        raise InputError("percentiles is empty; accepted are numbers from 0 up to 100")
+    return list(percentiles)
 
 
 def mean_silhouette(sweep: xr.DataArray) -> xr.DataArray:

@@ -8,8 +8,7 @@ from types import MappingProxyType
 import xarray as xr
 
 from snaps.clustering import PERCENTILES, Distance
-from snaps.clustering.clusters import check_percentile
-from snaps.errors import InputError, legible
+from snaps.errors import InputError, check_number, legible
 from snaps.outputs import refuse_file, replacing
 from snaps.profiles import quality
 from snaps.profiles.contrasts import Weighting
@@ -85,7 +84,7 @@ def write_report(
     """
     target = Path(out)
     refuse_file(target, overwrite=overwrite)
-    check_percentile(percentile)
+    check_number("percentile", percentile, least=0, most=100)
     trees = _named_trees(profiles)
     options = Options(percentile, percentiles, metric, weighting, layers, min_count)
     parts = list(sections)

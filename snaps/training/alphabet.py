@@ -4,13 +4,13 @@ As in section 4.2 of the SNAP paper, a target is a sequence without any timing: 
 or the labels of a tier in file order.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from string import ascii_lowercase
-from typing import Literal
+from typing import Literal, get_args
 
 from snaps.datasets.corpus import CorpusLike
 from snaps.datasets.recording import Recording
-from snaps.errors import InputError, RecordingError, one_of
+from snaps.errors import InputError, RecordingError, check_choice, one_of
 
 OnError = Literal["raise", "skip"]
 
@@ -135,12 +135,16 @@ def targets(recording: Recording, labels: str, symbols: Sequence[str], *, blank:
     (3, 4, 1, 3)
     """
     table = {symbol: position for position, symbol in enumerate(symbols) if symbol != blank}
-    sequence = []
-    for label in _labels(recording, labels):
+    sequence = list(_labels(recording, labels))
+    for label in sequence:
         if label not in table:
-            raise RecordingError(recording.id, _unknown(recording, labels, label, table))
-        sequence.append(table[label])
-    return tuple(sequence)
+            what, where = ("character", "text") if labels == LETTER else ("label", f"tier {labels!r}")
+            raise RecordingError(
+                recording.id,
+                f"the {where} of recording {recording.id!r} has the {what} {label!r}, which the network's symbols "
+                f"lack; they are {one_of(table, limit=64)}",
+            )
+    return tuple(table[label] for label in sequence)
 
 
 def _labels(recording: Recording, labels: str) -> Iterator[str]:
@@ -162,17 +166,8 @@ def _labels(recording: Recording, labels: str) -> Iterator[str]:
         )
 
 
-def _unknown(recording: Recording, labels: str, label: str, table: Mapping[str, int]) -> str:
-    what = "character" if labels == LETTER else "label"
-    where = "text" if labels == LETTER else f"tier {labels!r}"
-    return (
-        f"the {where} of recording {recording.id!r} has the {what} {label!r}, which the network's symbols "
-        f"lack; they are {one_of(table, limit=64)}"
-    )
-
-
 def _annotations(corpus: CorpusLike, on_error: OnError) -> Iterator[Recording]:
-    check_on_error(on_error)
+    check_choice("on_error", on_error, get_args(OnError))
     annotation = getattr(corpus, "annotation", corpus.__getitem__)
     for index in range(len(corpus)):
         try:
@@ -180,15 +175,3 @@ def _annotations(corpus: CorpusLike, on_error: OnError) -> Iterator[Recording]:
         except RecordingError:
             if on_error == "raise":
                 raise
-
-
-def check_on_error(on_error: OnError) -> None:
-    """Refuse what is neither ``raise`` nor ``skip``.
-
-    Raises
-    ------
-    InputError
-        Naming what is accepted.
-    """
-    if on_error not in ("raise", "skip"):
-        raise InputError(f"on_error is {on_error!r}; accepted are 'raise', 'skip'")

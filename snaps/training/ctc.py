@@ -1,4 +1,4 @@
-"""Losses of a network that writes a sequence, and what of it takes part in the training."""
+"""Losses of a network that writes a sequence, and how padded batches are computed as recordings alone."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +10,8 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from snaps.models import Wav2Letter
-from snaps.training.batches import Batch
 from snaps.training.decode import blank_position
-from snaps.training.examples import NO_TARGET
-from snaps.training.settings import Settings
-from snaps.training.transfer import layer_modules
+from snaps.training.examples import NO_TARGET, Batch
 
 #: Kernels from which on a product is faster.
 WIDE_KERNEL = 16
@@ -36,28 +33,6 @@ def frame_loss(logits: Float[Tensor, "batch symbol step"], batch: Batch) -> Floa
     """Cross-entropy at every output step at which a symbol is annotated."""
     assert batch.frame_targets is not None
     return nn.functional.cross_entropy(logits, batch.frame_targets, ignore_index=NO_TARGET)
-
-
-def hold_still(model: Wav2Letter, settings: Settings) -> list[nn.Module]:
-    """Take what is not to be trained out of the gradient.
-
-    Returns
-    -------
-    list of Module
-        Batch normalisations that must stay in evaluation mode, so that their statistics do not move.
-    """
-    frozen = [module for number in range(settings.frozen) for module in layer_modules(model, number + 1)]
-    held: list[nn.Module] = [
-        module
-        for module in model.modules()
-        if isinstance(module, nn.BatchNorm1d) and (settings.freeze_normalization or module in frozen)
-    ]
-    # Scale and shift of the input bands are absorbed by the first convolution, and would cost its backward to the
-    # input: a quarter of a small network's training.
-    absorbed = [layer_modules(model, 1)[0]] if model.norm == "before" else []
-    for module in {*frozen, *held, *absorbed}:
-        module.requires_grad_(False)
-    return held
 
 
 @contextmanager

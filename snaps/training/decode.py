@@ -153,26 +153,20 @@ def evaluate(
     """
     blank_position(model)
     left_out, rows, errors, n_symbols = LeftOut(), [], 0, 0
-    recordings = usable(
-        model,
-        corpus,
-        labels=labels,
-        left_out=left_out,
-        on_error=on_error,
-        description="transcribing",
-        progress=progress,
-    )
-    for example, recording in recordings:
+    bar = "transcribing" if progress else None
+    for example, recording in usable(model, corpus, labels, left_out, on_error=on_error, progress=bar):
         reference = _folded([model.symbols[position] for position in example.target], fold or {})
         predicted = _folded(transcribe(model, recording), fold or {})
         if not reference:
-            left_out.add(recording.id, "unlabelled", f"recording {recording.id!r} has no symbols after the fold")
+            reason = f"recording {recording.id!r} has no symbols after the fold"
+            left_out.append((recording.id, "unlabelled", reason))
             continue
         distance = Levenshtein.distance(predicted, reference)
         errors, n_symbols = errors + distance, n_symbols + len(reference)
         separator = "" if labels == LETTER else " "
         rows.append((recording.id, separator.join(reference), separator.join(predicted), distance / len(reference)))
-    left_out.refuse_all(len(corpus), bool(rows))
+    if not rows:
+        raise left_out.none_left(len(corpus))
     transcripts = pd.DataFrame(rows, columns=["recording", "reference", "predicted", "error_rate"])
     return Evaluation(errors / n_symbols, transcripts, left_out.table())
 

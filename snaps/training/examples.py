@@ -1,29 +1,33 @@
-"""Usable recordings of a corpus, their targets, and the speakers who are set aside for the validation."""
+"""Usable recordings of a corpus, their targets, the speakers set aside for the validation, and padded batches."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import NamedTuple, get_args
 
 import numpy as np
 import pandas as pd
 import psutil
 import torch
 from jaxtyping import Float, Int
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
 from snaps.datasets.corpus import CorpusLike
 from snaps.datasets.frames import interval_labels
 from snaps.datasets.recording import Recording
-from snaps.errors import InputError, RecordingError
+from snaps.errors import InputError, RecordingError, check_choice
 from snaps.models import Wav2Letter
-from snaps.training.alphabet import OnError, check_on_error, targets
+from snaps.training.alphabet import OnError, targets
 
-#: Why recordings were left out, as in the column ``cause``.
-ERROR, SHORT, UNLABELLED = "error", "short", "unlabelled"
 #: Share of the free memory that features may take; what does not fit is read anew in every epoch.
 MEMORY_SHARE = 0.25
 #: Target of an output step at which nothing is annotated: cross-entropy passes over it.
 NO_TARGET = -100
+#: Batches whose recordings are sorted by length together: alike enough to pad little, mixed enough to differ
+#: from epoch to epoch.
+POOL_BATCHES = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,31 +56,17 @@ class Example:
     frames: Int[np.ndarray, " out"] | None = None
 
 
-class LeftOut:
-    """List of the recordings that are left out, with the reason."""
-
-    def __init__(self) -> None:
-        self._rows: list[tuple[str, str, str]] = []
-
-    def add(self, recording: str, cause: str, reason: str) -> None:
-        """Note one recording; the cause is ``error``, ``short`` or ``unlabelled``."""
-        self._rows.append((recording, cause, reason))
+class LeftOut(list[tuple[str, str, str]]):
+    """Recordings that are left out: identifier; cause, ``error``, ``short`` or ``unlabelled``; and reason."""
 
     def table(self) -> pd.DataFrame:
         """One row a recording: ``recording``, ``cause``, ``reason``."""
-        return pd.DataFrame(self._rows, columns=["recording", "cause", "reason"], dtype=object)
+        return pd.DataFrame(list(self), columns=["recording", "cause", "reason"], dtype=object)
 
-    def refuse_all(self, n_recordings: int, anything: bool) -> None:
-        """Refuse a corpus of which nothing is left.
-
-        Raises
-        ------
-        InputError
-            Naming the first reason.
-        """
-        if not anything:
-            why = f"; the first reason: {self._rows[0][2]}" if self._rows else ""
-            raise InputError(f"none of the {n_recordings} recordings can be used{why}")
+    def none_left(self, n_recordings: int) -> InputError:
+        """Sentence about a corpus without any usable recording, naming the first reason."""
+        why = f"; the first reason: {self[0][2]}" if self else ""
+        return InputError(f"none of the {n_recordings} recordings can be used{why}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,18 +137,21 @@ def read_examples(
     found: list[Example] = []
     kept: dict[int, np.ndarray] = {}
     left_out = LeftOut()
-    for example, recording in usable(
-        model, corpus, labels=labels, timed=timed, left_out=left_out, on_error=on_error, progress=progress
-    ):
-        refused = _too_short(model, example)
-        if refused is not None:
-            left_out.add(example.recording, SHORT, refused)
+    bar = "reading" if progress else None
+    for example, recording in usable(model, corpus, labels, left_out, on_error=on_error, progress=bar):
+        # CTC needs a step a symbol, and a blank between two equal symbols.
+        needed = len(example.target) + sum(one == other for one, other in pairwise(example.target))
+        n_out = int(model.output_lengths(torch.tensor(example.n_steps)))
+        if n_out < needed:
+            reason = f"recording {example.recording!r} gives {n_out} output steps, and its symbols need {needed}"
+            left_out.append((example.recording, "short", reason))
             continue
-        found.append(example)
+        found.append(replace(example, frames=frame_targets(model, recording, labels)) if timed else example)
         if recording.features.nbytes <= budget:
             kept[example.place] = recording.features
             budget -= recording.features.nbytes
-    left_out.refuse_all(len(corpus), bool(found))
+    if not found:
+        raise left_out.none_left(len(corpus))
     if timed and all(np.all(example.frames == NO_TARGET) for example in found):
         raise InputError(
             f"warm_start='frames' needs a tier with times, and no output step of the {len(found)} recordings lies in "
@@ -170,40 +163,38 @@ def read_examples(
 def usable(
     model: Wav2Letter,
     corpus: CorpusLike,
-    *,
     labels: str,
     left_out: LeftOut,
-    timed: bool = False,
+    *,
     on_error: OnError = "raise",
-    description: str = "reading",
-    progress: bool = True,
+    progress: str | None = None,
 ) -> Iterator[tuple[Example, Recording]]:
     """Go through all recordings that can be read and have symbols; the others are noted in `left_out`.
+
+    Progress is shown under the name that is given.
 
     Raises
     ------
     RecordingError
         If a recording cannot be read or labelled, and is not to be skipped.
     """
-    check_on_error(on_error)
-    with tqdm(total=len(corpus), desc=description, unit="rec", leave=False, disable=not progress) as bar:
-        for index in range(len(corpus)):
-            try:
-                recording = corpus[index]
-                example = _example(model, recording, index, labels, timed=timed)
-            except RecordingError as error:
-                if on_error == "raise":
-                    raise
-                left_out.add(error.recording, ERROR, str(error))
-            else:
-                if example.target:
-                    yield example, recording
-                else:
-                    left_out.add(example.recording, UNLABELLED, f"recording {recording.id!r} has no symbols")
-            bar.update()
+    check_choice("on_error", on_error, get_args(OnError))
+    for index in tqdm(range(len(corpus)), desc=progress, unit="rec", leave=False, disable=progress is None):
+        try:
+            recording = corpus[index]
+            example = _example(model, recording, index, labels)
+        except RecordingError as error:
+            if on_error == "raise":
+                raise
+            left_out.append((error.recording, "error", str(error)))
+            continue
+        if example.target:
+            yield example, recording
+        else:
+            left_out.append((recording.id, "unlabelled", f"recording {recording.id!r} has no symbols"))
 
 
-def _example(model: Wav2Letter, recording: Recording, index: int, labels: str, *, timed: bool) -> Example:
+def _example(model: Wav2Letter, recording: Recording, index: int, labels: str) -> Example:
     units = recording.features.shape[0]
     if units != model.n_inputs:
         raise RecordingError(
@@ -214,8 +205,7 @@ def _example(model: Wav2Letter, recording: Recording, index: int, labels: str, *
     # Recordings of unknown speakers count each as a speaker of their own.
     speaker = recording.attributes.get("speaker") or f"recording {recording.id}"
     target = targets(recording, labels, model.symbols, blank=model.blank)
-    frames = frame_targets(model, recording, labels) if timed else None
-    return Example(index, recording.id, speaker, recording.n_steps, target, frames)
+    return Example(index, recording.id, speaker, recording.n_steps, target)
 
 
 def frame_targets(model: Wav2Letter, recording: Recording, tier: str) -> Int[np.ndarray, " out"]:
@@ -245,15 +235,6 @@ def frame_targets(model: Wav2Letter, recording: Recording, tier: str) -> Int[np.
     found = interval_labels(recording.tiers[tier], steps * recording.step)
     table = {symbol: position for position, symbol in enumerate(model.symbols)}
     return np.array([NO_TARGET if label is None else table[label] for label in found], dtype=np.int64)
-
-
-def _too_short(model: Wav2Letter, example: Example) -> str | None:
-    repeats = sum(one == other for one, other in pairwise(example.target))
-    needed = len(example.target) + repeats
-    steps = int(model.output_lengths(torch.tensor(example.n_steps)))
-    if steps >= needed:
-        return None
-    return f"recording {example.recording!r} gives {steps} output steps, and its symbols need {needed}"
 
 
 def set_aside(
@@ -292,7 +273,110 @@ def set_aside(
         )
     n_aside = min(max(1, round(share * len(speakers))), len(speakers) - 1)
     chosen = set(np.random.default_rng(seed).permutation(speakers)[:n_aside].tolist())
-    return (
-        tuple(example for example in examples if example.speaker not in chosen),
-        tuple(example for example in examples if example.speaker in chosen),
+    parts: tuple[list[Example], list[Example]] = ([], [])
+    for example in examples:
+        parts[example.speaker in chosen].append(example)
+    return tuple(parts[0]), tuple(parts[1])
+
+
+class Batch(NamedTuple):
+    """Several recordings, padded at their ends: features with silence (0 dB above the floor), targets with 0.
+
+    Lengths are numbers of input steps and of symbols. `frame_targets` is None unless examples have them; where a
+    recording has no label it holds `NO_TARGET`.
+    """
+
+    features: Float[Tensor, "batch unit step"]
+    lengths: Int[Tensor, " batch"]
+    targets: Int[Tensor, "batch symbol"]
+    target_lengths: Int[Tensor, " batch"]
+    frame_targets: Int[Tensor, "batch out"] | None
+
+    def to(self, device: torch.device) -> "Batch":
+        """Copy to a device."""
+        return Batch._make(part if part is None else part.to(device) for part in self)
+
+
+def batches(
+    examples: Examples,
+    chosen: Sequence[Example],
+    *,
+    batch_size: int,
+    band_shift: int = 0,
+    seed: int = 0,
+    epoch: int | None = None,
+) -> Iterator[Batch]:
+    """Batches of the chosen examples.
+
+    Parameters
+    ----------
+    examples : Examples
+        Where features come from; those that are not in memory are read from the corpus.
+    chosen : sequence of Example
+        What to put into batches.
+    batch_size : int
+        Recordings a batch.
+    band_shift : int
+        Largest number of bands by which a recording is moved up or down, drawn anew in every epoch.
+    seed, epoch : int
+        What order and shifts depend on, and nothing else: a training that is resumed goes on with the batches that
+        it would have had. Without an epoch batches go from short to long recordings, as they are.
+    """
+    # A stream of its own, so that the order does not depend on whether bands are shifted.
+    random = np.random.default_rng([seed, epoch or 0, 1])
+    most = band_shift if epoch is not None else 0
+    shifts = random.integers(-most, most + 1, size=len(chosen))
+    for places in length_batches([example.n_steps for example in chosen], batch_size, seed=seed, epoch=epoch):
+        yield padded(
+            [(shift_bands(examples.features_of(chosen[place]), int(shifts[place])), chosen[place]) for place in places]
+        )
+
+
+def length_batches(
+    lengths: Sequence[int], batch_size: int, *, seed: int = 0, epoch: int | None = None
+) -> list[list[int]]:
+    """Places of recordings in batches of about the same length.
+
+    Examples
+    --------
+    >>> length_batches([5, 3, 4], batch_size=2)
+    [[1, 2], [0]]
+    """
+    of = np.asarray(lengths)
+
+    def cut(order: np.ndarray) -> list[list[int]]:
+        order = order[np.argsort(of[order], kind="stable")]
+        return [order[start : start + batch_size].tolist() for start in range(0, len(order), batch_size)]
+
+    if epoch is None:
+        return cut(np.arange(len(of)))
+    random = np.random.default_rng([seed, epoch])
+    order, size = random.permutation(len(of)), POOL_BATCHES * batch_size
+    found = [batch for start in range(0, len(order), size) for batch in cut(order[start : start + size])]
+    return [found[place] for place in random.permutation(len(found))]
+
+
+def shift_bands(features: Float[np.ndarray, "unit step"], bands: int) -> Float[np.ndarray, "unit step"]:
+    """Move a spectrogram up by some bands, or down; the outermost band takes the place of what moves in.
+
+    Examples
+    --------
+    >>> shift_bands(np.array([[1.0], [2.0], [3.0]]), 1).ravel()
+    array([1., 1., 2.])
+    """
+    units = len(features)
+    return features[np.clip(np.arange(units) - bands, 0, units - 1)]
+
+
+def padded(pairs: Sequence[tuple[Float[np.ndarray, "unit step"], Example]]) -> Batch:
+    """Pad recordings and targets to those of the longest in the batch."""
+    features = [torch.from_numpy(one) for one, _ in pairs]
+    targets = [torch.tensor(example.target) for _, example in pairs]
+    frames = [torch.from_numpy(example.frames) for _, example in pairs if example.frames is not None]
+    return Batch(
+        features=pad_sequence([one.T for one in features], batch_first=True).transpose(1, 2).contiguous(),
+        lengths=torch.tensor([one.shape[1] for one in features]),
+        targets=pad_sequence(targets, batch_first=True),
+        target_lengths=torch.tensor([len(one) for one in targets]),
+        frame_targets=pad_sequence(frames, batch_first=True, padding_value=NO_TARGET) if frames else None,
     )

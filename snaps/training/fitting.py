@@ -1,13 +1,14 @@
 """Training a network: one function from a corpus to the best weights."""
 
 import copy
+import json
 import math
 import os
 import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -18,17 +19,20 @@ from tqdm import tqdm
 
 from snaps.datasets.corpus import CorpusLike, corpus_fingerprint
 from snaps.datasets.paths import exists
-from snaps.errors import InputError, one_of
+from snaps.errors import InputError, check_number, check_type, one_of, reason_of, shortened
 from snaps.models import Wav2Letter
-from snaps.outputs import claimed, remove_leftovers
+from snaps.outputs import claimed, remove_leftovers, replacing
 from snaps.responses import device_of
 from snaps.training.alphabet import OnError
-from snaps.training.checkpoint import checkpoint_file, load_state, save_state
 from snaps.training.decode import blank_position
 from snaps.training.examples import Example, read_examples, set_aside
-from snaps.training.loop import DivergedError, Training
-from snaps.training.settings import Settings, WarmStart
+from snaps.training.loop import DivergedError, Settings, Training, WarmStart
 
+FORMAT = "neuron-snaps training"
+#: Version 3 is PyTorch's own format.
+FORMAT_VERSION = 3
+#: Name of the file that keeps a state, where a folder is given.
+FILE_NAME = "training.ckpt"
 #: Steps that are measured where `max_minutes` is given.
 MEASURED_STEPS = 20
 #: Fewest epochs to which a limit of time shortens a training; with fewer no network has learned anything.
@@ -80,16 +84,16 @@ def train(
     model: Wav2Letter,
     corpus: CorpusLike,
     *,
-    labels: str = "phoneme",
-    epochs: int = 24,
-    batch_size: int = 4,
-    lr: float = 5e-3,
-    warm_start: WarmStart | None = None,
-    band_shift: int = 0,
-    validation: float = 0.1,
-    frozen: int = 0,
-    freeze_normalization: bool = False,
-    seed: int = 0,
+    labels: str = Settings.labels,
+    epochs: int = Settings.epochs,
+    batch_size: int = Settings.batch_size,
+    lr: float = Settings.lr,
+    warm_start: WarmStart | None = Settings.warm_start,
+    band_shift: int = Settings.band_shift,
+    validation: float = Settings.validation,
+    frozen: int = Settings.frozen,
+    freeze_normalization: bool = Settings.freeze_normalization,
+    seed: int = Settings.seed,
     checkpoint: str | os.PathLike[str] | None = None,
     max_minutes: float | None = None,
     device: str | torch.device | None = None,
@@ -172,10 +176,9 @@ def train(
     >>> network = create_network(symbols_for(corpus), "w2p_shallow", seed=0)  # doctest: +SKIP
     >>> result = train(network, corpus, labels="phoneme", epochs=30)  # doctest: +SKIP
     """
-    if not isinstance(model, Wav2Letter):
-        raise InputError(f"the model is a {type(model).__name__}; accepted is a Wav2Letter")
-    if max_minutes is not None and not max_minutes > 0:
-        raise InputError(f"max_minutes is {max_minutes!r}; accepted are numbers above 0")
+    check_type("the model", model, Wav2Letter, "a Wav2Letter")
+    if max_minutes is not None:
+        check_number("max_minutes", max_minutes, above=0)
     settings = Settings(
         labels=labels, epochs=epochs, batch_size=batch_size, lr=lr, warm_start=warm_start, band_shift=band_shift,
         validation=validation, frozen=frozen, freeze_normalization=freeze_normalization, seed=seed,
@@ -183,10 +186,10 @@ def train(
     settings.check(model)
     blank_position(model)
     place = device_of(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    about = {**settings.as_dict(), "network": model.config, "corpus": corpus_fingerprint(corpus)}
+    identity = {**asdict(settings), "network": model.config, "corpus": corpus_fingerprint(corpus)}
 
     with _kept_state(checkpoint) as path:
-        state = load_state(path, about) if path is not None and exists(path) else None
+        state = load_state(path, identity) if path is not None and exists(path) else None
         examples = read_examples(
             model, corpus, labels=labels, timed=warm_start is not None, on_error=on_error, progress=progress
         )
@@ -197,7 +200,11 @@ def train(
             return Training(copy.deepcopy(model), settings, examples, training, aside, place)
 
         if state is not None:
-            run = _resumed(begin, replace(settings, epochs=state["epochs"]), state, path=path)
+            run = begin(replace(settings, epochs=state["epochs"]))
+            try:
+                run.load_state_dict(state)
+            except (RuntimeError, ValueError, KeyError, TypeError) as error:
+                raise _no_state(path, error) from None
         elif max_minutes is not None:
             seconds = measure_step(begin(replace(settings, epochs=MEASURED_STEPS + 1)))
             run = begin(replace(settings, epochs=epochs_within(max_minutes, seconds, begin(settings))))
@@ -215,7 +222,7 @@ def train(
                     kept = f"; the state after epoch {len(run.history)} is kept in {str(path)!r}"
                     raise InputError(f"{error}{kept if path is not None and run.history else ''}") from None
                 if path is not None:
-                    save_state(run.state_dict(), path, about)
+                    save_state(run.state_dict(), path, identity)
             _show(bar, run.history)
     network = run.network
     network.load_state_dict(run.best)
@@ -233,7 +240,7 @@ def train(
         validation_speakers=tuple(sorted({example.speaker for example in aside})),
         unseen=unseen,
         left_out=examples.left_out,
-        settings=run.settings.as_dict(),
+        settings=asdict(run.settings),
     )
 
 
@@ -277,17 +284,6 @@ def epochs_within(max_minutes: float, step_seconds: float, run: Training) -> int
     return max(fewest, min(settings.epochs, fitting))
 
 
-def _resumed(begin: Any, settings: Settings, state: Mapping[str, Any], *, path: Path | None) -> Training:
-    run: Training = begin(settings)
-    try:
-        run.load_state_dict(state)
-    except (RuntimeError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} is not the state of a training of this network: {error}; delete it to begin anew"
-        ) from None
-    return run
-
-
 def _unseen(model: Wav2Letter, training: tuple[Example, ...], labels: str) -> tuple[str, ...]:
     """Symbols that cannot be learned, because no recording has them."""
     seen = {position for example in training for position in example.target}
@@ -312,12 +308,77 @@ def _show(bar: Any, history: list[dict[str, Any]]) -> None:
 
 @contextmanager
 def _kept_state(checkpoint: str | os.PathLike[str] | None) -> Iterator[Path | None]:
-    """Claim the file of a state, and remove what killed trainings left half-written of it."""
+    """File of a state, claimed, without what killed trainings left half-written; ``training.ckpt`` in a folder."""
     if checkpoint is None:
         yield None
         return
-    exists(Path(checkpoint))  # whether it is a folder can be told
-    path = checkpoint_file(checkpoint)
+    path = Path(checkpoint)
+    exists(path)  # whether it is a folder can be told
+    if path.is_dir() or not path.suffix:
+        path = path / FILE_NAME
     with claimed(path):
         remove_leftovers(path)
         yield path
+
+
+def save_state(state: Mapping[str, Any], path: Path, identity: Mapping[str, Any]) -> None:
+    """Write a training's state after an epoch; the file is replaced at once and whole.
+
+    Parameters
+    ----------
+    state : mapping
+        What `Training.state_dict` gives.
+    path : Path
+        The file.
+    identity : mapping
+        Options, network and corpus, in values that JSON can hold; a training that goes on must have the same.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written; what was there is untouched.
+    """
+    saved = {"format": FORMAT, "version": FORMAT_VERSION, "about": json.loads(json.dumps(identity)), "state": state}
+    try:
+        with replacing(path) as partial:
+            torch.save(saved, partial)
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or shortened(error)
+        n = len(state["history"]) - 1
+        kept = f"that of {n} epochs is kept" if n and path.exists() else "there is none before it"
+        raise InputError(f"the state of the training cannot be written to {str(path)!r}: {reason}; {kept}") from error
+
+
+def load_state(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
+    """Read a training's state, as `Training.load_state_dict` takes it; nothing is ever unpickled.
+
+    Raises
+    ------
+    InputError
+        If the file is no state of a training, is damaged, or that of another training; the sentence names the option
+        that differs.
+    """
+    try:
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        if saved["format"] != FORMAT:
+            raise ValueError(f"its format is {saved['format']!r}")
+        version, earlier, state = saved["version"], saved["about"], saved["state"]
+    except Exception as error:
+        raise _no_state(path, error) from None
+    if version != FORMAT_VERSION:
+        raise InputError(
+            f"{path} has the version {version}; this version of snaps reads {FORMAT_VERSION}: use the one that wrote "
+            "it, or delete it to begin anew"
+        )
+    for name, value in json.loads(json.dumps(identity)).items():
+        if earlier.get(name) != value:
+            raise InputError(
+                f"{path} is the state of a training with {name}={shortened(repr(earlier.get(name)))}, and this one has "
+                f"{name}={shortened(repr(value))}; go on with the same options, give another checkpoint, or delete the "
+                "file"
+            )
+    return state
+
+
+def _no_state(path: Path | None, error: Exception) -> InputError:
+    return InputError(f"{path} is not the state of a training: {reason_of(error)}; delete it to begin anew")

@@ -1,28 +1,102 @@
-"""The training loop: one network, one cycle of the learning rate, epoch after epoch."""
+"""Options of a training, and its loop: one network, one cycle of the learning rate, epoch after epoch."""
 
 import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 import torch
 from jaxtyping import Float
 from rapidfuzz.distance import Levenshtein
 from torch import Tensor, nn
 
-from snaps.errors import InputError
+from snaps.errors import InputError, check_choice, check_number, check_whole
 from snaps.models import Wav2Letter
-from snaps.training.batches import Batch, batches, length_batches
-from snaps.training.ctc import ctc_loss, ends_masked, frame_loss, hold_still, wide_kernels_as_products
+from snaps.training.alphabet import LETTER
+from snaps.training.ctc import ctc_loss, ends_masked, frame_loss, wide_kernels_as_products
 from snaps.training.decode import best_path, blank_position
-from snaps.training.examples import Example, Examples
-from snaps.training.settings import WARM_EPOCHS, Settings
+from snaps.training.examples import Batch, Example, Examples, batches, length_batches
+from snaps.training.transfer import layer_modules
 
 #: Largest norm of the gradient of one batch. Without it the first steps of CTC throw the network about.
 GRADIENT_NORM = 1.0
 #: Decay of the weights in AdamW, its usual value.
 WEIGHT_DECAY = 0.01
+
+
+#: How a training may begin before CTC; None for CTC from the first epoch.
+WarmStart = Literal["frames"]
+#: Epochs of cross-entropy of ``warm_start="frames"``.
+WARM_EPOCHS = 2
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Options of a training that change its result.
+
+    Attributes
+    ----------
+    labels : str
+        ``"letter"`` or the name of a tier.
+    epochs, batch_size : int
+        Passes over the training part; recordings a batch.
+    lr : float
+        Peak of the learning rate.
+    warm_start : {"frames"} or None
+        What the first epochs learn, see `snaps.training.train`.
+    band_shift : int
+        Largest number of bands by which a recording is moved up or down.
+    validation : float
+        Share of the speakers that is set aside.
+    frozen : int
+        Number of lower convolutions that are not trained.
+    freeze_normalization : bool
+        Leave parameters and statistics of all batch normalisations alone.
+    seed : int
+        Seed of the choice of speakers and of the order of recordings.
+    """
+
+    labels: str = "phoneme"
+    epochs: int = 24
+    batch_size: int = 4
+    lr: float = 5e-3
+    warm_start: WarmStart | None = None
+    band_shift: int = 0
+    validation: float = 0.1
+    frozen: int = 0
+    freeze_normalization: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name, least in (("epochs", 1), ("batch_size", 1), ("band_shift", 0), ("frozen", 0), ("seed", 0)):
+            check_whole(name, getattr(self, name), least=least)
+        check_number("lr", self.lr, above=0)
+        check_choice("warm_start", self.warm_start, (*get_args(WarmStart), None))
+        if self.warm_start and self.labels == LETTER:
+            raise InputError(
+                "warm_start='frames' needs a tier with times, such as labels='phoneme'; the letters of a text have none"
+            )
+        if self.warm_start and self.epochs <= WARM_EPOCHS:
+            raise InputError(
+                f"epochs is {self.epochs}; warm_start='frames' takes the first {WARM_EPOCHS}, and CTC at least one more"
+            )
+
+    def check(self, model: Wav2Letter) -> None:
+        """Refuse settings that do not fit a network.
+
+        Raises
+        ------
+        InputError
+            If more layers are to be frozen, or more bands to be shifted, than there are.
+        """
+        if self.band_shift >= model.n_inputs:
+            raise InputError(f"band_shift is {self.band_shift}; the network has {model.n_inputs} input units")
+        if self.frozen >= len(model.shapes):
+            raise InputError(
+                f"frozen is {self.frozen}; the network has {len(model.shapes)} convolutions, "
+                "of which at least the last one is trained"
+            )
 
 
 class DivergedError(InputError):
@@ -130,7 +204,7 @@ class Training:
         for module in self._held:
             module.eval()  # its statistics must not move
         warm = self.settings.warm_start is not None and len(self.history) < WARM_EPOCHS
-        batch = _moved(batch, self.device)
+        batch = batch.to(self.device)
         logits = self._logits(batch)
         loss = frame_loss(logits, batch) if warm else ctc_loss(self.network, logits, batch)
         self.optimizer.zero_grad()
@@ -183,7 +257,7 @@ class Training:
         self.network.eval()
         with torch.inference_mode():
             for batch in batches(self.examples, self.validation, batch_size=self.settings.batch_size):
-                batch = _moved(batch, self.device)
+                batch = batch.to(self.device)
                 logits = self._logits(batch)
                 loss += float(ctc_loss(self.network, logits, batch)) * len(batch.lengths)
                 lengths = self.network.output_lengths(batch.lengths).tolist()
@@ -213,9 +287,23 @@ def on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
 
 
-def _moved(batch: Batch, device: torch.device) -> Batch:
-    frames = None if batch.frame_targets is None else batch.frame_targets.to(device)
-    return Batch(
-        features=batch.features.to(device), lengths=batch.lengths.to(device), targets=batch.targets.to(device),
-        target_lengths=batch.target_lengths.to(device), frame_targets=frames,
-    )  # fmt: skip
+def hold_still(model: Wav2Letter, settings: Settings) -> list[nn.Module]:
+    """Take what is not to be trained out of the gradient.
+
+    Returns
+    -------
+    list of Module
+        Batch normalisations that must stay in evaluation mode, so that their statistics do not move.
+    """
+    frozen = [module for number in range(settings.frozen) for module in layer_modules(model, number + 1)]
+    held: list[nn.Module] = [
+        module
+        for module in model.modules()
+        if isinstance(module, nn.BatchNorm1d) and (settings.freeze_normalization or module in frozen)
+    ]
+    # Scale and shift of the input bands are absorbed by the first convolution, and would cost its backward to the
+    # input: a quarter of a small network's training.
+    absorbed = [layer_modules(model, 1)[0]] if model.norm == "before" else []
+    for module in {*frozen, *held, *absorbed}:
+        module.requires_grad_(False)
+    return held

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from snaps.errors import InputError
+from snaps.errors import InputError, check_type
 from snaps.models import Wav2Letter
 
 
@@ -91,8 +91,7 @@ def transfer(source: Wav2Letter, target: Wav2Letter, *, layers: int = 5) -> Wav2
     True
     """
     for role, model in (("source", source), ("target", target)):
-        if not isinstance(model, Wav2Letter):
-            raise InputError(f"the {role} is a {type(model).__name__}; accepted is a Wav2Letter")
+        check_type(f"the {role}", model, Wav2Letter, "a Wav2Letter")
     most = min(len(source.shapes), len(target.shapes))
     if not 1 <= layers <= most:
         raise InputError(

@@ -61,7 +61,7 @@ def test_everything_is_written_and_said(compared: Outcome, stored: dict[str, Pat
             assert np.ptp(np.asarray(image.convert("L"))) > 100
     outcome = json.loads(compared.out)
     expected = snaps.compare_models(
-        {name: snaps.open_profiles(stored[name])["phoneme"] for name in ("w2l", "tl")}, least=1, n_permutations=9
+        {name: snaps.open_profiles(stored[name])["phoneme"] for name in ("w2l", "tl")}, min_count=1, n_permutations=9
     )
     assert outcome["networks"] == ["w2l", "tl"]
     assert outcome["groups"] == 9
@@ -83,7 +83,7 @@ def test_everything_is_written_and_said(compared: Outcome, stored: dict[str, Pat
 def test_tables_hold_the_comparison(compared: Outcome, stored: dict[str, Path], out: Path) -> None:
     assert compared.status == 0
     nodes = {name: snaps.open_profiles(stored[name])["phoneme"] for name in ("w2l", "tl")}
-    expected = snaps.compare_models(nodes, least=1, n_permutations=9)
+    expected = snaps.compare_models(nodes, min_count=1, n_permutations=9)
     read = {path.stem: pd.read_csv(path, keep_default_na=False, na_values=[""]) for path in (out).glob("*.csv")}
     silhouettes = read["silhouettes"].set_index(["model", "layer", "percentile"])
     assert len(silhouettes) == (2 + 3) * 4
@@ -156,7 +156,7 @@ def test_an_output_that_exists_is_kept_unless_it_may_be_replaced(
         (["w2l", "tl"], ["--group", "letter"], "has no grouping 'letter'; it has 'phoneme'"),
         (["w2l", "others"], [], "the networks have no group in common"),
         (["w2l", "foreign"], [], "have no layer of the same name"),
-        (["w2l", "tl"], ["--percentile", 101], "percentile is 101.0; accepted are numbers from 0 to 100"),
+        (["w2l", "tl"], ["--percentile", 101], "percentile is 101.0; accepted are numbers from 0 up to 100"),
         (["w2l", "tl"], ["--least", 10**6], "at least three common groups of 1000000 epochs or more"),
         (["w2l", "tl"], ["--least", -1], "least is -1; accepted are whole numbers from 0"),
         (["w2l", "tl"], ["--layer", "conv9"], "there is no layer 'conv9'"),

@@ -141,7 +141,7 @@ def test_symbols_that_do_not_fit_the_corpus(invoke: Invoke, corpus: Path, tmp_pa
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        (["--percentile", 101], "accepted are numbers from 0 to 100"),
+        (["--percentile", 101], "accepted are numbers from 0 up to 100"),
         (["--metric", "miles"], "'euclidean', 'cityblock', 'cosine', 'correlation'"),
         (["--layer", "conv99"], "'conv99'"),
         (["--min-count", 10**9], "1000000000"),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from snaps import outputs
-from snaps.training.checkpoint import save_state
+from snaps.training.fitting import save_state
 from tests.cli.commands import Invoke, sentence
 
 

@@ -135,6 +135,35 @@ def test_a_dead_layer_is_one_cluster() -> None:
     assert np.isnan(result.silhouette)
 
 
+def test_a_layer_that_differs_by_rounding_alone_is_one_cluster_and_says_so() -> None:
+    dataset = random_dataset()
+    values = 0.7 + 4e-8 * np.random.default_rng(0).normal(size=dataset["activation"].shape)
+    dataset["activation"] = dataset["activation"].copy(data=values.astype(np.float32))
+    assert snap(dataset).values.any()
+    result = cluster(dataset, percentile=60)
+    assert (result.n_clusters, result.threshold) == (1, 0)
+    assert np.isnan(result.silhouette)
+    assert result.undefined == "there is one cluster, for the groups do not differ"
+
+
+@given(order=st.permutations(range(9)), seed=st.integers(0, 50), percentile=st.sampled_from([20, 50, 80]))
+@settings(max_examples=60, deadline=None)
+def test_ties_are_broken_by_label(order: list[int], seed: int, percentile: float) -> None:
+    """Whole numbers give many equal distances; the order in which groups are given must not choose among them."""
+    values = points(np.random.default_rng(seed).integers(0, 4, size=(9, 2)))
+    one, other = (cluster(given, percentile=percentile) for given in (values, values.isel(group=list(order))))
+    assert one.order == other.order
+    xr.testing.assert_equal(other.labels, one.labels.isel(group=list(order)))
+    np.testing.assert_array_equal(one.linkage[:, 2:], other.linkage[:, 2:])
+
+
+def test_ties_join_the_first_labels() -> None:
+    values = points([[0.0], [1.0], [2.0]])
+    for order in ([0, 1, 2], [2, 1, 0], [1, 2, 0]):
+        result = cluster(values.isel(group=order), percentile=0)
+        assert partition(result) == {frozenset({"g00", "g01"}), frozenset({"g02"})}
+
+
 def test_a_cophenetic_distance_equal_to_the_threshold_is_together() -> None:
     result = cluster(points([[0.0], [1.0], [5.0]]), percentile=0)
     assert result.threshold == 1.0
@@ -160,7 +189,7 @@ def test_wrong_input_is_one_sentence() -> None:
     with pytest.raises(InputError, match="at least two groups; received 'a'"):
         cluster(random_dataset(groups=("a",)))
     for percentile in (-1, 100.5, float("nan"), "96", True):
-        with pytest.raises(InputError, match=r"percentile is .*; accepted are numbers from 0 to 100"):
+        with pytest.raises(InputError, match=r"percentile is .*; accepted are numbers from 0 up to 100"):
             cluster(random_dataset(), percentile=percentile)  # type: ignore[arg-type]
     values = snap(random_dataset())
     values[1] = 0

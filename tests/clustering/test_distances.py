@@ -88,10 +88,40 @@ def test_a_profile_of_zeros_has_no_angle(metric: str) -> None:
     assert np.isfinite(result.drop_sel(group="b", group_="b")).all()
 
 
+def rounded(seed: int = 0) -> xr.Dataset:
+    """Profiles whose groups differ by no more than the rounding of float32 does, in units of unlike size."""
+    dataset = random_dataset(seed)
+    sizes = 10.0 ** np.arange(dataset.sizes["unit"])
+    noise = np.random.default_rng(seed).integers(-1, 2, size=dataset["activation"].shape)
+    values = (sizes[:, None] * (1 + noise * np.finfo(np.float32).eps / 2)).astype(np.float32)
+    dataset["activation"] = dataset["activation"].copy(data=values).where(dataset["coverage"] > 0)
+    return dataset
+
+
+@pytest.mark.parametrize("metric", DISTANCES)
+def test_differences_that_float32_does_not_resolve_are_none(metric: str) -> None:
+    dataset = rounded()
+    assert pdist(snap(dataset).values.reshape(5, -1)).max() > 0
+    assert (distances(dataset, metric=metric) == 0).all()
+    dataset["activation"][0] *= 1 + 2e-6
+    apart = distances(dataset, metric="euclidean")
+    assert (apart.sel(group="a").drop_sel(group_="a") > 0).all()
+    assert distances(snap(rounded())).max() > 0, "arrays are compared as they are"
+
+
+@pytest.mark.parametrize("metric", DISTANCES)
+def test_the_order_of_groups_permutes_distances_to_the_last_bit(metric: str) -> None:
+    dataset = random_dataset(3)
+    one = distances(dataset, metric=metric)
+    order = [3, 0, 4, 2, 1]
+    other = distances(dataset.isel(group=order), metric=metric)
+    xr.testing.assert_identical(other, one.isel(group=order, group_=order))
+
+
 def test_wrong_input_is_one_sentence() -> None:
     with pytest.raises(InputError, match="no distance 'manhattan'; accepted are 'euclidean', 'cityblock', "):
         distances(random_dataset(), metric="manhattan")
-    with pytest.raises(InputError, match="metric is 3; accepted are 'euclidean', "):
+    with pytest.raises(InputError, match="metric is a int; accepted is 'euclidean', "):
         distances(random_dataset(), metric=3)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="holds no profiles of one layer"):
         distances(random_tree()["phoneme"])

@@ -54,10 +54,11 @@ def test_undefined_cells_are_nan_and_say_why(node: xr.DataTree) -> None:
     layers["conv1"]["saliency"] = xr.zeros_like(layers["conv1"]["saliency"])
     dead = xr.DataTree.from_dict(layers)
     sweep = silhouette_sweep(dead, percentiles=(90, 96))
+    nothing = "there is one cluster, for the groups do not differ"
     assert np.isnan(sweep.sel(layer="conv1")).all()
-    assert sweep["undefined"].sel(layer="conv1").values.tolist() == ["there is one cluster"] * 2
+    assert sweep["undefined"].sel(layer="conv1").values.tolist() == [nothing] * 2
     assert np.isfinite(sweep.sel(layer="input")).all()
-    assert sweep.attrs["undefined"] == "conv1 at 90: there is one cluster; conv1 at 96: there is one cluster"
+    assert sweep.attrs["undefined"] == f"conv1 at 90: {nothing}; conv1 at 96: {nothing}"
     angles = silhouette_sweep(dead, percentiles=(90,), metric="cosine")
     cell = angles.sel(layer="conv1", percentile=90)
     assert np.isnan(cell.item())
@@ -89,7 +90,7 @@ def test_one_layer_is_swept_too(node: xr.DataTree) -> None:
 
 
 def test_wrong_input_is_one_sentence(node: xr.DataTree) -> None:
-    with pytest.raises(InputError, match="percentile is 187; accepted are numbers from 0 to 100"):
+    with pytest.raises(InputError, match="percentile is 187; accepted are numbers from 0 up to 100"):
         silhouette_sweep(node, percentiles=(87, 187))
     with pytest.raises(InputError, match="percentiles is empty"):
         silhouette_sweep(node, percentiles=())

@@ -28,7 +28,7 @@ def comparison() -> ModelComparison:
             ("shallow", 60, ("input", "conv1", "logits")),
         )
     }
-    return compare_models(networks, n_permutations=19, least=1)
+    return compare_models(networks, n_permutations=19, min_count=1)
 
 
 def lines_of(ax: plt.Axes) -> dict[str, plt.Line2D]:

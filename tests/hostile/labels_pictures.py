@@ -51,7 +51,7 @@ def pictures(labels: tuple[str, ...]) -> Iterator[tuple[str, Axes | Figure]]:
     node = tree["phoneme"]
     first = labels[0]
     named = tree_of(layers=("input", *[label for label in labels if "/" not in label and label != ".."]))["phoneme"]
-    comparison = snaps.compare_models(dict.fromkeys(labels[:3], node), least=1, n_permutations=9)
+    comparison = snaps.compare_models(dict.fromkeys(labels[:3], node), min_count=1, n_permutations=9)
     sweep = silhouette_sweep(named)
     pair = comparison.between(*labels[:2])
     aligners = xr.concat(

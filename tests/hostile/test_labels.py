@@ -331,7 +331,7 @@ def test_names_are_text_on_the_page(tmp_path: Path) -> None:
 @pytest.mark.campaign
 def test_networks_are_text_on_the_page_of_a_comparison(tmp_path: Path) -> None:
     node = tree_of(EVIL[:6])["phoneme"]
-    comparison = snaps.compare_models({EVIL[0]: node, EVIL[1]: node, EVIL[5]: node}, least=1, n_permutations=9)
+    comparison = snaps.compare_models({EVIL[0]: node, EVIL[1]: node, EVIL[5]: node}, min_count=1, n_permutations=9)
     page = Parsed(write_comparison(comparison, tmp_path / "c.html").read_text(encoding="utf-8"))
     assert "script" not in page.elements and "onerror" not in page.attributes
     assert EVIL[0] in " ".join(page.texts["h1"])

@@ -28,7 +28,7 @@ def trees() -> dict[str, xr.DataTree]:
 @pytest.fixture(scope="module")
 def comparison(trees: dict[str, xr.DataTree]) -> ModelComparison:
     nodes = {name: whole["phoneme"] for name, whole in trees.items()}
-    return compare_models(nodes, percentiles=(50, 80), n_permutations=19, least=1)
+    return compare_models(nodes, percentiles=(50, 80), n_permutations=19, min_count=1)
 
 
 @pytest.fixture(scope="module")
@@ -85,13 +85,13 @@ def test_notes_and_dead_layers_are_told(tmp_path: Path) -> None:
     layers["conv1"] = layers["conv1"].assign(saliency=xr.zeros_like(layers["conv1"]["saliency"]))
     dead = xr.DataTree.from_dict(layers, name="phoneme")
     other = random_tree(2, groupings=("phoneme",), layers=("input", "conv1", "logits"), groups=GROUPS, target="s")
-    comparison = compare_models({"dead": dead, "other": other["phoneme"]}, n_permutations=0, least=1)
+    comparison = compare_models({"dead": dead, "other": other["phoneme"]}, n_permutations=0, min_count=1)
     page = Page(write_comparison(comparison, tmp_path / "c.html", title="Mine").read_text(encoding="utf-8"))
     assert page.of("h1") == ["Mine"]
     assert "undefined" in page.of("td")
     assert any(text.startswith("Undefined: dead: conv1 at 87: there is one cluster") for text in page.of("p"))
     assert "No group was left out." in page.of("p")
-    one = compare_models(dead["conv1"], other["phoneme/conv1"], n_permutations=0, least=1)
+    one = compare_models(dead["conv1"], other["phoneme/conv1"], n_permutations=0, min_count=1)
     text = write_comparison(one, tmp_path / "one.html").read_text(encoding="utf-8")
     assert "has a single layer here" in text
     assert "Undefined in every layer." in text

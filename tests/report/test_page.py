@@ -196,9 +196,12 @@ def test_undefined_silhouettes_say_why(tmp_path: Path) -> None:
     tree["phoneme/conv1"] = xr.DataTree(dead)
     page = Page(write_report(tree, tmp_path / "r.html").read_text(encoding="utf-8"))
     cells = page.of("td")
-    assert cells.count("undefined: there is one cluster") == 4
+    assert cells.count("undefined: there is one cluster, for the groups do not differ") == 4
     assert "undefined" in cells, "the mean"
-    assert any("1 cluster; silhouette undefined: there is one cluster." in text for text in page.of("p"))
+    assert any(
+        "1 cluster; silhouette undefined: there is one cluster, for the groups do not differ." in text
+        for text in page.of("p")
+    )
     angles = write_report(tree, tmp_path / "angles.html", metric="correlation").read_text(encoding="utf-8")
     assert "conv1: the correlation distance is undefined for the groups" in angles
 

@@ -10,8 +10,17 @@ from snaps.datasets import Interval, Recording
 from snaps.errors import InputError, RecordingError
 from snaps.training import create_network
 from snaps.training import examples as examples_module
-from snaps.training.batches import batches, length_batches, padded, shift_bands
-from snaps.training.examples import NO_TARGET, Example, frame_targets, read_examples, set_aside
+from snaps.training.examples import (
+    NO_TARGET,
+    Example,
+    batches,
+    frame_targets,
+    length_batches,
+    padded,
+    read_examples,
+    set_aside,
+    shift_bands,
+)
 
 
 def recording(name: str, steps: int, labels: str, **attributes: str) -> Recording:

@@ -15,10 +15,10 @@ from snaps.errors import InputError
 from snaps.models import save_model, weights_hash
 from snaps.outputs import claimed
 from snaps.training import fitting, train
-from snaps.training.checkpoint import save_state
+from snaps.training.fitting import save_state
 from tests.waiting import PATIENCE
 
-OPTIONS = {"epochs": 12, "batch_size": 4, "lr": 1e-2, "band_shift": 1, "progress": False}
+OPTIONS = {"epochs": 8, "batch_size": 4, "lr": 1e-2, "band_shift": 1, "progress": False}
 
 VICTIM = """
 import os, runpy, signal, sys, torch
@@ -147,7 +147,7 @@ def test_a_warm_start_goes_on_after_a_pause(tmp_path, tones, networks, monkeypat
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"epochs": 5}, "a training with epochs=12, and this one has epochs=5"),
+        ({"epochs": 5}, "a training with epochs=8, and this one has epochs=5"),
         ({"seed": 1}, "seed=0, and this one has seed=1"),
         ({"labels": "letter"}, "labels='phoneme'"),
         ({"frozen": 1}, "frozen=0"),
@@ -200,7 +200,7 @@ def test_a_full_disk_is_one_sentence(tmp_path, tones, networks, uninterrupted, m
         save(stored, file)
 
     with monkeypatch.context() as patched:
-        patched.setattr("snaps.training.checkpoint.torch.save", until_full)
+        patched.setattr("snaps.training.fitting.torch.save", until_full)
         with pytest.raises(InputError) as raised:
             train(networks(), tones, checkpoint=path, **OPTIONS)
     assert str(raised.value).startswith(

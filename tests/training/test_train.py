@@ -73,9 +73,9 @@ def test_a_time_limit_lowers_the_number_of_epochs_and_the_cycle_is_played_to_its
     network, tones, quickly, monkeypatch
 ):
     """The clock is not asked: a step takes what it is said to take."""
-    options = {**quickly, "epochs": 40, "max_minutes": 1.0}
+    options = {**quickly, "epochs": 15, "max_minutes": 1.0}
     n_batches = 8  # of 30 recordings; and two batches of 6 are validated
-    for seconds, epochs in ((0.5, 13), (0.01, 40), (0.9, 7)):
+    for seconds, epochs in ((0.5, 13), (0.01, 15), (0.9, 7)):
         monkeypatch.setattr(fitting, "measure_step", lambda _, seconds=seconds: seconds)
         assert seconds * (n_batches + 2 * fitting.VALIDATION_COST) * epochs < 60 + 1e-9
         result = train(network, tones, **options)
@@ -175,7 +175,7 @@ def test_bad_recordings(network, tones, quickly):
         ({"lr": -1.0}, "lr is -1.0"),
         ({"lr": math.nan}, "lr is nan"),
         ({"validation": 1.0}, "validation is 1.0"),
-        ({"warm_start": "letters"}, "warm_start is 'letters'; accepted are 'frames' and None"),
+        ({"warm_start": "letters"}, "warm_start is 'letters'; accepted are 'frames', None"),
         (
             {"warm_start": "frames", "labels": "letter"},
             "needs a tier with times, such as labels='phoneme'; the letters",

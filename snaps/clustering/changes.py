@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import xarray as xr
 
 from snaps.clustering.clusters import Clustering
@@ -58,10 +57,10 @@ def compare_clusterings(a: Clustering | xr.DataArray, b: Clustering | xr.DataArr
     >>> round(compare_clusterings(one, other).changed, 3)  # a-b and b-c changed, a-c did not
     0.667
     """
-    from sklearn.metrics import adjusted_rand_score
+    from sklearn.metrics import adjusted_rand_score, rand_score
 
     first, second = _labels(a), _labels(b)
-    only = [sorted(set(first) - set(second)), sorted(set(second) - set(first))]
+    only = [sorted(one.keys() - other.keys()) for one, other in ((first, second), (second, first))]
     if any(only):
         raise InputError(
             f"clusterings of different groups do not compare: {one_of(only[0])} only in the first, "
@@ -69,19 +68,12 @@ def compare_clusterings(a: Clustering | xr.DataArray, b: Clustering | xr.DataArr
         )
     if len(first) < 2:
         raise InputError(f"comparing clusterings takes at least two groups; received {one_of(first)}")
-    groups = sorted(first)
-    one, other = (np.array([labels[group] for group in groups]) for labels in (first, second))
-    pairs = np.triu_indices(len(groups), k=1)
-    together = [(labels[:, np.newaxis] == labels)[pairs] for labels in (one, other)]
-    return ClusteringChange(
-        changed=float(np.mean(together[0] != together[1])),
-        adjusted_rand=float(adjusted_rand_score(one, other)),
-        n_groups=len(groups),
-    )
+    one, other = list(first.values()), [second[group] for group in first]
+    return ClusteringChange(1 - float(rand_score(one, other)), float(adjusted_rand_score(one, other)), len(one))
 
 
 def _labels(clustering: Clustering | xr.DataArray) -> dict[str, int]:
     labels = clustering.labels if isinstance(clustering, Clustering) else clustering
     if not isinstance(labels, xr.DataArray) or labels.dims != (GROUP,) or GROUP not in labels.coords:
         raise InputError("a clustering is a Clustering, or its labels: a DataArray over 'group' with labelled groups")
-    return dict(zip((str(group) for group in labels[GROUP].values), labels.values.tolist(), strict=True))
+    return dict(zip(map(str, labels[GROUP].values), labels.values.tolist(), strict=True))

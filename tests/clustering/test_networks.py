@@ -28,7 +28,7 @@ from tests.reference.similarity import reference_moved
 
 GROUPS = tuple(f"g{number:02d}" for number in range(9))
 LAYERS = ("input", "conv1", "conv2", "logits")
-FEW = {"percentiles": (40, 70), "n_permutations": 19, "least": 1}
+FEW = {"percentiles": (40, 70), "n_permutations": 19, "min_count": 1}
 
 
 def network(
@@ -220,7 +220,7 @@ def test_rare_groups_and_those_of_one_network_are_left_out_and_said(nodes: dict[
     kept = xr.DataTree.from_dict({"conv1": a["conv1"].to_dataset().sel(group=list(result.groups))})
     expected = silhouette_sweep(kept, percentiles=(70,)).sel(layer="conv1", percentile=70).item()
     assert result.silhouettes.sel(model="w2l", layer="conv1", percentile=70).item() == expected
-    everything = compare_models({"w2l": a, "tl": b}, percentiles=(70,), n_permutations=0, least=0)
+    everything = compare_models({"w2l": a, "tl": b}, percentiles=(70,), n_permutations=0, min_count=0)
     assert set(everything.left_out) == {"g08", "j"}
 
 
@@ -255,7 +255,9 @@ def test_networks_given_one_after_the_other_have_names(nodes: dict[str, xr.DataT
 
 def test_stored_profiles_and_filtered_ones_will_do(nodes: dict[str, xr.DataTree], tmp_path: Path) -> None:
     opened = [
-        open_profiles(save_profiles(random_tree(seed, groupings=("phoneme",)), tmp_path / f"{seed}.zarr"))
+        open_profiles(
+            save_profiles(random_tree(seed, layers=("conv1",), groupings=("phoneme",)), tmp_path / f"{seed}.zarr")
+        )
         for seed in (0, 50)
     ]
     stored = compare_models({name: tree["phoneme"] for name, tree in zip("ab", opened, strict=True)}, **FEW)
@@ -289,15 +291,18 @@ def test_profiles_that_were_made_in_unlike_ways_are_noted() -> None:
 def test_wrong_input_is_one_sentence(nodes: dict[str, xr.DataTree]) -> None:
     a, b = nodes["w2l"], nodes["tl"]
     for options, told in (
-        ({"percentiles": (87, 187)}, "percentile is 187; accepted are numbers from 0 to 100"),
+        ({"percentiles": (87, 187)}, "percentile is 187; accepted are numbers from 0 up to 100"),
         ({"percentiles": ()}, "percentiles is empty"),
-        ({"least": -1}, "least is -1; accepted are whole numbers from 0"),
+        ({"min_count": -1}, "min_count is -1; accepted are whole numbers from 0"),
         ({"match": "guess"}, "match is 'guess'; accepted are 'name', 'correspondence'"),
         ({"metric": "miles"}, "there is no distance 'miles'"),
         ({"n_permutations": 1.5}, "n_permutations is 1.5; accepted are whole numbers from 0"),
         ({"seed": -1}, "seed is -1; accepted are whole numbers from 0"),
         ({"layers": ["conv9"]}, "there is no layer 'conv9'; there are 'input', 'conv1'"),
-        ({"least": 10**6}, "at least three common groups of 1000000 epochs or more (least); there are none, and left"),
+        (
+            {"min_count": 10**6},
+            "at least three common groups of 1000000 epochs or more (min_count); there are none, and left",
+        ),
     ):
         with pytest.raises(InputError) as raised:
             compare_models(a, b, **options)
@@ -314,16 +319,16 @@ def test_profiles_that_do_not_compare_are_refused(nodes: dict[str, xr.DataTree])
         compare_models({1: a, "1": b})  # type: ignore[dict-item]
     with pytest.raises(InputError, match="by their names or one after the other"):
         compare_models({"w2l": a, "tl": b}, b)
-    with pytest.raises(InputError, match="the network 'b' is given as str; accepted are profiles of one grouping"):
+    with pytest.raises(InputError, match="the network 'b' is a str; accepted is profiles of one grouping"):
         compare_models(a, "tl.zarr")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="the network 'a' is given as a whole tree; .* 'predicted', 'phoneme'"):
         compare_models(random_tree(), random_tree(1))
     with pytest.raises(InputError, match="no group in common: 'a' has 'g00', .*; 'b' has 'x', 'y', 'z'"):
-        compare_models(a, network(1, groups=("x", "y", "z")), least=1)
+        compare_models(a, network(1, groups=("x", "y", "z")), min_count=1)
     with pytest.raises(InputError, match="at least three common groups of 1 epochs or more .* are 'g00', 'g01'"):
-        compare_models(a, network(1, groups=("g00", "g01", "x")), least=1)
+        compare_models(a, network(1, groups=("g00", "g01", "x")), min_count=1)
     with pytest.raises(InputError, match="the network 'a' has none of the layers 'conv3'; it has 'input'"):
-        compare_models(a, nodes["deep"], layers=["conv3"], least=1)
+        compare_models(a, nodes["deep"], layers=["conv3"], min_count=1)
 
 
 def test_unlike_groupings_and_schemas_are_refused(nodes: dict[str, xr.DataTree]) -> None:
