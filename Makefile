@@ -46,7 +46,7 @@ demo: $(VENV)/.installed-demo
 
 # With all threads: this is a training, and not many small tests.
 demo-check: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -m demonstration -p no:xdist tests/experiments/test_demonstration.py $(ARGS)
+	$(BIN)/python -m pytest -m demonstration -p no:xdist tests/papers/test_demonstration.py $(ARGS)
 
 test: $(VENV)/.installed-test $(VENV)/.installed-oracles
 	$(PYTEST) -m "not campaign and not demonstration" $(ARGS)

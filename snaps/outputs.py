@@ -17,7 +17,13 @@ PARTIAL, ASIDE = ".partial.", ".replaced."
 
 
 @contextmanager
-def writing(path: str | os.PathLike[str], *, overwrite: bool = False, mark: str | None = None) -> Iterator[Path]:
+def writing(
+    path: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    mark: str | tuple[str, ...] | None = None,
+    flushed: bool = True,
+) -> Iterator[Path]:
     """Refuse an output that exists, keep other runs away from it, and give a name beside it to write to.
 
     What was written there is renamed when the block ends, and removed when the block raises. Missing folders above
@@ -29,9 +35,13 @@ def writing(path: str | os.PathLike[str], *, overwrite: bool = False, mark: str 
         The output. A link is replaced, and not what it points to.
     overwrite : bool
         Whether to replace what is there.
-    mark : str, optional
-        A folder is written, and this is a file by which such a folder is known: no other folder is ever replaced,
-        save an empty one, and no file. Without it a file is written, and no folder is ever replaced.
+    mark : str or tuple of str, optional
+        A folder is written, and this is a file by which such a folder is known, or some of which it has one: no other
+        folder is ever replaced, save an empty one, and no file. Without it a file is written, and no folder is ever
+        replaced.
+    flushed : bool
+        See all of it on the disk before it is renamed, so that a power cut leaves what was there before, or the whole
+        of what is new.
 
     Yields
     ------
@@ -59,7 +69,7 @@ def writing(path: str | os.PathLike[str], *, overwrite: bool = False, mark: str 
         with claimed(target):
             remove_leftovers(target)
             refuse(target, overwrite=overwrite, mark=mark)
-            with replacing(target) as partial:
+            with replacing(target, flushed=flushed) as partial:
                 yield partial
     except InputError:
         raise
@@ -67,7 +77,7 @@ def writing(path: str | os.PathLike[str], *, overwrite: bool = False, mark: str 
         raise InputError(f"{_shown(target)} cannot be written: {error.strerror or error}") from error
 
 
-def refuse(path: Path, *, overwrite: bool, mark: str | None = None) -> None:
+def refuse(path: Path, *, overwrite: bool, mark: str | tuple[str, ...] | None = None) -> None:
     """Refuse an output that exists and may not be replaced.
 
     Raises
@@ -82,19 +92,16 @@ def refuse(path: Path, *, overwrite: bool, mark: str | None = None) -> None:
             raise OutputExistsError(f"the output {_shown(path)} is a folder; give the name of a file")
         if not any(path.iterdir()):
             return
-        if not os.path.lexists(path / mark):
+        marks = (mark,) if isinstance(mark, str) else mark
+        if not any(os.path.lexists(path / name) for name in marks):
             raise OutputExistsError(
-                f"the output {_shown(path)} is a folder without {mark!r}, so it is of something else and is not "
+                f"the output {_shown(path)} is a folder without {marks[0]!r}, so it is of something else and is not "
                 "replaced; give another name"
             )
     elif mark is not None and path.exists():
         raise OutputExistsError(f"the output {_shown(path)} is a file; give the name of a folder")
     if not overwrite:
         raise OutputExistsError(f"the output {_shown(path)} exists; give another name, or --overwrite / overwrite=True")
-
-
-#: The name by which rooms that refuse a file apart from writing it call it.
-refuse_file = refuse
 
 
 @contextmanager

@@ -85,7 +85,7 @@ def align(
 def _write(found: "xr.Dataset", folder: Path, *, title: str) -> None:
     from snaps.figures import plot_aligners, plot_alignment, save_figure
     from snaps.profiles import write_netcdf
-    from snaps.report import write_alignment
+    from snaps.report import write_report
 
     write_netcdf(found, folder / EVALUATION_FILE)
     write_table(found["table"].to_dataframe().reset_index().query("table > 0"), folder / "table.csv")
@@ -98,7 +98,7 @@ def _write(found: "xr.Dataset", folder: Path, *, title: str) -> None:
     for name in found["aligner"].values:
         file = f"{str(name).replace(':', '-')}.png"
         save_figure(plot_alignment(found.sel(aligner=name), title=str(name)), folder / file)
-    write_alignment(found, folder / "report.html", title=title)
+    write_report(found, folder / "report.html", title=title)
 
 
 def _outcome(found: "xr.Dataset", out: Path) -> dict[str, Any]:

@@ -63,7 +63,7 @@ def compare(
     from snaps.clustering import PERCENTILES, compare_models
     from snaps.figures import draw_offscreen
     from snaps.profiles import open_profiles
-    from snaps.report import write_comparison
+    from snaps.report import write_report
 
     with writing(out, overwrite=overwrite, mark=LAYERS_FILE) as folder:
         trees = {}
@@ -81,7 +81,7 @@ def compare(
         for file, table in _tables(comparison).items():
             write_table(table, folder / file)
         _draw(comparison, folder, transferred)
-        write_comparison(comparison, folder / "report.html", profiles=trees, transferred=transferred, title=title)
+        write_report(comparison, folder / "report.html", profiles=trees, transferred=transferred, title=title)
     print_outcome(f"comparison by {group}", _outcome(comparison, trees, out), as_json=as_json)
 
 

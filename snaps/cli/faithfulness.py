@@ -63,7 +63,7 @@ def faithfulness(
     from snaps.faithfulness.flipping import PERCENTAGES
     from snaps.figures import draw_offscreen
     from snaps.models import load_model
-    from snaps.report import write_faithfulness
+    from snaps.report import write_report
 
     names = list(dict.fromkeys(methods or ["sensitivity"]))
     with writing(out, overwrite=overwrite, mark=EVALUATION_FILE) as folder:
@@ -80,7 +80,7 @@ def faithfulness(
         folder.mkdir()
         save_faithfulness(found, folder / EVALUATION_FILE)
         _draw(found, folder)
-        write_faithfulness(found, folder / "report.html", title=f"Can saliency of {model.stem} be believed?")
+        write_report(found, folder / "report.html", title=f"Can saliency of {model.stem} be believed?")
     print_outcome("faithfulness", _outcome(found, out), as_json=as_json)
 
 

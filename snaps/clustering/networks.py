@@ -13,10 +13,10 @@ from snaps.clustering.changes import compare_clusterings
 from snaps.clustering.clusters import Clustering
 from snaps.clustering.distances import Distance, distances, resolve_distance
 from snaps.clustering.similarity import compare_activations, compare_distances, covered_lags, moved_groups
-from snaps.clustering.sweep import PERCENTILES, check_percentiles, clusterings_of, layers_of, sweep_of
+from snaps.clustering.sweep import PERCENTILES, check_percentiles, clusterings_of, sweep_of
 from snaps.errors import InputError, check_choice, check_type, check_whole, one_of
 from snaps.profiles.contrasts import Weighting
-from snaps.schema import COUNT, GROUP, JSON_ATTRIBUTES, decode_attribute
+from snaps.schema import COUNT, GROUP, Provenance, decode_attributes, layers_of
 
 Match = Literal["name", "correspondence"]
 Profiles = xr.DataTree | xr.Dataset
@@ -279,8 +279,7 @@ def _named(profiles: Profiles | Mapping[str, Profiles], others: list[Profiles]) 
 
 
 def _own_name(node: Profiles) -> str:
-    attributes = _root(node)
-    return str((decode_attribute(attributes, "model") or {}).get("name") or "") if "model" in attributes else ""
+    return str(Provenance.of(_root(node)).model.get("name") or "") if isinstance(node, xr.DataTree) else ""
 
 
 def _root(node: Profiles) -> Mapping[Any, Any]:
@@ -385,12 +384,8 @@ def _layer_order(networks: Mapping[str, Layers]) -> list[str]:
 
 def _attributes(node: Profiles, layers: Layers) -> dict[str, Any]:
     """What should agree, as far as the profiles say it."""
-    root, own = _root(node), next(iter(layers.values())).attrs
-    found: dict[str, Any] = {}
-    for name in AGREEING:
-        source = own if name in own else root
-        if name in source:
-            found[name] = decode_attribute(source, name) if name in JSON_ATTRIBUTES else source[name]
+    told = decode_attributes({**_root(node), **next(iter(layers.values())).attrs})
+    found = {name: told[name] for name in AGREEING if name in told}
     if isinstance(found.get("corpus"), dict):
         found["corpus"] = {key: found["corpus"].get(key) for key in ("name", "fingerprint")}
     return found

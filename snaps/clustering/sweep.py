@@ -9,7 +9,7 @@ from snaps.clustering.clusters import Clustering, cut, link, undefined_groups
 from snaps.clustering.distances import Distance, distances, resolve_distance
 from snaps.errors import InputError, check_number, one_of
 from snaps.profiles.contrasts import Weighting
-from snaps.schema import GROUP, dataset_of
+from snaps.schema import GROUP, layers_of
 
 #: Percentiles of the pairwise distances at which the SNAP paper cuts (section 4.3.3).
 PERCENTILES = (87, 90, 93, 96)
@@ -141,19 +141,3 @@ def mean_silhouette(sweep: xr.DataArray) -> xr.DataArray:
         The mean, NaN where any percentile is undefined.
     """
     return sweep.drop_vars(("n_clusters", "undefined"), errors="ignore").mean("percentile", skipna=False)
-
-
-def layers_of(profiles: xr.DataTree | xr.Dataset) -> dict[str, xr.Dataset]:
-    """Datasets of a grouping's layers by name, in the order of the tree; or of one layer alone.
-
-    Raises
-    ------
-    InputError
-        If there are no layers, or one holds no profiles.
-    """
-    if isinstance(profiles, xr.DataTree) and not profiles.has_data:
-        if not profiles.children:
-            raise InputError(f"the node {profiles.path!r} has no layers below it")
-        return {str(name): dataset_of(child) for name, child in profiles.children.items()}
-    dataset = dataset_of(profiles)
-    return {str(dataset.attrs.get("layer", "layer")): dataset}

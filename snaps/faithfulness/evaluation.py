@@ -18,7 +18,6 @@ from snaps.faithfulness.flipping import PERCENTAGES, Flipping, evaluate_flipping
 from snaps.faithfulness.randomization import evaluate_randomization
 from snaps.faithfulness.sample import Sample
 from snaps.faithfulness.shuffling import ProfileNull, evaluate_profiles
-from snaps.outputs import refuse_file
 from snaps.profiles import read_tree, write_netcdf
 from snaps.profiling import OnError, Playing, prepared
 from snaps.responses import Context, SaliencyMethod, Target
@@ -185,10 +184,8 @@ def save_faithfulness(tree: xr.DataTree, path: str | os.PathLike[str], *, overwr
     OutputExistsError
         If it exists and may not be replaced.
     """
-    target = Path(path)
-    refuse_file(target, overwrite=overwrite)
-    write_netcdf(tree, target)
-    return target
+    write_netcdf(tree, Path(path), overwrite=overwrite)
+    return Path(path)
 
 
 def open_faithfulness(path: str | os.PathLike[str]) -> xr.DataTree:

@@ -1,19 +1,29 @@
-"""Saliency over lag, layer by layer: how much of the receptive field is used (SNAP paper, section 5.2)."""
+"""Over lag: how much of the receptive field is used (SNAP paper, section 5.2), and chosen units of a hidden layer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import xarray as xr
 from matplotlib import colormaps
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 
-from snaps.figures.scales import drawn, horizontal_of, label_columns, verbatim
-from snaps.profiles import used_lags
-from snaps.schema import LAG, UNIT
+from snaps.errors import InputError, one_of
+from snaps.figures.axes import SMALL, axes_of, finish, name_ticks
+from snaps.figures.clustering import CLUSTER_COLORS
+from snaps.figures.maps import between, value_label
+from snaps.figures.scales import drawn, group_index, horizontal_of, in_legend, label_columns, verbatim
+from snaps.profiles import distinctive_units, used_lags
+from snaps.schema import GROUP, LAG, UNIT
 
 #: Height of a curve in its row.
 RISE = 0.78
+#: Lines that are told apart by colour; the next as many are dashed.
+COLORS = len(CLUSTER_COLORS)
+#: Groups that are chosen where none are named.
+CHOSEN = 6
+OTHERS = "0.82"
 
 
 def plot_saliency_by_lag(
@@ -50,20 +60,18 @@ def plot_saliency_by_lag(
         As `snaps.profiles.used_lags` does.
     """
     ranges = used_lags(curves, share=share)
-    if ax is None:
-        _, ax = plt.subplots(figsize=(7.2, 1.1 + 0.36 * len(curves)), layout="constrained")
+    ax = axes_of(ax, 7.2, 1.1 + 0.36 * len(curves))
     shades = colormaps["viridis"](np.linspace(0.05, 0.8, len(curves)))
     widest = max(curves.values(), key=lambda curve: float(abs(curve[LAG]).max()))
     for row, (curve, color) in enumerate(zip(curves.values(), shades, strict=True)):
         span = ranges.isel(layer=row)
         lags, values = 1000 * curve[LAG].values, np.asarray(curve.values, dtype=np.float64)
-        top = float(np.nanmax(values, initial=0.0))
         base = -float(row)
         ax.plot(lags[[0, -1]], [base, base], color="0.8", linewidth=1, zorder=1)
         if int(span["n_used"]) == 0:
-            verbatim(_note(ax, base, "no saliency"))
+            _note(ax, base, "no saliency")
             continue
-        heights = base + RISE * values / top
+        heights = base + RISE * values / float(np.nanmax(values, initial=0.0))
         if len(lags) > 1:
             ax.fill_between(lags, base, heights, color=color, alpha=0.3, linewidth=0, zorder=2 - 0.01 * row)
         else:
@@ -74,20 +82,191 @@ def plot_saliency_by_lag(
         reach = f"{first:.0f} … {last:.0f} ms" if len(lags) > 1 else "a single lag"
         _note(ax, base, reach.replace("-", "−"))
     ax.axvline(0, color="0.2", linewidth=0.6, linestyle=(0, (4, 3)), alpha=0.55, zorder=0)
-    verbatim(*(ax.set_yticks(-np.arange(len(curves)), list(map(drawn, curves))) and ax.get_yticklabels()))
+    name_ticks(ax.yaxis, list(curves), -np.arange(len(curves)))
     ax.set_ylim(-len(curves) + 0.7, 1.0)
     horizontal = horizontal_of(widest.expand_dims(UNIT))
     label_columns(ax, horizontal)
     if len(horizontal.values) > 1:
         ax.set_xlim(*horizontal.edges)
-    ax.set_ylabel("layer")
     ax.tick_params(axis="y", length=0)
     ax.spines[["top", "right", "left"]].set_visible(False)
     heading = f"mean saliency; thick: the shortest range with {100 * share:g} % of it" if title is None else title
-    verbatim(ax.set_title(heading, fontsize=10, loc="left"))
-    return ax
+    return finish(ax, y="layer", title=heading, fontsize=10, loc="left")
 
 
-def _note(ax: Axes, base: float, text: str) -> plt.Text:
+def plot_unit(
+    values: xr.DataArray,
+    unit: int,
+    ax: Axes | None = None,
+    *,
+    groups: Sequence[str] | None = None,
+    others: bool = True,
+    within: float | None = None,
+    units: str | None = None,
+    title: str | None = None,
+    legend: bool = True,
+) -> Axes:
+    """Draw one unit's values over lag: a line for every group.
+
+    Parameters
+    ----------
+    values : DataArray of shape (group, unit, lag)
+        What `snaps.snap`, `snaps.contrast` or `snaps.nap` gives, or an activation.
+    unit : int
+        Number of the unit.
+    ax : Axes, optional
+        Where to draw; new ones otherwise.
+    groups : sequence of str, optional
+        Groups that have a colour and a name, 18 at most; otherwise the six that reach furthest from zero in this
+        unit.
+    others : bool
+        Whether the other groups are drawn too, as thin grey lines.
+    within : float, optional
+        Seconds to both sides of the peak to show; all lags otherwise.
+    units : str, optional
+        Unit of the values; otherwise as in `plot_snap`.
+    title : str, optional
+        The unit and its layer otherwise.
+    legend : bool
+        Whether to add a legend.
+
+    Returns
+    -------
+    Axes
+        The axes drawn on.
+
+    Raises
+    ------
+    InputError
+        If there is no such unit or group, there are too many groups, or no lag lies `within`.
+    """
+    shown = between(_selected(values, [unit]), within)
+    chosen = _chosen(shown, groups)
+    ax = axes_of(ax, 6.0, 3.4)
+    _draw(ax, shown, chosen, others=others)
+    label_columns(ax, horizontal_of(shown.isel({GROUP: 0})))
+    layer = str(values.attrs.get("layer", ""))
+    if title is None:
+        title = f"unit {unit} · {drawn(layer)}" if layer else f"unit {unit}"
+    return finish(ax, y=drawn(value_label(values, units)), title=title, legend=SMALL if legend else None)
+
+
+def plot_units(
+    values: xr.DataArray,
+    chosen: Sequence[int] | None = None,
+    *,
+    groups: Sequence[str] | None = None,
+    number: int = 6,
+    others: bool = True,
+    within: float | None = None,
+    units: str | None = None,
+    columns: int = 3,
+    title: str | None = None,
+) -> Figure:
+    """Draw several units of a layer over lag, a panel each, on one scale.
+
+    Parameters
+    ----------
+    values : DataArray of shape (group, unit, lag)
+        As `plot_unit` takes them.
+    chosen : sequence of int, optional
+        Numbers of the units; otherwise those that differ most between groups at the lags shown, see
+        `snaps.profiles.distinctive_units`.
+    groups : sequence of str, optional
+        As in `plot_unit`; otherwise the six that reach furthest from zero in any of these units.
+    number : int
+        How many units to choose if none are named.
+    others, within, units
+        As in `plot_unit`.
+    columns : int
+        Panels side by side.
+    title : str, optional
+        Heading; the layer otherwise.
+
+    Returns
+    -------
+    Figure
+        Not known to pyplot, so that a notebook shows it once and nothing has to be closed.
+
+    Raises
+    ------
+    InputError
+        If no units are named or `columns` is below 1, and as `plot_unit` and `distinctive_units` do.
+    """
+    cut = between(values, within)
+    wanted = distinctive_units(cut, number=number)[UNIT].values.tolist() if chosen is None else list(chosen)
+    if not wanted or columns < 1:
+        raise InputError(f"there are {len(wanted)} units to draw in {columns!r} columns; accepted is 1 or more of both")
+    shown = _selected(cut, wanted)
+    named = _chosen(shown, groups)
+    across = min(columns, len(wanted))
+    down = -(-len(wanted) // across)
+    figure = Figure(figsize=(1.5 + 2.4 * across, 0.7 + 1.75 * down), layout="constrained")
+    grid = figure.subplots(down, across, sharex=True, sharey=True, squeeze=False)
+    horizontal = horizontal_of(shown.isel({GROUP: 0}))
+    for place, (ax, unit) in enumerate(zip(grid.flat, wanted, strict=False)):
+        _draw(ax, shown.isel({UNIT: [place]}), named, others=others)
+        ax.set_title(f"unit {unit}", fontsize=9, pad=3)
+        label_columns(ax, horizontal, label=False, bins=5)
+        ax.tick_params(labelsize=7, length=2, labelbottom=place + across >= len(wanted))
+    handles = grid[0, 0].get_legend_handles_labels()
+    for ax in grid.flat[len(wanted) :]:
+        ax.remove()
+    verbatim(*figure.legend(*handles, loc="outside right center", frameon=False, fontsize=8).get_texts())
+    figure.supxlabel(horizontal.label, fontsize=9)
+    verbatim(figure.supylabel(drawn(value_label(values, units)), fontsize=9))
+    heading = drawn(values.attrs.get("layer", "")) if title is None else title
+    if heading:
+        verbatim(figure.suptitle(heading, fontsize=11))
+    return figure
+
+
+def _note(ax: Axes, base: float, text: str) -> Text:
     """Write to the right of a row."""
     return ax.text(1.01, base + 0.02, text, transform=ax.get_yaxis_transform(), fontsize=8, va="bottom", color="0.25")
+
+
+def _draw(ax: Axes, values: xr.DataArray, named: Sequence[str], *, others: bool) -> None:
+    """Draw the lines of one unit, from an array of shape (group, 1, lag)."""
+    lines = values.isel({UNIT: 0})
+    positions = horizontal_of(values.isel({GROUP: 0})).values
+    marker = "" if len(positions) > 1 else "o"
+    ax.axhline(0, color="0.75", linewidth=0.7, zorder=0)
+    if values.dims[-1] == "lag" and len(positions) > 1:
+        ax.axvline(0, color="0.2", linewidth=0.6, linestyle=(0, (4, 3)), alpha=0.55, zorder=0)
+    for place, group in enumerate(named):
+        ax.plot(
+            positions, group_index(lines, group).values, color=CLUSTER_COLORS[place % COLORS],
+            linestyle="-" if place < COLORS else "--", linewidth=1.4, marker=marker, markersize=4, zorder=3,
+            label=in_legend(group),
+        )  # fmt: skip
+    rest = [str(label) for label in lines[GROUP].values if str(label) not in named] if others else []
+    for place, group in enumerate(rest):
+        label = f"{len(rest)} other" + ("" if len(rest) == 1 else "s") if place == 0 else None
+        values_of = group_index(lines, group).values
+        ax.plot(positions, values_of, color=OTHERS, linewidth=0.6, marker=marker, markersize=3, zorder=1, label=label)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+def _selected(values: xr.DataArray, wanted: Sequence[int]) -> xr.DataArray:
+    """Choose units by their numbers."""
+    if UNIT not in values.dims or GROUP not in values.dims:
+        raise InputError(f"the values have the dimensions {values.dims}; accepted are 'group', 'unit' and 'lag'")
+    numbers = values[UNIT].values.tolist() if UNIT in values.coords else list(range(values.sizes[UNIT]))
+    for unit in wanted:
+        if unit not in numbers:
+            known = f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 12 else one_of(numbers)
+            raise InputError(f"there is no unit {unit!r}; there are {known}")
+    return values.isel({UNIT: [numbers.index(unit) for unit in wanted]}).transpose(GROUP, UNIT, ...)
+
+
+def _chosen(shown: xr.DataArray, groups: Sequence[str] | None) -> list[str]:
+    if groups is not None:
+        if len(groups) > 2 * COLORS:
+            raise InputError(f"there are {len(groups)} groups to tell apart; accepted are {2 * COLORS} at most")
+        for group in groups:
+            group_index(shown, group)
+        return [str(group) for group in groups]
+    furthest = np.nan_to_num(np.nanmax(np.abs(shown.fillna(0).values), axis=(1, 2)))
+    order = np.argsort(-furthest, kind="stable")[:CHOSEN]
+    return [str(label) for label in shown[GROUP].values[np.sort(order)]]

@@ -1,35 +1,39 @@
-"""SNAPs as maps of frequency and lag (SNAP paper, Figures 4 and A4 to A6)."""
+"""Maps of frequency and time: SNAPs (SNAP paper, Figures 4, A4 to A6), and one frame (NAvAI paper, Figure 2)."""
 
-from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
-from matplotlib import pyplot as plt
+from matplotlib import colormaps
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from matplotlib.colors import ListedColormap, to_rgb
 from matplotlib.image import AxesImage
+from matplotlib.patches import Patch
+from matplotlib.patheffects import withStroke
 
-from snaps.errors import InputError
+from snaps.errors import InputError, check_number
+from snaps.figures.axes import axes_of, color_bar, finish
 from snaps.figures.marks import Marks, draw_marks
-from snaps.figures.panels import bar_beside, columns_for, label_sides, name_panel, panel_axes, trim_ticks
 from snaps.figures.scales import (
-    Horizontal,
     draw_map,
     drawn,
     group_index,
     horizontal_of,
-    label_bar,
     label_columns,
     label_units,
     largest,
     units_of,
-    verbatim,
     with_units,
 )
-from snaps.schema import FREQUENCY, GROUP, LAG
+from snaps.schema import LAG, UNIT
 
 #: Red above, blue below, white at zero; told apart by readers with any colour vision.
 DIVERGING = "RdBu_r"
+RAISES, LOWERS = "#c8102e", "#1f5fc4"
+PEAK = "#e69f00"
+#: Loud is dark but not black, so that colours over it can be told apart.
+GREYS = ListedColormap(colormaps["Greys"](np.linspace(0, 0.75, 256)), name="pale greys")
 
 
 def plot_snap(
@@ -82,92 +86,97 @@ def plot_snap(
     """
     values = between(group_index(snap, group), within)
     limit = limit_of(values, vmax)
-    if ax is None:
-        _, ax = plt.subplots(figsize=(5.6, 3.6), layout="constrained")
-    horizontal = horizontal_of(values)
-    image = draw_panel(ax, values, limit, horizontal=horizontal)
+    ax = axes_of(ax, 5.6, 3.6)
+    image = draw_panel(ax, values, limit)
     draw_marks(ax, values, marks=marks, group=group)
     label_units(ax, values)
-    label_columns(ax, horizontal)
-    layer = str(snap.attrs.get("layer", ""))
-    heading = title if title is not None else (f"{drawn(group)} · {drawn(layer)}" if layer else drawn(group))
-    verbatim(ax.set_title(heading))
+    label_columns(ax, horizontal_of(values))
     if colorbar:
-        bar = ax.figure.colorbar(image, ax=ax, pad=0.02, fraction=0.06)
-        label_bar(bar, value_label(snap, units))
-        bar.outline.set_visible(False)
-    return ax
+        color_bar(image, value_label(snap, units), fraction=0.06)
+    layer = str(snap.attrs.get("layer", ""))
+    heading = f"{drawn(group)} · {drawn(layer)}" if layer else drawn(group)
+    return finish(ax, title=heading if title is None else title)
 
 
-def plot_snap_grid(
-    snap: xr.DataArray,
-    groups: Sequence[str] | None = None,
+def plot_frame(
+    activation: xr.DataArray,
+    saliency: xr.DataArray,
+    ax: Axes | None = None,
     *,
-    shared: bool = True,
-    columns: int | None = None,
-    within: float | None = None,
-    vmax: float | None = None,
+    peak: float | None = None,
+    unit: int | None = None,
     units: str | None = None,
-    marks: Marks | None = None,
     title: str | None = None,
-) -> Figure:
-    """Draw the SNAPs of several groups side by side.
+    colorbar: bool = True,
+) -> Axes:
+    """Draw one frame's spectrogram in grey, its saliency over it in red and blue, and the peak.
+
+    Red are values that raise the score of the target when they grow (or, for a relevance, that speak for
+    it), blue those that lower it; the stronger the saliency, the more opaque the colour.
 
     Parameters
     ----------
-    snap : DataArray of shape (group, unit, lag)
-        As `plot_snap` takes it.
-    groups : sequence of str, optional
-        Groups to show, in this order; all otherwise.
-    shared : bool
-        Whether a colour means the same value everywhere. Otherwise every panel has a scale of its own, and
-        names its largest value.
-    columns : int, optional
-        Panels side by side; chosen by the number of groups otherwise.
-    within : float, optional
-        Seconds to both sides of the peak to show; all lags otherwise. See `reach`.
-    vmax : float, optional
-        Value of the darkest red where the scale is shared; the largest of the groups shown otherwise.
+    activation : DataArray of shape (unit, time) or (unit, lag)
+        The spectrogram, with its coordinate in seconds along the second dimension and ``frequency`` along the
+        first, if known.
+    saliency : DataArray of the same dimensions
+        The saliency, with a sign. It may cover a part of the frame alone, as a cone does.
+    ax : Axes, optional
+        Where to draw; new ones otherwise.
+    peak : float, optional
+        Where the frame is aligned, in seconds on the axis of `activation`.
+    unit : int, optional
+        Unit at which the importance has its maximum.
     units : str, optional
-        As in `plot_snap`.
-    marks : mapping of str to sequence of float or Mark, optional
-        As in `plot_snap`.
+        Unit of the spectrogram for the colour bar. Otherwise the attribute ``units``, or dB where units have
+        a frequency.
     title : str, optional
-        Heading of the whole picture.
+        Heading, e.g. the predicted symbol.
+    colorbar : bool
+        Whether to add a colour bar for the spectrogram.
 
     Returns
     -------
-    Figure
-        Not known to pyplot, so that a notebook shows it once and nothing has to be closed.
+    Axes
+        The axes drawn on.
 
     Raises
     ------
     InputError
-        If a group does not exist, none is asked for, no lag lies `within`, and as `plot_snap` does for `marks`.
+        If the arrays are no maps, or their units differ in number.
     """
-    chosen = [str(label) for label in snap[GROUP].values] if groups is None else [str(g) for g in groups]
-    if not chosen:
-        raise InputError("there are no groups to draw")
-    panels = [between(group_index(snap, group), within) for group in chosen]
-    limit = limit_of(xr.concat(panels, dim="panel", join="exact", coords="minimal", compat="override"), vmax)
-    horizontal = horizontal_of(panels[0])
-    across = min(len(panels), columns or columns_for(len(panels)))
-    down = -(-len(panels) // across)
-    figure, axes = panel_axes(down, across, title=title, right=0.85 if shared else 0.12)
-    image = None
-    for index, (group, values) in enumerate(zip(chosen, panels, strict=True)):
-        ax = axes[index // across, index % across]
-        own = limit if shared else largest(values)
-        image = draw_panel(ax, values, own, horizontal=horizontal)
-        draw_marks(ax, values, marks=marks, group=group)
-        trim_ticks(ax, values, horizontal=horizontal, below=index + across >= len(panels), left=index % across == 0)
-        name_panel(ax, group, "" if shared else f"±{own:.3g}")
-    for ax in axes.flat[len(panels) :]:
-        ax.remove()
-    label_sides(figure, horizontal.label, vertical_label(snap))
-    if shared and image is not None:
-        bar_beside(figure, image, value_label(snap, units))
-    return figure
+    horizontal, over = horizontal_of(activation), horizontal_of(saliency)
+    if activation.sizes[UNIT] != saliency.sizes[UNIT]:
+        raise InputError(f"the activation has {activation.sizes[UNIT]} units and the saliency {saliency.sizes[UNIT]}")
+    ax = axes_of(ax, 7.2, 3.6)
+    finite = activation.values[np.isfinite(activation.values)]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    image = draw_map(ax, activation, cmap=GREYS, vmin=low, vmax=high)
+    # Red and blue with an opacity that grows with the magnitude; the exponent shows weak values beside a strong one.
+    values = np.nan_to_num(saliency.transpose(UNIT, ...).values.astype(np.float64))
+    colors = np.where(values[..., np.newaxis] > 0, to_rgb(RAISES), to_rgb(LOWERS))
+    opacity = 0.9 * (np.abs(values) / largest(saliency)) ** 0.7
+    extent = (*over.edges, -0.5, saliency.sizes[UNIT] - 0.5)
+    options: dict[str, Any] = {"origin": "lower", "aspect": "auto", "interpolation": "nearest", "zorder": 2}
+    ax.imshow(np.concatenate([colors, opacity[..., np.newaxis]], axis=-1), extent=extent, **options)
+    handles: list[Artist] = [Patch(color=RAISES, label="saliency above 0"), Patch(color=LOWERS, label="below 0")]
+    if peak is not None:
+        at = peak * 1000
+        cased = [withStroke(linewidth=3, foreground="white", alpha=0.8)]
+        handles.append(ax.axvline(at, color=PEAK, linewidth=1.4, zorder=3, label="peak", path_effects=cased))
+        if unit is not None:
+            for color, width in (("white", 3.0), (PEAK, 1.6)):
+                ax.scatter(at, unit, s=80, facecolors="none", edgecolors=color, linewidths=width, zorder=4)
+    ax.set_xlim(*horizontal.edges)
+    label_units(ax, activation)
+    label_columns(ax, horizontal)
+    ax.legend(
+        handles=handles, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=3, frameon=False, fontsize=8,
+        handlelength=1.2, columnspacing=1.2, borderaxespad=0.2,
+    )  # fmt: skip
+    if colorbar:
+        color_bar(image, with_units("activation", units_of(activation) if units is None else units), fraction=0.05)
+    return finish(ax, title=title, loc="left")
 
 
 def reach(snap: xr.DataArray, *, share: float = 0.01) -> float:
@@ -194,16 +203,14 @@ def reach(snap: xr.DataArray, *, share: float = 0.01) -> float:
     return float(lags.where(counts).max()) if bool(counts.any()) else float(lags.max())
 
 
-def draw_panel(ax: Axes, values: xr.DataArray, limit: float, *, horizontal: Horizontal) -> AxesImage:
+def draw_panel(ax: Axes, values: xr.DataArray, limit: float) -> AxesImage:
     """Draw an array of shape (unit, lag) in colours from -`limit` to `limit`, with the peak marked."""
-    image = draw_map(ax, values, cmap=DIVERGING, vmin=-limit, vmax=limit, horizontal=horizontal)
+    image = draw_map(ax, values, cmap=colormaps[DIVERGING], vmin=-limit, vmax=limit)
     if LAG in values.dims and values.sizes[LAG] > 1:
         # Thin and pale, since what is narrowest lies right behind it; the triangle says where to look.
         ax.axvline(0, color="0.2", linewidth=0.6, linestyle=(0, (4, 3)), alpha=0.55, label="peak")
         ax.plot(0, 1, marker="v", color="0.2", markersize=3.5, transform=ax.get_xaxis_transform(), clip_on=False)
-    for spine in ax.spines.values():
-        spine.set_color("0.6")
-        spine.set_linewidth(0.6)
+    ax.spines[:].set(color="0.6", linewidth=0.6)
     return image
 
 
@@ -228,25 +235,10 @@ def between(values: xr.DataArray, within: float | None) -> xr.DataArray:
 
 
 def limit_of(values: xr.DataArray, vmax: float | None) -> float:
-    """Value of the darkest red: what is asked for, or the largest.
-
-    Raises
-    ------
-    InputError
-        If what is asked for is not above 0.
-    """
-    if vmax is None:
-        return largest(values)
-    if not vmax > 0:
-        raise InputError(f"vmax is {vmax!r}; accepted are numbers above 0")
-    return float(vmax)
+    """Value of the darkest red: what is asked for, if it is above 0, or the largest."""
+    return largest(values) if vmax is None else check_number("vmax", vmax, above=0)
 
 
 def value_label(values: xr.DataArray, units: str | None) -> str:
     """Label of the colours, with their unit."""
     return with_units(str(values.attrs.get("long_name", "value")), units_of(values) if units is None else units)
-
-
-def vertical_label(values: xr.DataArray) -> str:
-    """Label of the vertical axis."""
-    return "frequency (Hz)" if FREQUENCY in values.coords else "unit"

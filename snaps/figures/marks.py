@@ -3,14 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
-from snaps.errors import InputError, one_of
+from snaps.errors import InputError, check_choice, one_of
 from snaps.figures.scales import drawn, frequency_place
 from snaps.schema import FREQUENCY
 
@@ -58,43 +58,17 @@ Marks = Mapping[str, Sequence[float | Mark]]
 
 #: Average formants F1, F2 and F3 in Hz of ten American English vowels, by TIMIT's symbols, of men, women and children:
 #: G. E. Peterson and H. L. Barney, "Control methods used in a study of the vowels", JASA 24 (1952), Table II.
-PETERSON_BARNEY: Mapping[Speakers, Mapping[str, tuple[int, int, int]]] = {
-    "men": {
-        "iy": (270, 2290, 3010),
-        "ih": (390, 1990, 2550),
-        "eh": (530, 1840, 2480),
-        "ae": (660, 1720, 2410),
-        "aa": (730, 1090, 2440),
-        "ao": (570, 840, 2410),
-        "uh": (440, 1020, 2240),
-        "uw": (300, 870, 2240),
-        "ah": (640, 1190, 2390),
-        "er": (490, 1350, 1690),
-    },
-    "women": {
-        "iy": (310, 2790, 3310),
-        "ih": (430, 2480, 3070),
-        "eh": (610, 2330, 2990),
-        "ae": (860, 2050, 2850),
-        "aa": (850, 1220, 2810),
-        "ao": (590, 920, 2710),
-        "uh": (470, 1160, 2680),
-        "uw": (370, 950, 2670),
-        "ah": (760, 1400, 2780),
-        "er": (500, 1640, 1960),
-    },
-    "children": {
-        "iy": (370, 3200, 3730),
-        "ih": (530, 2730, 3600),
-        "eh": (690, 2610, 3570),
-        "ae": (1010, 2320, 3320),
-        "aa": (1030, 1370, 3170),
-        "ao": (680, 1060, 3180),
-        "uh": (560, 1410, 3310),
-        "uw": (430, 1170, 3260),
-        "ah": (850, 1590, 3360),
-        "er": (560, 1820, 2160),
-    },
+PETERSON_BARNEY: Mapping[str, tuple[tuple[int, int, int], ...]] = {
+    "iy": ((270, 2290, 3010), (310, 2790, 3310), (370, 3200, 3730)),
+    "ih": ((390, 1990, 2550), (430, 2480, 3070), (530, 2730, 3600)),
+    "eh": ((530, 1840, 2480), (610, 2330, 2990), (690, 2610, 3570)),
+    "ae": ((660, 1720, 2410), (860, 2050, 2850), (1010, 2320, 3320)),
+    "aa": ((730, 1090, 2440), (850, 1220, 2810), (1030, 1370, 3170)),
+    "ao": ((570, 840, 2410), (590, 920, 2710), (680, 1060, 3180)),
+    "uh": ((440, 1020, 2240), (470, 1160, 2680), (560, 1410, 3310)),
+    "uw": ((300, 870, 2240), (370, 950, 2670), (430, 1170, 3260)),
+    "ah": ((640, 1190, 2390), (760, 1400, 2780), (850, 1590, 3360)),
+    "er": ((490, 1350, 1690), (500, 1640, 1960), (560, 1820, 2160)),
 }
 
 #: Where the energy of a burst is concentrated, in Hz: M. Halle, G. W. Hughes and J.-P. A. Radley, "Acoustic properties
@@ -131,13 +105,12 @@ def formants(speakers: Speakers = "men", *, number: int = 2) -> dict[str, tuple[
     >>> [(mark.label, mark.frequency) for mark in formants()["iy"]]
     [('F1', 270), ('F2', 2290)]
     """
-    if speakers not in get_args(Speakers):
-        raise InputError(f"speakers is {speakers!r}; accepted are {one_of(get_args(Speakers))}")
-    if number not in (1, 2, 3):
-        raise InputError(f"number is {number!r}; accepted are 1, 2 and 3 formants")
+    check_choice("speakers", speakers, get_args(Speakers))
+    check_choice("number", number, (1, 2, 3))
+    whose = get_args(Speakers).index(speakers)
     return {
-        vowel: tuple(Mark(hertz, f"F{order}") for order, hertz in enumerate(of_vowel[:number], start=1))
-        for vowel, of_vowel in PETERSON_BARNEY[speakers].items()
+        vowel: tuple(Mark(hertz, f"F{order}") for order, hertz in enumerate(averages[whose][:number], start=1))
+        for vowel, averages in PETERSON_BARNEY.items()
     }
 
 
@@ -157,40 +130,30 @@ def draw_marks(ax: Axes, values: xr.DataArray, *, marks: Marks | None, group: st
         raise InputError(f"the marks of {group!r} are frequencies, and the units of this map have none")
     frequency = values[FREQUENCY].values
     across = ax.get_yaxis_transform()
-    small = _small(ax)
+    # Axes of a grid are below two inches in width.
+    figure = ax.get_figure(root=True)
+    small = figure is not None and ax.get_position().width * figure.get_figwidth() < 2
     cased = [withStroke(linewidth=1.8 if small else 2.4, foreground="white", alpha=0.75)]
-    for mark in map(_as_mark, marks[group]):
+    style: dict[str, Any] = {"color": MARK, "path_effects": cased}
+    for mark in (mark if isinstance(mark, Mark) else Mark(mark) for mark in marks[group]):
         low = frequency_place(frequency, mark.frequency)
         if low is None:
             continue
-        high = low
         if mark.upto is None:
-            ax.axhline(low, color=MARK, linewidth=0.7, linestyle=(0, (1, 1.5)), path_effects=cased, label="mark")
+            ax.axhline(low, linewidth=0.7, linestyle=(0, (1, 1.5)), label="mark", **style)
+            at, aligned = (0.985, low), "bottom"
         else:
             # A band reaches the edge of the axis where its own lies beyond.
             top = frequency_place(frequency, mark.upto)
             high = len(frequency) - 0.5 if top is None else top
             bracket = ([0.955, 0.975, 0.975, 0.955], [low, low, high, high])
-            ax.plot(*bracket, transform=across, color=MARK, linewidth=0.9, path_effects=cased, label="mark")
-        ax.text(
-            0.985 if mark.upto is None else 0.945,
-            high if mark.upto is None else (low + high) / 2,
-            drawn(mark.label or f"{mark.frequency:g}"),
-            transform=across,
-            ha="right",
-            va="bottom" if mark.upto is None else "center",
-            fontsize=5.5 if small else 8,
-            color=MARK,
-            path_effects=cased,
-            parse_math=False,
-        )
-
-
-def _as_mark(mark: float | Mark) -> Mark:
-    return mark if isinstance(mark, Mark) else Mark(mark)
-
-
-def _small(ax: Axes) -> bool:
-    """Whether these are axes of a grid, below two inches in width."""
-    figure = ax.get_figure(root=True)
-    return figure is not None and ax.get_position().width * figure.get_figwidth() < 2
+            ax.plot(*bracket, transform=across, linewidth=0.9, label="mark", **style)
+            at, aligned = (0.945, (low + high) / 2), "center"
+        options: dict[str, Any] = {
+            "transform": across,
+            "ha": "right",
+            "va": aligned,
+            "fontsize": 5.5 if small else 8,
+            **style,
+        }
+        ax.text(*at, drawn(mark.label or f"{mark.frequency:g}"), parse_math=False, **options)

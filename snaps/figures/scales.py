@@ -1,13 +1,10 @@
 """Axes in Hz and milliseconds, colours around zero, and text that is shown as it is."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import xarray as xr
-from matplotlib import colormaps
 from matplotlib.axes import Axes
-from matplotlib.colorbar import Colorbar
 from matplotlib.colors import Colormap
 from matplotlib.image import AxesImage
 from matplotlib.text import Text
@@ -69,30 +66,21 @@ def horizontal_of(values: xr.DataArray) -> Horizontal:
     return Horizontal(positions * scale, label, step * scale)
 
 
-def draw_map(
-    ax: Axes, values: xr.DataArray, *, cmap: str | Colormap, vmin: float, vmax: float, horizontal: Horizontal
-) -> AxesImage:
+def draw_map(ax: Axes, values: xr.DataArray, *, cmap: Colormap, vmin: float, vmax: float) -> AxesImage:
     """Draw an array of shape (unit, something) with its lowest unit at the bottom."""
-    matrix = values.transpose(UNIT, ...).values
-    colors = (colormaps[cmap] if isinstance(cmap, str) else cmap).with_extremes(bad="0.85")
-    left, right = horizontal.edges
+    matrix = np.ma.masked_invalid(values.transpose(UNIT, ...).values)
     return ax.imshow(
-        np.ma.masked_invalid(matrix),
-        origin="lower",
-        aspect="auto",
-        interpolation="nearest",
-        extent=(left, right, -0.5, matrix.shape[0] - 0.5),
-        cmap=colors,
-        vmin=vmin,
-        vmax=vmax,
-    )
+        matrix, origin="lower", aspect="auto", interpolation="nearest", vmin=vmin, vmax=vmax,
+        extent=(*horizontal_of(values).edges, -0.5, matrix.shape[0] - 0.5), cmap=cmap.with_extremes(bad="0.85"),
+    )  # fmt: skip
 
 
 def label_units(ax: Axes, values: xr.DataArray, *, label: bool = True) -> None:
     """Mark the vertical axis: in Hz where the frequency of the units is known, else with their numbers."""
     if FREQUENCY in values.coords:
         ticks = frequency_ticks(values[FREQUENCY].values)
-        ax.set_yticks(list(ticks.values()), [_hertz(hertz) for hertz in ticks])
+        names = [f"{hertz / 1000:g}k" if hertz >= 1000 else f"{hertz:g}" for hertz in ticks]
+        ax.set_yticks(list(ticks.values()), names)
         ax.minorticks_off()
     else:
         ax.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
@@ -103,7 +91,12 @@ def label_units(ax: Axes, values: xr.DataArray, *, label: bool = True) -> None:
                 FuncFormatter(lambda y, _: str(numbers[round(y)]) if 0 <= round(y) < len(numbers) else "")
             )
     if label:
-        ax.set_ylabel("frequency (Hz)" if FREQUENCY in values.coords else "unit")
+        ax.set_ylabel(vertical_label(values))
+
+
+def vertical_label(values: xr.DataArray) -> str:
+    """Label of the vertical axis."""
+    return "frequency (Hz)" if FREQUENCY in values.coords else "unit"
 
 
 def label_columns(ax: Axes, horizontal: Horizontal, *, label: bool = True, bins: int = 7) -> None:
@@ -193,11 +186,6 @@ def verbatim(*texts: Text) -> None:
         text.set_text(legible(text.get_text().removeprefix(NAMED), keep="\n"))
 
 
-def label_bar(bar: Colorbar, label: str, **options: Any) -> None:
-    """Write the label of a colour bar as it is."""
-    bar.set_label(drawn(label), parse_math=False, **options)
-
-
 def group_index(values: xr.DataArray, group: str) -> xr.DataArray:
     """Values of one group.
 
@@ -212,7 +200,3 @@ def group_index(values: xr.DataArray, group: str) -> xr.DataArray:
     if group not in labels:
         raise InputError(f"there is no group {group!r}; there are {one_of(labels)}")
     return values.isel({GROUP: labels.index(group)})
-
-
-def _hertz(hertz: int) -> str:
-    return f"{hertz / 1000:g}k" if hertz >= 1000 else f"{hertz:g}"

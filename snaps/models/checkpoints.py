@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from snaps.datasets.paths import exists, require_file
 from snaps.errors import InputError, MissingFileError, shortened
 from snaps.models.wav2letter import Wav2Letter
-from snaps.outputs import refuse_file, replacing
+from snaps.outputs import writing
 from snaps.schema import json_text, parsed_json
 
 FORMAT = "neuron-snaps wav2letter"
@@ -57,7 +57,6 @@ def save_model(
         If the file exists and is not to be replaced, or is a folder.
     """
     path = Path(path)
-    refuse_file(path, overwrite=overwrite)
     unknown = model.error_rate is None or math.isnan(model.error_rate)
     tensors = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
     described = {
@@ -66,7 +65,7 @@ def save_model(
         "config": json_text(model.config),
         "metadata": json_text({**(metadata or {}), **({} if unknown else {"error_rate": model.error_rate})}),
     }
-    with replacing(path) as partial:
+    with writing(path, overwrite=overwrite) as partial:
         save_file(tensors, partial, metadata={**described, "digest": _digest(tensors, described)})
     return path
 

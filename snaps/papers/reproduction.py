@@ -336,7 +336,7 @@ def _align(
 ) -> None:  # fmt: skip
     matched = recipe.labels == "phoneme"  # a network of phonemes has a symbol for every phoneme of both parts
     found = evaluate_alignment(load_model(network), corpus, matched=matched, device=device, progress=progress)
-    write_netcdf(found, path)
+    write_netcdf(found, path, overwrite=True)
 
 
 def _measure(made: Reproduction, wanted: list[Work], device: str | None, *, overwrite: bool) -> None:

@@ -7,7 +7,7 @@ from snaps.profiles.contrasts import Weighting, contrast, nap, navai, snap
 from snaps.profiles.groups import filter_groups, left_out, regroup
 from snaps.profiles.lags import saliency_by_lag, used_lags
 from snaps.profiles.quality import Quality, quality
-from snaps.profiles.store import open_profiles, read_tree, refuse_existing, save_profiles, write_netcdf
+from snaps.profiles.store import open_profiles, read_tree, save_profiles, write_netcdf
 from snaps.profiles.units import distinctive_units
 
 __all__ = [
@@ -22,7 +22,6 @@ __all__ = [
     "open_profiles",
     "quality",
     "read_tree",
-    "refuse_existing",
     "regroup",
     "saliency_by_lag",
     "save_profiles",

@@ -16,7 +16,6 @@ import xarray as xr
 from snaps.errors import (
     InputError,
     MissingFileError,
-    OutputExistsError,
     check_name,
     check_text,
     check_type,
@@ -24,7 +23,7 @@ from snaps.errors import (
     reason_of,
     shortened,
 )
-from snaps.outputs import replacing
+from snaps.outputs import writing
 from snaps.schema import (
     ACTIVATION,
     COUNT,
@@ -42,6 +41,8 @@ from snaps.schema import (
 CHUNK_BYTES = 16 * 2**20
 #: Codecs of Zarr that may decode a store. Others run code: one of them unpickles.
 CODECS = ("blosc", "bytes", "crc32c", "gzip", "shuffle", "transpose", "vlen-utf8", "zlib", "zstd")
+#: Files by which a Zarr store is known, of version 3 and 2.
+STORE_MARKS = ("zarr.json", ".zgroup")
 #: Attribute in which earlier versions kept a digest of their own.
 OLD_DIGEST = "content_sha256"
 
@@ -77,13 +78,12 @@ def save_profiles(profiles: xr.DataTree, path: str | os.PathLike[str], *, overwr
     target = Path(path)
     tree = _ordered(profiles, "the tree to be saved")
     _check_storable(tree)
-    refuse_existing(target, overwrite=overwrite)
-    with replacing(target) as partial:
-        if target.suffix.lower() == ".nc":
+    is_file = target.suffix.lower() == ".nc"
+    with writing(target, overwrite=overwrite, mark=None if is_file else STORE_MARKS) as partial:
+        if is_file:
             _write_netcdf(tree, partial)
         else:
             _write_zarr(tree, partial)
-        refuse_existing(target, overwrite=overwrite)  # another process may have written meanwhile
     return target
 
 
@@ -114,15 +114,17 @@ def open_profiles(path: str | os.PathLike[str]) -> xr.DataTree:
     return tree
 
 
-def write_netcdf(result: xr.DataTree | xr.Dataset, path: Path) -> None:
+def write_netcdf(result: xr.DataTree | xr.Dataset, path: Path, *, overwrite: bool = False) -> None:
     """Write a result to a netCDF4 file with a Fletcher-32 checksum a chunk; it appears at once and whole.
 
     Raises
     ------
-    OSError
+    OutputExistsError
+        If it exists and may not be replaced.
+    InputError
         If it cannot be written; what was there is untouched.
     """
-    with replacing(path) as partial:
+    with writing(path, overwrite=overwrite) as partial:
         _write_netcdf(xr.DataTree(result) if isinstance(result, xr.Dataset) else result, partial)
 
 
@@ -176,23 +178,6 @@ def read_tree(
         raise InputError(f"{where} is damaged, or is not {kind}: it cannot be read ({reason})") from None
     tree.attrs.pop(OLD_DIGEST, None)
     return tree
-
-
-def refuse_existing(path: Path, *, overwrite: bool) -> None:
-    """Refuse an output that exists, unless it may be replaced and is a file or a Zarr store.
-
-    Raises
-    ------
-    OutputExistsError
-        Naming the output.
-    """
-    if not os.path.lexists(path):  # Path.exists raises where a folder above may not be entered
-        return
-    if not overwrite:
-        raise OutputExistsError(f"the output {str(path)!r} exists; give another name, or overwrite it")
-    # Whoever mistypes a name must not lose a folder of something else.
-    if path.is_dir() and not path.is_symlink() and not _is_store(path):
-        raise OutputExistsError(f"the output {str(path)!r} is a folder that is no Zarr store; it is not overwritten")
 
 
 def _check_storable(tree: xr.DataTree) -> None:

@@ -1,54 +1,13 @@
 """What a page shows of how good alignments are."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 import xarray as xr
-from matplotlib.figure import Figure
 
 from snaps.errors import InputError
 from snaps.figures import plot_aligners, plot_alignment
-from snaps.figures.alignments import CRITERION_NAMES, rank_aligners
-from snaps.outputs import refuse_file
-from snaps.report.blocks import Block, Picture, Section, Table
-from snaps.report.page import render_page, save_page
+from snaps.figures.alignment import CRITERION_NAMES, rank_aligners
+from snaps.report.page import Block, Picture, Section, Table, drawn_on
 from snaps.schema import Provenance
-
-
-def write_alignment(
-    evaluation: xr.Dataset, out: str | os.PathLike[str], *, title: str | None = None, overwrite: bool = False
-) -> Path:
-    """Write one HTML page about how good an alignment is, or several.
-
-    Parameters
-    ----------
-    evaluation : Dataset
-        What `snaps.evaluate_alignment` or `snaps.profiling.compare_aligners` gives.
-    out : path
-        Where to write the page. Missing folders above it are made.
-    title : str, optional
-        Heading of the page.
-    overwrite : bool
-        Whether to replace a page that exists.
-
-    Returns
-    -------
-    Path
-        The page.
-
-    Raises
-    ------
-    InputError
-        If it is no such evaluation.
-    OutputExistsError
-        If the page exists and may not be replaced.
-    """
-    target = Path(out)
-    refuse_file(target, overwrite=overwrite)
-    lead = f"{evaluation.attrs.get('n_recordings', 0):,} recordings"
-    page = render_page(title or "Alignment", alignment_sections(evaluation), lead=lead, results={"": evaluation})
-    return save_page(page, target)
 
 
 def alignment_sections(evaluation: xr.Dataset, *, of: str = "") -> list[Section]:
@@ -80,8 +39,7 @@ def alignment_sections(evaluation: xr.Dataset, *, of: str = "") -> list[Section]
     parts = [Section(name, _one(evaluation.sel(aligner=name))) for name in names]
     content: list[Block] = []
     if "accuracy" in evaluation:
-        figure = Figure(figsize=(8.0, 1.8 + 0.28 * len(names)), layout="constrained")
-        plot_aligners(evaluation, figure.subplots())
+        figure = drawn_on(8.0, 1.8 + 0.28 * len(names), lambda ax: plot_aligners(evaluation, ax))
         content = [
             Picture(
                 figure,
@@ -96,15 +54,12 @@ def alignment_sections(evaluation: xr.Dataset, *, of: str = "") -> list[Section]
 
 def accuracy_table(evaluation: xr.Dataset) -> Table:
     """Accuracies and mean offsets, a row for each aligner, the best first."""
-    rows: list[list[object]] = []
-    for name in rank_aligners(evaluation):
-        found = evaluation.sel(aligner=name)
-        cells: list[object] = [name]
-        for criterion in CRITERION_NAMES:
-            cells.append(_share(found.sel(criterion=criterion)))
-        cells.append(f"{float(found['mean_offset_ms']):.1f}")
-        cells.append(int(found["n_unaligned"]))
-        rows.append(cells)
+    found = [evaluation.sel(aligner=name) for name in rank_aligners(evaluation)]
+    rows = [
+        [str(one["aligner"].item()), *(_share(one.sel(criterion=criterion)) for criterion in CRITERION_NAMES),
+         f"{float(one['mean_offset_ms']):.1f}", int(one["n_unaligned"])]
+        for one in found
+    ]  # fmt: skip
     return Table(["aligner", *CRITERION_NAMES.values(), "mean offset (ms)", "without a peak"], rows)
 
 
@@ -113,22 +68,17 @@ def _one(evaluation: xr.Dataset) -> list[Block]:
     left_out = "; ".join(f"{reason}: {sum(counts.values()):,}" for reason, counts in drops.items())
     content: list[Block] = []
     if "accuracy" in evaluation:
-        exact = evaluation["offsets"]
-        shares = exact.sel(offset=0) / exact.sum("offset")
+        shares = evaluation["offsets"].sel(offset=0) / evaluation["offsets"].sum("offset")
         rows: list[list[object]] = [
             [words, _share(evaluation.sel(criterion=criterion))] for criterion, words in CRITERION_NAMES.items()
         ]
+        mostly = f"{int((shares > 0.5).sum())} of {evaluation.sizes['symbol']}"
         rows.append(["mean offset", f"{float(evaluation['mean_offset_ms']):.1f} ms"])
-        rows.append(
-            ["symbols with most frames at offset 0", f"{int((shares > 0.5).sum())} of {evaluation.sizes['symbol']}"]
-        )
+        rows.append(["symbols with most frames at offset 0", mostly])
         content.append(Table(["the predicted symbol is annotated", "share of frames"], rows))
-    caption = (
-        "Above: how far from the peak the predicted symbol is annotated. Below: annotation against prediction before "
-        "and after alignment, rows in the order of their largest share."
-        if "accuracy" in evaluation
-        else "Annotation against prediction before and after alignment, rows in the order of their largest share."
-    )
+    before = "nnotation against prediction before and after alignment, rows in the order of their largest share."
+    above = "Above: how far from the peak the predicted symbol is annotated. Below: a"
+    caption = (above if "accuracy" in evaluation else "A") + before
     content.append(
         Picture(plot_alignment(evaluation, across=1), "Annotation at the centre and at the peak of frames", caption)
     )

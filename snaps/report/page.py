@@ -1,106 +1,203 @@
-"""The page itself: sections in, one self-contained HTML file out."""
+"""The page: blocks of content, sections of them, and one self-contained HTML file. Every text is escaped."""
 
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+import base64
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
+import numpy as np
+import pandas as pd
 import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from snaps.clustering import PERCENTILES, Distance
-from snaps.errors import InputError, check_number, legible
-from snaps.outputs import refuse_file, replacing
+from snaps.errors import InputError, legible
 from snaps.profiles import quality
-from snaps.profiles.contrasts import Weighting
-from snaps.report.blocks import Section
-from snaps.report.groupings import Options, grouping_section
-from snaps.report.provenance import drop_section, provenance_section
-from snaps.schema import Provenance, validate_tree
 
-#: Words for what the root attributes count.
-COUNTS: Mapping[str, str] = {"n_recordings": "recording", "n_frames": "frame"}
+#: Cells of a column of numbers.
+NUMBER = re.compile(r"|undefined|[−\d.,]*\d[.,]?( %)?")
+#: Dots per inch of the pictures; they are shown at 96, so that dense screens have more to show.
+DPI = 144
 
 
-def write_report(
-    profiles: xr.DataTree | Mapping[str, xr.DataTree],
-    out: str | os.PathLike[str],
-    *,
-    percentile: float = 96,
-    percentiles: Sequence[float] = PERCENTILES,
-    metric: str | Distance = "euclidean",
-    weighting: Weighting = "frames",
-    layers: Sequence[str] = (),
-    min_count: int = 1,
-    sections: Sequence[Section] = (),
-    last: Sequence[Section] = (),
-    title: str | None = None,
-    overwrite: bool = False,
-) -> Path:
-    """Write one HTML page about profiles.
-
-    It shows where the profiles come from, what was left out, and for every grouping its groups, their input
-    SNAPs, silhouettes over layers, and the clusters of the layers that cluster best. The page needs nothing
-    beside itself: pictures are inside, there are no scripts.
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A figure, embedded as a PNG.
 
     Parameters
     ----------
-    profiles : DataTree, or mapping of str to DataTree
-        What `snaps.open_profiles` gives; or several, e.g. of two networks, by the name under which the page
-        shows them.
-    out : path
-        Where to write the page. Missing folders above it are made.
-    percentile : float
-        Percentile of the distances at which the clusters shown are cut.
-    percentiles : sequence of float
-        Percentiles of the silhouettes.
-    metric : str or Distance
-        Distance between SNAPs, see `snaps.clustering.DISTANCES`.
-    weighting : {"frames", "groups"}
-        How the grand mean is taken, see `snaps.profiles.contrast`.
-    layers : sequence of str
-        Layers whose clusters are shown besides those of the best silhouettes.
-    min_count : int
-        Smallest number of epochs of a group; smaller ones are left out and listed.
-    sections : sequence of Section
-        Sections of your own, shown before those of the profiles.
-    last : sequence of Section
-        Sections of your own, shown after them.
-    title : str, optional
-        Heading of the page; network and corpus otherwise.
-    overwrite : bool
-        Whether to replace a page that exists.
+    figure : Figure
+        What to show.
+    alt : str
+        What is to be seen, for those who cannot see it.
+    caption : str
+        Text below the picture.
+    """
 
-    Returns
-    -------
-    Path
-        The page.
+    figure: Figure
+    alt: str
+    caption: str = ""
+
+    @property
+    def source(self) -> str:
+        """The picture as a data URI."""
+        buffer = io.BytesIO()
+        self.figure.savefig(buffer, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
+        return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+    @property
+    def width(self) -> int:
+        """Width in CSS pixels."""
+        return round(self.figure.get_figwidth() * 96)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table; columns of numbers are set to the right.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Headings.
+    rows : sequence of sequences
+        Cells: text, whole numbers, numbers (shown with three decimals; NaN is shown as "undefined"), or None
+        for an empty one.
+    caption : str
+        Text above the table.
+    fold : int
+        Number of pieces that a long and narrow table is laid out in, side by side.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    caption: str = ""
+    fold: int = 1
+
+    @property
+    def cells(self) -> list[list[tuple[str, bool]]]:
+        """Rows, the headings first; a cell is its text and whether its column is one of numbers."""
+        rows = [[_text(value) for value in row] for row in self.rows]
+        numeric = [all(map(NUMBER.fullmatch, column)) and any(column) for column in zip(*rows, strict=True)]
+        return [list(zip(row, numeric or [False] * len(row), strict=True)) for row in (self.columns, *rows)]
+
+    @property
+    def pieces(self) -> list[list[list[tuple[str, bool]]]]:
+        """Rows of every piece."""
+        _, *rows = self.cells
+        height = max(1, -(-len(rows) // max(1, self.fold)))
+        return [rows[start : start + height] for start in range(0, len(rows), height)] or [[]]
+
+
+@dataclass(frozen=True)
+class LabelSet:
+    """Labels that belong together, e.g. the groups of one cluster.
+
+    Parameters
+    ----------
+    name : str
+        Heading of the set.
+    labels : sequence of str
+        Its members.
+    color : str
+        CSS colour of the mark beside the heading; none if empty.
+    """
+
+    name: str
+    labels: Sequence[str]
+    color: str = ""
+
+
+@dataclass(frozen=True)
+class LabelSets:
+    """Several sets of labels below each other.
+
+    Parameters
+    ----------
+    sets : sequence of LabelSet
+        The sets.
+    caption : str
+        Text above them.
+    """
+
+    sets: Sequence[LabelSet]
+    caption: str = ""
+
+
+Block = str | Picture | Table | LabelSets | pd.DataFrame
+
+
+@dataclass(frozen=True, eq=False)
+class Section:
+    """A section of the page, listed in its table of contents.
+
+    Parameters
+    ----------
+    title : str
+        Heading.
+    content : sequence of str, Picture, Table, LabelSets or pandas.DataFrame
+        What it shows, in this order: texts become paragraphs, data frames tables without their index.
+    sections : sequence of Section
+        Sections within it.
+    folded : bool
+        Whether readers unfold the content first.
 
     Raises
     ------
     InputError
-        If `profiles` is no profiles tree, or an option is not accepted.
-    OutputExistsError
-        If the page exists and may not be replaced.
+        If a piece of the content is something else.
     """
-    target = Path(out)
-    refuse_file(target, overwrite=overwrite)
-    check_number("percentile", percentile, least=0, most=100)
-    trees = _named_trees(profiles)
-    options = Options(percentile, percentiles, metric, weighting, layers, min_count)
-    parts = list(sections)
-    for name, tree in trees.items():
-        inner = _sections(tree, options)
-        parts.extend([Section(name, sections=inner)] if name else inner)
-    parts.extend(last)
-    heading = title or "; ".join(dict.fromkeys(_title(tree) for tree in trees.values()))
-    return save_page(render_page(heading, parts, lead=_lead(trees), results=trees), target)
+
+    title: str
+    content: Sequence[Block] = ()
+    sections: "Sequence[Section]" = field(default=())
+    folded: bool = False
+
+    def __post_init__(self) -> None:
+        for block in self.content:
+            if not isinstance(block, Block):
+                raise InputError(
+                    f"the section {self.title!r} contains a {type(block).__name__}; accepted are str, "
+                    "Picture, Table, LabelSets and pandas.DataFrame"
+                )
+
+    @property
+    def blocks(self) -> list[tuple[str, Any]]:
+        """Content with the name of its kind, for the page: data frames are tables without their index."""
+        content = [
+            Table([str(name) for name in block.columns], block.astype(object).values.tolist())
+            if isinstance(block, pd.DataFrame)
+            else block
+            for block in self.content
+        ]
+        return [(type(block).__name__, block) for block in content]
 
 
-def save_page(text: str, target: Path) -> Path:
-    """Write a page under another name first: it appears whole or not at all."""
-    with replacing(target) as partial:
-        partial.write_text(text, encoding="utf-8")
-    return target
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool | np.bool_):
+        return "yes" if value else "no"
+    if isinstance(value, int | np.integer):
+        return f"{value:,}"
+    if isinstance(value, float | np.floating):
+        return number(value) if not np.isnan(value) else "undefined"
+    return str(value)
+
+
+def number(value: object, form: str = ".3f") -> str:
+    """A number with the sign that is as wide as a plus."""
+    return format(value, form).replace("-", "−")
+
+
+def drawn_on(width: float, height: float, *draws: Callable[[Axes], object]) -> Figure:
+    """A figure of so many inches with axes side by side, one for each function that draws on them."""
+    figure = Figure(figsize=(width, height), layout="constrained")
+    for ax, draw in zip(figure.subplots(1, len(draws), squeeze=False).flat, draws, strict=True):
+        draw(ax)
+    return figure
 
 
 def render_page(
@@ -133,65 +230,15 @@ def render_page(
 
     # Escaping is asked for by name: by default Jinja escapes nothing in a template of this ending.
     environment = Environment(
-        loader=PackageLoader("snaps.report", "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_legible,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+        loader=PackageLoader("snaps.report", "templates"), autoescape=True, undefined=StrictUndefined,
+        finalize=_legible, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
     qualities = {name: quality(result) for name, result in results.items()}
-    return environment.get_template("page.html.j2").render(
-        title=title, sections=sections, lead=lead, qualities=qualities
-    )
+    page = environment.get_template("page.html.j2")
+    return page.render(title=title, sections=sections, lead=lead, qualities=qualities)
 
 
 def _legible(value: object) -> object:
     """Texts without what HTML cannot hold, or what would turn the direction of the text behind."""
     # What was rendered before, by a macro, is marked as HTML and goes on as it is.
     return legible(value, keep="\t\n") if type(value) is str else value
-
-
-def _named_trees(profiles: xr.DataTree | Mapping[str, xr.DataTree]) -> dict[str, xr.DataTree]:
-    """Give the trees by their names; a single tree has none."""
-    # A tree is a mapping too, so it comes first.
-    trees = {"": profiles} if isinstance(profiles, xr.DataTree) else {str(n): t for n, t in profiles.items()}
-    if not trees:
-        raise InputError("there are no profiles to report on")
-    for name, tree in trees.items():
-        if not isinstance(tree, xr.DataTree):
-            raise InputError(f"a report is about a profiles tree; received {type(tree).__name__}")
-        validate_tree(tree, f"the profiles {name!r}" if name else "the tree")
-    return trees
-
-
-def _sections(tree: xr.DataTree, options: Options) -> list[Section]:
-    groupings = [tree.children[name] for name in Provenance.of(tree).groupings]
-    return [
-        provenance_section(tree),
-        drop_section(tree),
-        *(grouping_section(node, options) for node in groupings),
-    ]
-
-
-def _title(tree: xr.DataTree) -> str:
-    provenance = Provenance.of(tree)
-    corpus = provenance.corpus.get("name")
-    return f"Profiles of {provenance.model.get('name') or 'a network'}" + (f" on {corpus}" if corpus else "")
-
-
-def _summary(tree: xr.DataTree) -> str:
-    provenance = Provenance.of(tree)
-    numbers = {word: getattr(provenance, name) for name, word in COUNTS.items()}
-    counts = [_counted(number, word) for word, number in numbers.items() if number is not None]
-    layers = _counted(len(provenance.layers), "layer")
-    return ", ".join([*counts, layers, "grouped by " + " and by ".join(provenance.groupings)])
-
-
-def _lead(trees: Mapping[str, xr.DataTree]) -> str:
-    summaries = {name: _summary(tree) for name, tree in trees.items()}
-    return "; ".join(f"{name}: {text}" if name else text for name, text in summaries.items())
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number:,} {word}" + ("" if number == 1 else "s")

@@ -15,8 +15,8 @@ from jaxtyping import Int16
 
 from snaps import __version__
 from snaps.datasets import RATE, FileCorpus, load_timit
-from snaps.errors import InputError, OutputExistsError, check_number, check_whole, one_of
-from snaps.outputs import replacing
+from snaps.errors import InputError, check_number, check_whole, one_of
+from snaps.outputs import writing
 from snaps.speech.casting import Speaker, assign_sentences, cast_speakers, words_of
 from snaps.speech.engine import find_engine
 from snaps.speech.labels import Phone, word_bounds
@@ -24,6 +24,10 @@ from snaps.speech.recording import record
 
 PARTS = ("DOC", "TEST", "TRAIN")
 """What the root of a synthesised corpus holds."""
+
+
+#: File by which a synthesised corpus is known.
+MARK = "DOC/SYNTHESIS.JSON"
 
 
 def synthesize_corpus(
@@ -99,7 +103,6 @@ def synthesize_corpus(
         raise InputError(f"test_speakers is {test_speakers!r}; accepted are whole numbers from 1 below {speakers}")
     levels = _interval("levels", levels, most=0.0)
     snr = None if snr is None else _interval("snr", snr)
-    _refuse_output(root, overwrite=overwrite)
     engine = find_engine()
     cast = cast_speakers(speakers, seed=seed, test_speakers=test_speakers)
     for speaker in cast:
@@ -114,7 +117,8 @@ def synthesize_corpus(
         for index, speaker in enumerate(cast)
         for turn, (name, text) in enumerate(assigned[speaker.id].items())
     ]
-    with replacing(root.resolve(), flushed=False) as folder:
+    with writing(root.resolve(), overwrite=overwrite, mark=MARK, flushed=False) as folder:
+        _refuse_other_files(root)
 
         def make(task: tuple[Speaker, str, str, tuple[int, int, int]]) -> None:
             """Make one recording; it depends on the options and on its own seeds alone."""
@@ -136,7 +140,7 @@ def synthesize_corpus(
             "speakers": [{**asdict(speaker), "voice": speaker.voice} for speaker in cast],
         }
         (folder / "DOC").mkdir()
-        (folder / "DOC" / "SYNTHESIS.JSON").write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
+        (folder / MARK).write_text(json.dumps(described, indent=1) + "\n", encoding="utf-8")
     return load_timit(root.absolute())
 
 
@@ -174,18 +178,9 @@ def _write(path: Path, text: str, samples: Int16[np.ndarray, " sample"], phones:
         path.with_suffix(ending).write_bytes("".join(f"{line}\n" for line in lines).encode("ascii"))
 
 
-def _refuse_output(root: Path, *, overwrite: bool) -> None:
-    """Refuse a file, a folder that is not empty and was not to be replaced, and one that holds other things."""
-    if not root.exists() and not root.is_symlink():
-        return
-    if not root.is_dir():
-        raise OutputExistsError(f"{root} exists and is no folder; name a folder that is new or empty")
-    found = sorted(path.name for path in root.iterdir())
-    if found and not overwrite:
-        raise OutputExistsError(
-            f"{root} exists and is not empty; name another folder, or replace it with overwrite=True (--overwrite)"
-        )
-    foreign = [name for name in found if name not in PARTS]
+def _refuse_other_files(root: Path) -> None:
+    """Refuse to replace a corpus that holds other things."""
+    foreign = sorted(path.name for path in root.iterdir() if path.name not in PARTS) if root.is_dir() else []
     if foreign:
         raise InputError(
             f"{root} is not replaced, because it holds more than a synthesised corpus: {one_of(foreign)}; "

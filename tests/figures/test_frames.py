@@ -6,7 +6,7 @@ from matplotlib.colors import to_rgb
 
 from snaps.errors import InputError
 from snaps.figures import plot_frame
-from snaps.figures.frames import LOWERS, RAISES
+from snaps.figures.maps import LOWERS, RAISES
 
 
 @pytest.fixture

@@ -73,7 +73,7 @@ def test_axes_go_in_and_come_out(sweep: xr.DataArray) -> None:
 
 
 def test_wrong_input_is_one_sentence(sweep: xr.DataArray) -> None:
-    with pytest.raises(InputError, match="a sweep has the dimensions layer and percentile; received"):
+    with pytest.raises(InputError, match="accepted are 'layer', 'percentile'"):
         plot_silhouettes(sweep.isel(layer=0))
     with pytest.raises(InputError, match="there is no layer 'conv99'; there are 'input', 'conv1'"):
         plot_silhouettes(sweep, transferred="conv99")

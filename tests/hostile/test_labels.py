@@ -29,7 +29,7 @@ from snaps.datasets import Interval, Recording
 from snaps.errors import InputError, MissingFileError, OutputExistsError, RecordingError, legible
 from snaps.figures.scales import drawn
 from snaps.profiles import snap
-from snaps.report import Section, Table, write_comparison, write_report
+from snaps.report import Section, Table, write_report
 from tests.definitions.networks import randomised
 from tests.hostile.labels_evil import EVIL, UNSTORABLE, texts
 from tests.hostile.labels_pictures import FEW, PICTURED, pictures, tree_of
@@ -332,7 +332,7 @@ def test_names_are_text_on_the_page(tmp_path: Path) -> None:
 def test_networks_are_text_on_the_page_of_a_comparison(tmp_path: Path) -> None:
     node = tree_of(EVIL[:6])["phoneme"]
     comparison = snaps.compare_models({EVIL[0]: node, EVIL[1]: node, EVIL[5]: node}, min_count=1, n_permutations=9)
-    page = Parsed(write_comparison(comparison, tmp_path / "c.html").read_text(encoding="utf-8"))
+    page = Parsed(write_report(comparison, tmp_path / "c.html").read_text(encoding="utf-8"))
     assert "script" not in page.elements and "onerror" not in page.attributes
     assert EVIL[0] in " ".join(page.texts["h1"])
 

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
-from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from snaps.clustering import cluster, silhouette_sweep
@@ -68,7 +67,6 @@ def text(tree: xr.DataTree, tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("report") / "new" / "report.html"
     assert write_report(tree, path, layers=["logits"]) == path
     assert [file.name for file in path.parent.iterdir()] == ["report.html"]
-    assert plt.get_fignums() == []
     return path.read_text(encoding="utf-8")
 
 
@@ -230,7 +228,7 @@ def test_small_groups_are_left_out_and_listed(tmp_path: Path) -> None:
 
 
 def test_many_groups_show_the_largest_maps_and_say_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("snaps.report.maps.MOST_MAPS", 3)
+    monkeypatch.setattr("snaps.report.layers.MOST_MAPS", 3)
     tree = small_tree()
     text = write_report(tree, tmp_path / "r.html").read_text(encoding="utf-8")
     assert "Shown are the 3 largest of 8 groups." in text

@@ -17,7 +17,7 @@ from snaps.figures import (
     plot_profile_null,
     plot_randomization,
 )
-from snaps.figures.alignments import order_by_largest_share
+from snaps.figures.alignment import order_by_largest_share
 
 
 @pytest.fixture(autouse=True)

@@ -1,8 +1,6 @@
 """What a page shows of a comparison of networks."""
 
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
@@ -10,70 +8,11 @@ from matplotlib.figure import Figure
 
 from snaps.clustering import ModelComparison, mean_silhouette
 from snaps.figures import plot_changes, plot_layer_matrix, plot_moved, plot_silhouette_panels
-from snaps.outputs import refuse_file
-from snaps.report.blocks import Block, Picture, Section, Table
-from snaps.report.page import render_page, save_page
-from snaps.report.provenance import drop_section, provenance_section
-from snaps.schema import GROUP, validate_tree
+from snaps.report.page import Block, Picture, Section, Table, drawn_on, number
+from snaps.schema import GROUP
 
 #: Groups that are shown as those that moved most.
 MOST_MOVED = 20
-
-
-def write_comparison(
-    comparison: ModelComparison,
-    out: str | os.PathLike[str],
-    *,
-    profiles: Mapping[str, xr.DataTree] | None = None,
-    transferred: str | None = None,
-    sections: Sequence[Section] = (),
-    title: str | None = None,
-    overwrite: bool = False,
-) -> Path:
-    """Write one HTML page about a comparison of networks.
-
-    The page needs nothing beside itself, as that of `write_report`. To put a comparison on the page of a report,
-    give `comparison_sections` to it as its ``sections``.
-
-    Parameters
-    ----------
-    comparison : ModelComparison
-        What `snaps.compare_models` gives.
-    out : path
-        Where to write the page. Missing folders above it are made.
-    profiles : mapping of str to DataTree, optional
-        Whole profiles trees by the names of their networks, to show where they come from.
-    transferred : str, optional
-        The last layer that was taken over from another network, to be marked among the silhouettes.
-    sections : sequence of Section
-        Sections of your own, shown first.
-    title : str, optional
-        Heading of the page; the names of the networks otherwise.
-    overwrite : bool
-        Whether to replace a page that exists.
-
-    Returns
-    -------
-    Path
-        The page.
-
-    Raises
-    ------
-    InputError
-        If a tree in `profiles` is no profiles tree, or there is no layer `transferred`.
-    OutputExistsError
-        If the page exists and may not be replaced.
-    """
-    target = Path(out)
-    refuse_file(target, overwrite=overwrite)
-    origins = []
-    for name, tree in (profiles or {}).items():
-        validate_tree(tree, f"the profiles {name!r}")
-        origins.append(Section(f"Profiles of {name}", sections=[provenance_section(tree), drop_section(tree)]))
-    parts = [*sections, *comparison_sections(comparison, transferred=transferred), *origins]
-    heading = title or f"Comparison of {_listed(comparison.models)}"
-    lead = f"{len(comparison.groups)} groups, by {comparison.grouping or 'group'}"
-    return save_page(render_page(heading, parts, lead=lead, results=profiles or {}), target)
 
 
 def comparison_sections(comparison: ModelComparison, *, transferred: str | None = None) -> list[Section]:
@@ -112,7 +51,7 @@ def _compared(comparison: ModelComparison) -> Section:
     ]
     content: list[Block] = [
         Table(["network", "layers", "which", "layers left out"], rows),
-        f"Compared are {len(comparison.groups)} groups that all networks have: {_listed(comparison.groups)}.",
+        f"Compared are {len(comparison.groups)} groups that all networks have: {listed(comparison.groups)}.",
         *comparison.notes,
     ]
     if comparison.left_out:
@@ -141,7 +80,7 @@ def _silhouettes(comparison: ModelComparison, transferred: str | None) -> Sectio
     content: list[Block] = [
         Picture(
             plot_silhouette_panels(comparison.silhouettes, transferred=transferred),
-            f"Mean silhouettes over the layers of {_listed(comparison.models)}, one panel for every percentile",
+            f"Mean silhouettes over the layers of {listed(comparison.models)}, one panel for every percentile",
             "How well the groups fall into clusters, of the groups compared alone. Across layers that a network lacks "
             "its line is dotted.",
         ),
@@ -167,8 +106,7 @@ def _successive(comparison: ModelComparison) -> Section:
             content.append(f"{name} has a single layer here.")
             continue
         changed = comparison.successive["changed"].sel(model=name, layer=list(layers[1:]))
-        figure = _line_figure(len(layers))
-        plot_changes(changed, figure.subplots(), title=name)
+        figure = _lines(changed, len(layers), name)
         content.append(Picture(figure, f"Change between the clusters of successive layers of {name}"))
     return Section("Changes from layer to layer", content)
 
@@ -183,9 +121,11 @@ def _pair(comparison: ModelComparison, first: str, second: str) -> Section:
 
 def _correspondence(found: xr.Dataset, first: str, second: str) -> Section:
     width, height = (1.2 + 0.3 * found.sizes[dim] for dim in ("layer_", "layer"))
-    figure = Figure(figsize=(2 * max(width + 0.7, 3.0), max(height, 2.6) + 0.6), layout="constrained")
-    for ax, name, title in zip(figure.subplots(1, 2), ("rsa", "cka"), ("distances", "activations"), strict=True):
-        plot_layer_matrix(found[name], ax, p_values=found[f"{name}_p_value"], title=title)
+    figure = drawn_on(
+        2 * max(width + 0.7, 3.0), max(height, 2.6) + 0.6,
+        lambda ax: plot_layer_matrix(found["rsa"], ax, p_values=found["rsa_p_value"], title="distances"),
+        lambda ax: plot_layer_matrix(found["cka"], ax, p_values=found["cka_p_value"], title="activations"),
+    )  # fmt: skip
     rows = []
     for layer in found["layer"].values:
         row: list[object] = [str(layer)]
@@ -214,20 +154,16 @@ def _correspondence(found: xr.Dataset, first: str, second: str) -> Section:
 
 
 def _changes(found: xr.Dataset, first: str, second: str) -> Section:
-    figure = _line_figure(found.sizes["layer"])
-    plot_changes(found["changed"], figure.subplots())
-    percentiles = found["percentile"].values.tolist()
-    columns = ["layer", f"layer of {second}", *(f"{percentile:g}th percentile" for percentile in percentiles)]
+    figure = _lines(found["changed"], found.sizes["layer"])
+    columns = ["layer", f"layer of {second}", *(f"{one:g}th percentile" for one in found["percentile"].values)]
     rows = []
     for layer in found["layer"].values:
+        one = found[["changed", "adjusted_rand", "matched"]].sel(layer=layer)
         cells = [
-            "undefined" if np.isnan(changed) else f"{changed:.3f} ({rand:.2f})".replace("-", "−")
-            for changed, rand in zip(
-                found["changed"].sel(layer=layer).values, found["adjusted_rand"].sel(layer=layer).values, strict=True
-            )
+            "undefined" if np.isnan(changed) else f"{number(changed)} ({number(rand, '.2f')})"
+            for changed, rand in zip(one["changed"].values, one["adjusted_rand"].values, strict=True)
         ]
-        matched = str(found["matched"].sel(layer=layer).item())
-        rows.append([str(layer), matched or "none", *cells])
+        rows.append([str(layer), str(one["matched"].item()) or "none", *cells])
     return Section(
         "Changes between the networks",
         [
@@ -246,9 +182,10 @@ def _moved(found: xr.Dataset, first: str, second: str) -> Section:
     moved = found["moved"].dropna("layer", how="all")
     if not moved.sizes["layer"]:
         return Section("Groups that moved", ["Undefined in every layer."])
-    number = min(MOST_MOVED, moved.sizes[GROUP])
-    figure = Figure(figsize=(2.8 + 0.36 * moved.sizes["layer"], 1.4 + 0.21 * number), layout="constrained")
-    plot_moved(moved, figure.subplots(), most=number)
+    most = min(MOST_MOVED, moved.sizes[GROUP])
+    figure = drawn_on(
+        2.8 + 0.36 * moved.sizes["layer"], 1.4 + 0.21 * most, lambda ax: plot_moved(moved, ax, most=most)
+    )  # fmt: skip
     rows = [
         [str(layer), ", ".join(_ranked(found, str(layer))[:8]), float(moved.sel(layer=layer).max())]
         for layer in moved["layer"].values
@@ -258,9 +195,9 @@ def _moved(found: xr.Dataset, first: str, second: str) -> Section:
         [
             Picture(
                 figure,
-                f"How far the {number} groups that moved most moved between {first} and {second}",
+                f"How far the {most} groups that moved most moved between {first} and {second}",
                 "One minus Spearman's correlation between a group's distances to all others in the one network and in "
-                f"the other. Shown are the {number} groups with the largest mean over layers.",
+                f"the other. Shown are the {most} groups with the largest mean over layers.",
             ),
             Table(["layer", "groups that moved most", "the first by"], rows),
         ],
@@ -274,9 +211,10 @@ def _ranked(found: xr.Dataset, layer: str) -> list[str]:
     return [str(ranks[GROUP].values[place]) for place in order if ranks.values[place] > 0]
 
 
-def _line_figure(layers: int) -> Figure:
-    return Figure(figsize=(max(6.0, 3.4 + 0.48 * layers), 3.3), layout="constrained")
+def _lines(changes: xr.DataArray, layers: int, title: str | None = None) -> Figure:
+    return drawn_on(max(6.0, 3.4 + 0.48 * layers), 3.3, lambda ax: plot_changes(changes, ax, title=title))
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Names in a sentence."""
     return " and ".join([*([", ".join(names[:-1])] if len(names) > 1 else []), names[-1]])

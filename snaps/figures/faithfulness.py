@@ -2,12 +2,11 @@
 
 import numpy as np
 import xarray as xr
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from snaps.errors import InputError, one_of
-from snaps.figures.layers import MARKERS, finish_axes
-from snaps.figures.scales import drawn, in_legend, verbatim
+from snaps.errors import InputError, check_choice, one_of
+from snaps.figures.axes import LARGE, MARKERS, SMALL, axes_of, axes_over_layers, finish, finish_layers
+from snaps.figures.scales import drawn, in_legend
 
 #: Lines of the orders of pixel flipping.
 ORDER_STYLES = {"most": ("-", "most relevant first"), "least": ("--", "least relevant first")}
@@ -40,32 +39,26 @@ def plot_flipping(
         If it is no such dataset, or there is no such measure.
     """
     _need(flipping, {"accuracy", "score", "accuracy_area"}, "flipping")
-    if measure not in ("accuracy", "score"):
-        raise InputError(f"measure is {measure!r}; accepted are 'accuracy', 'score'")
-    if ax is None:
-        _, ax = plt.subplots(figsize=(7.4, 3.8), layout="constrained")
+    check_choice("measure", measure, ("accuracy", "score"))
+    ax = axes_of(ax, 7.4, 3.8)
     across = flipping["percentage"].values
+
+    def draw(one: xr.Dataset, style: str, color: str, label: str | None) -> None:
+        ax.plot(across, one[measure], style, color=color, label=label)
+        ax.fill_between(across, one[f"{measure}_low"], one[f"{measure}_high"], color=color, alpha=0.12, linewidth=0)
+
     for place, method in enumerate(flipping["saliency"].values):
         for order, (style, _) in ORDER_STYLES.items():
-            one = flipping.sel(saliency=method, order=order)
-            color = f"C{place}"
-            ax.plot(across, one[measure], style, color=color, label=in_legend(method) if order == "most" else None)
-            ax.fill_between(across, one[f"{measure}_low"], one[f"{measure}_high"], color=color, alpha=0.12, linewidth=0)
-    random = flipping.isel(saliency=0).sel(order="random")
-    ax.plot(across, random[measure], ":", color="0.3", label="at random")
-    ax.fill_between(across, random[f"{measure}_low"], random[f"{measure}_high"], color="0.3", alpha=0.12, linewidth=0)
+            label = in_legend(method) if order == "most" else None
+            draw(flipping.sel(saliency=method, order=order), style, f"C{place}", label)
+    draw(flipping.isel(saliency=0).sel(order="random"), ":", "0.3", "at random")
     for style, words in ORDER_STYLES.values():
         ax.plot([], [], style, color="0.5", label=words)
-    ax.set_xlabel("bins flipped (%)")
-    ax.set_ylabel("share of frames predicted as before" if measure == "accuracy" else "mean score of the target")
     if measure == "accuracy":
         ax.set_ylim(-0.02, 1.02)
     ax.set_xlim(0, across[-1])
-    legend = ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
-    verbatim(*legend.get_texts())
-    if title is not None:
-        verbatim(ax.set_title(title))
-    return ax
+    label = "share of frames predicted as before" if measure == "accuracy" else "mean score of the target"
+    return finish(ax, x="bins flipped (%)", y=label, title=title, legend=LARGE)
 
 
 def plot_randomization(randomization: xr.Dataset, ax: Axes | None = None, *, title: str | None = None) -> Axes:
@@ -95,19 +88,14 @@ def plot_randomization(randomization: xr.Dataset, ax: Axes | None = None, *, tit
     """
     _need(randomization, {"correlation", "correlation_absolute"}, "randomization")
     layers = ["original", *map(str, randomization["randomised"].values)]
-    if ax is None:
-        _, ax = plt.subplots(figsize=(max(6.4, 3.4 + 0.45 * len(layers)), 3.6), layout="constrained")
+    ax = axes_over_layers(ax, layers, least=6.4, margin=3.4)
     for place, method in enumerate(randomization["saliency"].values):
-        one = randomization.sel(saliency=method)
-        marker = MARKERS[place % len(MARKERS)]
-        ax.plot(
-            [1, *one["correlation"].values], color=f"C{place}", marker=marker, markersize=4, label=in_legend(method)
-        )
-        ax.plot([1, *one["correlation_absolute"].values], ":", color=f"C{place}", linewidth=1)
+        one, color, marker = randomization.sel(saliency=method), f"C{place}", MARKERS[place % len(MARKERS)]
+        ax.plot([1, *one["correlation"].values], color=color, marker=marker, markersize=4, label=in_legend(method))
+        ax.plot([1, *one["correlation_absolute"].values], ":", color=color, linewidth=1)
     ax.plot([], [], ":", color="0.5", label="of the absolute value")
-    finish_axes(ax, layers, "rank correlation", title=title)
-    ax.set_xlabel("randomised from the output down to")
-    return ax
+    across = "randomised from the output down to"
+    return finish_layers(ax, layers, x=across, y="rank correlation", title=title, legend=SMALL)
 
 
 def plot_profile_null(
@@ -140,27 +128,25 @@ def plot_profile_null(
         If it is no such dataset, or there is no such measure or method.
     """
     _need(profiles, {"energy", "energy_null", "silhouette", "silhouette_null"}, "profiles")
-    if measure not in ("energy", "silhouette"):
-        raise InputError(f"measure is {measure!r}; accepted are 'energy', 'silhouette'")
+    check_choice("measure", measure, ("energy", "silhouette"))
     methods = [str(name) for name in profiles["saliency"].values]
-    if method is not None and method not in methods:
+    method = methods[0] if method is None else method
+    if method not in methods:
         raise InputError(f"there is no method {method!r}; there are {one_of(methods)}")
-    one = profiles.sel(saliency=method or methods[0])
+    one = profiles.sel(saliency=method)
     layers = [str(layer) for layer in one["layer"].values]
     null = one[f"{measure}_null"].transpose("shuffle", "layer").values
     scale = null.mean(axis=0) if measure == "energy" else np.ones(len(layers))
     scale = np.where(scale == 0, 1, scale)
-    if ax is None:
-        _, ax = plt.subplots(figsize=(max(6.0, 3.0 + 0.45 * len(layers)), 3.6), layout="constrained")
-    places = np.arange(len(layers))
-    ax.fill_between(places, (null / scale).min(axis=0), (null / scale).max(axis=0), color="0.85", label="shuffled")
-    ax.plot(places, (null / scale).mean(axis=0), color="0.6", linewidth=1)
+    null = null / scale
+    ax = axes_over_layers(ax, layers, least=6.0, margin=3.0)
+    ax.fill_between(range(len(layers)), null.min(axis=0), null.max(axis=0), color="0.85", label="shuffled")
+    ax.plot(null.mean(axis=0), color="0.6", linewidth=1)
     for alignment, color, marker in (("aligned", "tab:blue", "o"), ("unaligned", "tab:orange", "s")):
         values = one[measure].sel(alignment=alignment).values / scale
-        ax.plot(places, values, color=color, marker=marker, markersize=4.5, label=alignment)
+        ax.plot(values, color=color, marker=marker, markersize=4.5, label=alignment)
     label = "contrast energy, shuffled = 1" if measure == "energy" else "mean silhouette"
-    finish_axes(ax, layers, label, title=title or drawn(method or methods[0]))
-    return ax
+    return finish_layers(ax, layers, y=label, title=title or drawn(method), legend=SMALL)
 
 
 def _need(dataset: xr.Dataset, names: set[str], part: str) -> None:

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -39,7 +38,6 @@ def test_rows_are_groups_and_columns_methods(methods: dict[str, xr.DataArray]) -
         np.testing.assert_allclose(ax.images[0].get_array(), values.sel(group=group).values)
     assert (figure.get_supxlabel(), figure.get_supylabel()) == ("lag from the peak (ms)", "frequency (Hz)")
     assert figure.get_suptitle() == "a $title"
-    assert plt.get_fignums() == []
 
 
 def test_colours_are_shared_by_row_unless_asked_otherwise(methods: dict[str, xr.DataArray]) -> None:

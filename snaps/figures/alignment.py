@@ -4,13 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
-from matplotlib import colormaps
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from snaps.errors import InputError, one_of
-from snaps.figures.scales import drawn, verbatim
+from snaps.figures.axes import LARGE, axes_of, color_bar, finish, name_ticks
+from snaps.figures.scales import verbatim
 
 #: What accuracies are called in figures and tables.
 CRITERION_NAMES = {
@@ -70,25 +69,16 @@ def plot_contingency(
     strange = [symbol for symbol in rows if symbol not in symbols]
     if strange:
         raise InputError(f"order names {one_of(strange)}; the table has {one_of(symbols)}")
-    heard = table["annotated"].values[table.sum("symbol").values > 0]
-    there = [str(label) for label in heard]
+    there = [str(label) for label in table["annotated"].values[table.sum("symbol").values > 0]]
     columns = [label for label in rows if label in there] + [label for label in there if label not in rows]
     counts = table.transpose("symbol", "annotated").sel(symbol=rows)
     shares = (counts / counts.sum("annotated")).sel(annotated=columns)
-    if ax is None:
-        _, ax = plt.subplots(
-            figsize=(2.4 + 0.16 * len(columns), 1.6 + 0.16 * len(rows)), layout="constrained"
-        )  # fmt: skip
+    ax = axes_of(ax, 2.4 + 0.16 * len(columns), 1.6 + 0.16 * len(rows))
     image = ax.imshow(shares.values, cmap="Greys", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
-    ax.set_xticks(range(len(columns)), [drawn(label) or "(none)" for label in columns], rotation=90, fontsize=7)
-    ax.set_yticks(range(len(rows)), list(map(drawn, rows)), fontsize=7)
-    verbatim(*ax.get_xticklabels(), *ax.get_yticklabels())
-    ax.set_xlabel("annotated")
-    ax.set_ylabel("predicted")
-    ax.figure.colorbar(image, ax=ax, label="share of frames", pad=0.02)
-    if title is not None:
-        verbatim(ax.set_title(title))
-    return ax
+    name_ticks(ax.xaxis, [label or "(none)" for label in columns], rotation=90, fontsize=7)
+    name_ticks(ax.yaxis, rows, fontsize=7)
+    color_bar(image, "share of frames").outline.set_visible(True)
+    return finish(ax, x="annotated", y="predicted", title=title)
 
 
 def plot_offsets(evaluation: xr.Dataset, ax: Axes | None = None, *, title: str | None = None) -> Axes:
@@ -117,23 +107,16 @@ def plot_offsets(evaluation: xr.Dataset, ax: Axes | None = None, *, title: str |
         If the evaluation has no offsets, because the network predicts other symbols than the tier has.
     """
     offsets = _offsets(evaluation)
-    means = evaluation["mean_offset_by_symbol"].values
-    order = np.argsort(np.where(np.isnan(means), np.inf, means), kind="stable")
+    order = np.argsort(evaluation["mean_offset_by_symbol"].fillna(np.inf).values, kind="stable")
     numbers = offsets.transpose("symbol", "offset").values[order]
     shown = _shown(numbers)
     scaled = numbers[:, : shown + 1] / np.maximum(numbers[:, : shown + 1].max(axis=1, keepdims=True), 1)
-    if ax is None:
-        _, ax = plt.subplots(figsize=(5.2, 1.6 + 0.16 * len(order)), layout="constrained")
-    image = ax.imshow(scaled, cmap=colormaps["viridis"], vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    ax = axes_of(ax, 5.2, 1.6 + 0.16 * len(order))
+    image = ax.imshow(scaled, cmap="viridis", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
     _mark_offsets(ax, evaluation, shown)
-    symbols = [str(evaluation["symbol"].values[row]) for row in order]
-    ax.set_yticks(range(len(symbols)), list(map(drawn, symbols)), fontsize=7)
-    verbatim(*ax.get_yticklabels())
-    ax.set_ylabel("predicted")
-    ax.figure.colorbar(image, ax=ax, label="frames, scaled by row", pad=0.02)
-    if title is not None:
-        verbatim(ax.set_title(title))
-    return ax
+    name_ticks(ax.yaxis, evaluation["symbol"].values[order], fontsize=7)
+    color_bar(image, "frames, scaled by row").outline.set_visible(True)
+    return finish(ax, y="predicted", title=title)
 
 
 def plot_offset_histogram(evaluation: xr.Dataset, ax: Axes | None = None, *, title: str | None = None) -> Axes:
@@ -160,20 +143,14 @@ def plot_offset_histogram(evaluation: xr.Dataset, ax: Axes | None = None, *, tit
     """
     numbers = _offsets(evaluation).sum("symbol").values
     shown = _shown(numbers[None])
-    if ax is None:
-        _, ax = plt.subplots(figsize=(5.2, 2.8), layout="constrained")
+    ax = axes_of(ax, 5.2, 2.8)
     colors = ["0.6", *["tab:blue"] * shown]
     ax.bar(range(shown + 1), numbers[: shown + 1] / max(numbers.sum(), 1), color=colors, width=0.9)
     _mark_offsets(ax, evaluation, shown)
-    ax.set_ylabel("share of frames")
     if title is None:
-        accuracy = evaluation["accuracy"]
-        title = "; ".join(
-            f"{CRITERION_NAMES[str(name)]} {share:.1%}"
-            for name, share in zip(accuracy["criterion"].values, accuracy.values, strict=True)
-        )
-    verbatim(ax.set_title(title, fontsize=9))
-    return ax
+        shares = evaluation["accuracy"].to_series().items()
+        title = "; ".join(f"{CRITERION_NAMES[str(name)]} {share:.1%}" for name, share in shares)
+    return finish(ax, y="share of frames", title=title, fontsize=9)
 
 
 def plot_alignment(evaluation: xr.Dataset, *, across: int = 2, title: str | None = None) -> Figure:
@@ -239,32 +216,27 @@ def plot_aligners(comparison: xr.Dataset, ax: Axes | None = None, *, title: str 
     if "accuracy" not in comparison or "aligner" not in comparison["accuracy"].dims:
         raise InputError("a comparison of aligners has accuracies by aligner; received a dataset without them")
     order = rank_aligners(comparison)
-    if ax is None:
-        _, ax = plt.subplots(figsize=(7.0, 1.6 + 0.28 * len(order)), layout="constrained")
-    places = np.arange(len(order))
+    ax = axes_of(ax, 7.0, 1.6 + 0.28 * len(order))
     for criterion, marker, color in (("aligned", "o", "tab:blue"), ("window", "s", "tab:orange")):
         found = comparison.sel(criterion=criterion, aligner=order)
         middle = found["accuracy"].values
         ends = np.stack([middle - found["accuracy_low"].values, found["accuracy_high"].values - middle])
         ax.errorbar(
-            middle, places, xerr=np.nan_to_num(np.maximum(ends, 0)), fmt=marker, color=color, capsize=2.5,
+            middle, range(len(order)), xerr=np.nan_to_num(np.maximum(ends, 0)), fmt=marker, color=color, capsize=2.5,
             markersize=5, label=CRITERION_NAMES[criterion],
         )  # fmt: skip
-    ceiling = float(comparison["accuracy"].sel(criterion="ceiling").max())
-    centre = float(comparison["accuracy"].sel(criterion="centre").max())
-    ax.axvline(centre, color="0.5", linestyle=":", label="at the centre, unaligned")
-    ax.axvline(ceiling, color="0.3", linestyle="--", label="in the frame (ceiling)")
-    ax.set_yticks(places, list(map(drawn, order)))
-    verbatim(*ax.get_yticklabels())
+    for criterion, color, style, label in (
+        ("centre", "0.5", ":", "at the centre, unaligned"),
+        ("ceiling", "0.3", "--", "in the frame (ceiling)"),
+    ):
+        most = float(comparison["accuracy"].sel(criterion=criterion).max())
+        ax.axvline(most, color=color, linestyle=style, label=label)
+    name_ticks(ax.yaxis, order)
     ax.invert_yaxis()
     ax.set_xlim(0, 1)
-    ax.set_xlabel("share of frames whose predicted symbol is annotated there")
     ax.grid(axis="x", color="0.92")
     ax.set_axisbelow(True)
-    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
-    if title is not None:
-        verbatim(ax.set_title(title))
-    return ax
+    return finish(ax, x="share of frames whose predicted symbol is annotated there", title=title, legend=LARGE)
 
 
 def rank_aligners(comparison: xr.Dataset) -> list[str]:

@@ -81,7 +81,6 @@ def test_there_is_a_panel_for_every_percentile_and_one_for_the_mean(comparison: 
         assert list(lines_of(ax)["transferred up to here"].get_xdata()) == [2.5, 2.5]
         assert ax.get_ylim() == panels[0].get_ylim()
     assert figure.get_suptitle() == "a $title"
-    assert plt.get_fignums() == []
     one = plot_silhouette_panels(comparison.silhouettes.sel(percentile=[96]))
     assert [ax.get_title() for ax in one.axes] == ["96th percentile"]
     assert set(comparison.models) <= {text.get_text() for text in one.legends[0].texts}
@@ -166,4 +165,3 @@ def test_wrong_input_is_one_sentence(comparison: ModelComparison) -> None:
         plot_moved(found["changed"])
     with pytest.raises(InputError, match="most is 0; accepted are whole numbers from 1"):
         plot_moved(found["moved"], most=0)
-    assert plt.get_fignums() == []

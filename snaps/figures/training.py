@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 
 import pandas as pd
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from snaps.errors import InputError
-from snaps.figures.layers import MARKERS
-from snaps.figures.scales import in_legend, verbatim
+from snaps.figures.axes import LARGE, MARKERS, axes_of, finish
+from snaps.figures.scales import in_legend
 
 
 def plot_learning_curves(
@@ -37,18 +36,11 @@ def plot_learning_curves(
     """
     if not curves or any(not {"epoch", "error_rate"} <= set(curve.columns) for curve in curves.values()):
         raise InputError("learning curves have the columns epoch and error_rate; received others, or none")
-    if ax is None:
-        _, ax = plt.subplots(figsize=(7.0, 3.4), layout="constrained")
+    ax = axes_of(ax, 7.0, 3.4)
     for place, (name, curve) in enumerate(curves.items()):
         marker = MARKERS[place % len(MARKERS)]
         ax.plot(curve["epoch"], 100 * curve["error_rate"], marker=marker, markersize=3.5, label=in_legend(name))
-    ax.set_xlabel("epoch")
-    ax.set_ylabel("symbol error rate (%)")
     ax.set_ylim(bottom=0)
     ax.grid(color="0.93")
     ax.set_axisbelow(True)
-    legend = ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), frameon=False)
-    verbatim(*legend.get_texts())
-    if title is not None:
-        verbatim(ax.set_title(title))
-    return ax
+    return finish(ax, x="epoch", y="symbol error rate (%)", title=title, legend=LARGE)

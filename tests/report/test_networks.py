@@ -3,11 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
-from matplotlib import pyplot as plt
 
 from snaps.clustering import ModelComparison, compare_models, mean_silhouette
 from snaps.errors import InputError, OutputExistsError
-from snaps.report import comparison_sections, write_comparison, write_report
+from snaps.report import comparison_sections, write_report
 from tests.profiles.build import random_tree
 from tests.report.test_page import Page
 
@@ -34,8 +33,7 @@ def comparison(trees: dict[str, xr.DataTree]) -> ModelComparison:
 @pytest.fixture(scope="module")
 def text(comparison: ModelComparison, trees: dict[str, xr.DataTree], tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("report") / "new" / "comparison.html"
-    assert write_comparison(comparison, path, profiles=trees, transferred="conv1") == path
-    assert plt.get_fignums() == []
+    assert write_report(comparison, path, profiles=trees, transferred="conv1") == path
     return path.read_text(encoding="utf-8")
 
 
@@ -86,13 +84,13 @@ def test_notes_and_dead_layers_are_told(tmp_path: Path) -> None:
     dead = xr.DataTree.from_dict(layers, name="phoneme")
     other = random_tree(2, groupings=("phoneme",), layers=("input", "conv1", "logits"), groups=GROUPS, target="s")
     comparison = compare_models({"dead": dead, "other": other["phoneme"]}, n_permutations=0, min_count=1)
-    page = Page(write_comparison(comparison, tmp_path / "c.html", title="Mine").read_text(encoding="utf-8"))
+    page = Page(write_report(comparison, tmp_path / "c.html", title="Mine").read_text(encoding="utf-8"))
     assert page.of("h1") == ["Mine"]
     assert "undefined" in page.of("td")
     assert any(text.startswith("Undefined: dead: conv1 at 87: there is one cluster") for text in page.of("p"))
     assert "No group was left out." in page.of("p")
     one = compare_models(dead["conv1"], other["phoneme/conv1"], n_permutations=0, min_count=1)
-    text = write_comparison(one, tmp_path / "one.html").read_text(encoding="utf-8")
+    text = write_report(one, tmp_path / "one.html").read_text(encoding="utf-8")
     assert "has a single layer here" in text
     assert "Undefined in every layer." in text
 
@@ -107,10 +105,10 @@ def test_a_comparison_fits_on_the_page_of_a_report(comparison: ModelComparison, 
 def test_wrong_input_is_one_sentence_and_nothing_is_written(comparison: ModelComparison, tmp_path: Path) -> None:
     (tmp_path / "c.html").write_text("mine")
     with pytest.raises(OutputExistsError, match=r"c\.html' exists; give another name, or --overwrite"):
-        write_comparison(comparison, tmp_path / "c.html")
+        write_report(comparison, tmp_path / "c.html")
     with pytest.raises(InputError, match="there is no layer 'conv9'; there are 'input', 'conv1'"):
-        write_comparison(comparison, tmp_path / "c.html", transferred="conv9", overwrite=True)
+        write_report(comparison, tmp_path / "c.html", transferred="conv9", overwrite=True)
     with pytest.raises(InputError, match="the profiles 'tl' is not a profiles file"):
-        write_comparison(comparison, tmp_path / "d.html", profiles={"tl": tree(0)["phoneme"]})
+        write_report(comparison, tmp_path / "d.html", profiles={"tl": tree(0)["phoneme"]})
     assert (tmp_path / "c.html").read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["c.html"]

@@ -1,54 +1,16 @@
 """What a page shows of whether saliency can be believed."""
 
-import os
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from snaps.errors import InputError
 from snaps.figures import plot_flipping, plot_profile_null, plot_randomization
-from snaps.outputs import refuse_file
-from snaps.report.blocks import Block, Picture, Section, Table
-from snaps.report.page import render_page, save_page
+from snaps.report.page import Block, Picture, Section, Table, drawn_on, number
 from snaps.schema import Provenance
-
-
-def write_faithfulness(
-    evaluation: xr.DataTree, out: str | os.PathLike[str], *, title: str | None = None, overwrite: bool = False
-) -> Path:
-    """Write one HTML page about an evaluation of faithfulness.
-
-    Parameters
-    ----------
-    evaluation : DataTree
-        What `snaps.evaluate_faithfulness` gives.
-    out : path
-        Where to write the page. Missing folders above it are made.
-    title : str, optional
-        Heading of the page.
-    overwrite : bool
-        Whether to replace a page that exists.
-
-    Returns
-    -------
-    Path
-        The page.
-
-    Raises
-    ------
-    InputError
-        If it is no such evaluation.
-    OutputExistsError
-        If the page exists and may not be replaced.
-    """
-    target = Path(out)
-    refuse_file(target, overwrite=overwrite)
-    sections = faithfulness_sections(evaluation)
-    return save_page(render_page(title or "Can saliency be believed?", sections, results={"": evaluation}), target)
 
 
 def faithfulness_sections(evaluation: xr.DataTree) -> list[Section]:
@@ -69,32 +31,26 @@ def faithfulness_sections(evaluation: xr.DataTree) -> list[Section]:
     InputError
         If it is no such evaluation.
     """
-    if not isinstance(evaluation, xr.DataTree) or not set(evaluation.children) & set(_SECTIONS):
+    if not isinstance(evaluation, xr.DataTree) or not set(evaluation.children) & set(PARTS):
         raise InputError("an evaluation of faithfulness is a tree with flipping, randomization or profiles")
     parts = [
-        build(evaluation.children[part].to_dataset())
-        for part, build in _SECTIONS.items()
-        if part in evaluation.children
+        build(evaluation.children[part].to_dataset()) for part, build in PARTS.items() if part in evaluation.children
     ]
     return [Section("Can saliency be believed?", sections=parts)]
 
 
 def _flipping(found: xr.Dataset) -> Section:
-    rows: list[list[object]] = []
-    for method in found["saliency"].values:
-        one = found.sel(saliency=method)
-        cells: list[object] = [str(method)]
-        for against in ("random", "least"):
-            area = one.sel(against=against)
-            cells.append(_interval(area["accuracy_area"], area["accuracy_area_low"], area["accuracy_area_high"]))
-        rows.append(cells)
+    rows = [
+        [str(method), *(_interval(found.sel(saliency=method, against=order)) for order in ("random", "least"))]
+        for method in found["saliency"].values
+    ]
     return Section(
         "Pixel flipping",
         [
             f"{found.attrs['n_frames']:,} frames of {found.attrs['n_recordings']:,} recordings; bins are set to: "
             f"{found.attrs['baseline']}; random orders: {found.attrs['random_orders']}. {_left_out(found)}",
-            _picture(
-                found, lambda data, ax: plot_flipping(data, ax), "Accuracy against the share of bins flipped",
+            Picture(
+                drawn_on(9.0, 3.9, lambda ax: plot_flipping(found, ax)), "Accuracy against the share of bins flipped",
                 "The faster a solid line falls, the more the bins that a method calls relevant are needed; dashed "
                 "lines of relevances should stay high. Bands are 95 % intervals over recordings.",
             ),
@@ -121,14 +77,19 @@ def _randomization(found: xr.Dataset) -> Section:
         "Randomised networks",
         [
             f"{found.attrs['n_frames']:,} frames. {_left_out(found)}",
-            _picture(
-                found, lambda data, ax: plot_randomization(data, ax), "Rank correlation with the original's saliency",
+            Picture(
+                drawn_on(9.0, 3.9, lambda ax: plot_randomization(found, ax)),
+                "Rank correlation with the original's saliency",
                 "Saliency that depends on what the network has learned falls towards 0; where it stays near 1 the "
                 "method shows the input rather than the network.",
             ),
             Table(columns, rows, caption="Rank correlation with the original's saliency"),
         ],
     )  # fmt: skip
+
+
+def _null(found: xr.Dataset, measure: str, method: str, ax: Axes) -> None:
+    plot_profile_null(found, ax, measure=measure, method=method)
 
 
 def _profiles(found: xr.Dataset) -> Section:
@@ -138,13 +99,9 @@ def _profiles(found: xr.Dataset) -> Section:
     ]
     for method in map(str, found["saliency"].values):
         one = found.sel(saliency=method)
-        figure = Figure(figsize=(max(10.0, 4.0 + 0.8 * found.sizes["layer"]), 3.6), layout="constrained")
-        for ax, measure in zip(figure.subplots(1, 2), ("energy", "silhouette"), strict=True):
-            plot_profile_null(found, ax, measure=measure, method=method)
-        rows: list[list[object]] = [
-            [str(layer), *(float(one[name].sel(layer=layer)) for name in ("energy_p", "silhouette_p"))]
-            for layer in one["layer"].values
-        ]
+        draws = [partial(_null, found, measure, method) for measure in ("energy", "silhouette")]
+        figure = drawn_on(max(10.0, 4.0 + 0.8 * found.sizes["layer"]), 3.6, *draws)
+        rows = one[["energy_p", "silhouette_p"]].to_dataframe()[["energy_p", "silhouette_p"]].reset_index()
         content.append(
             Picture(
                 figure, f"Contrast energy and silhouettes with {method}, against shuffled alignments",
@@ -152,25 +109,23 @@ def _profiles(found: xr.Dataset) -> Section:
             )
         )  # fmt: skip
         content.append(
-            Table(["layer", "p (energy)", "p (silhouette)"], rows, caption=f"{method}: aligned against shuffled")
+            Table(
+                ["layer", "p (energy)", "p (silhouette)"],
+                rows.values.tolist(),
+                caption=f"{method}: aligned against shuffled",
+            )
         )
     return Section("Profiles against chance", content)
 
 
-_SECTIONS: dict[str, Callable[[xr.Dataset], Section]] = {
+PARTS: dict[str, Callable[[xr.Dataset], Section]] = {
     "flipping": _flipping, "randomization": _randomization, "profiles": _profiles,
 }  # fmt: skip
 
 
-def _picture(found: xr.Dataset, draw: Callable[[xr.Dataset, Axes], object], alt: str, caption: str) -> Picture:
-    figure = Figure(figsize=(9.0, 3.9), layout="constrained")
-    draw(found, figure.subplots())
-    return Picture(figure, alt, caption)
-
-
-def _interval(value: xr.DataArray, low: xr.DataArray, high: xr.DataArray) -> str:
-    ends = "" if np.isnan(float(low)) else f" ({float(low):.3f} to {float(high):.3f})"
-    return (f"{float(value):.3f}" + ends).replace("-", "−")
+def _interval(found: xr.Dataset) -> str:
+    value, low, high = (float(found[f"accuracy_area{end}"]) for end in ("", "_low", "_high"))
+    return number(value) + ("" if np.isnan(low) else f" ({number(low)} to {number(high)})")
 
 
 def _left_out(found: xr.Dataset) -> str:
