@@ -228,7 +228,7 @@ def check_choice(option: str, value: object, accepted: Collection[object]) -> No
         raise InputError(f"{option} is {value!r}; accepted are {one_of(accepted)}")
 
 
-def check_type(option: str, value: object, kinds: type | tuple[type, ...], accepted: str) -> None:
+def check_type(option: str, value: object, kinds: type | tuple[type, ...], *, accepted: str) -> None:
     """Refuse what is of another type.
 
     Raises

@@ -119,7 +119,7 @@ def claimed(path: str | os.PathLike[str]) -> Iterator[None]:
     lock = target.with_name(f".{target.name}.lock")
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        held = FileLock(lock, timeout=0, thread_local=False).acquire()
+        held = FileLock(lock, thread_local=False).acquire(timeout=0)
     except Timeout:
         raise InputError(f"another run is writing {_shown(target)}; wait for it, or give another name") from None
     except OSError as error:

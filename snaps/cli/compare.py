@@ -39,10 +39,7 @@ def compare(
             "the paper's 87, 90, 93 and 96."
         ),
     ] = None,
-    least: Annotated[
-        int,
-        typer.Option("--least", "--min-count", help="Leave out groups of fewer epochs in any of the networks."),
-    ] = 10,
+    min_count: Annotated[int, typer.Option(help="Leave out groups of fewer epochs in any of the networks.")] = 10,
     match: Annotated[
         Literal["name", "correspondence"],
         typer.Option(help="Layers to set against each other: those of the same name, or those that are most alike."),
@@ -53,7 +50,7 @@ def compare(
     ] = None,
     metric: options.Metric = "euclidean",
     weighting: options.Weighting = "frames",
-    permutations: Annotated[int, typer.Option(help="Permutations of the groups behind every p-value.")] = 999,
+    n_permutations: Annotated[int, typer.Option(help="Permutations of the groups behind every p-value.")] = 999,
     seed: Annotated[int, typer.Option(help="Seed of the permutations.")] = 0,
     title: options.Title = None,
     overwrite: options.Overwrite = False,
@@ -73,8 +70,8 @@ def compare(
                 raise InputError(f"{path} has no grouping {group!r}; it has {one_of(trees[name].children)}")
         comparison = compare_models(
             {name: tree.children[group] for name, tree in trees.items()},
-            percentiles=percentile or PERCENTILES, layers=layer, min_count=least, match=match, metric=metric,
-            weighting=weighting, n_permutations=permutations, seed=seed,
+            percentiles=percentile or PERCENTILES, layers=layer, min_count=min_count, match=match, metric=metric,
+            weighting=weighting, n_permutations=n_permutations, seed=seed,
         )  # fmt: skip
         draw_offscreen()
         folder.mkdir()

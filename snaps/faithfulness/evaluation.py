@@ -138,11 +138,11 @@ def evaluate_faithfulness(
         attributes |= network.describe(corpus)
         if "flipping" in parts:
             sample = sample_of(frames=frames)
-            found["flipping"] = evaluate_flipping(network, sample, chosen, flipping, n_resamples=n_resamples)
+            found["flipping"] = evaluate_flipping(network, sample, chosen, flipping=flipping, n_resamples=n_resamples)
             found["flipping"].attrs["drop_log"] = sample.log.drops.to_dict()
     if "randomization" in parts:
         found["randomization"], drops = evaluate_randomization(
-            opened, partial(sample_of, frames=randomization_frames), model, chosen
+            opened, partial(sample_of, frames=randomization_frames), model, methods=chosen
         )
         found["randomization"].attrs["drop_log"] = drops.to_dict()
     if "profiles" in parts:

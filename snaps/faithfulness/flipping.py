@@ -89,8 +89,8 @@ def evaluate_flipping(
     network: PreparedNetwork,
     sample: Sample,
     methods: Mapping[str, SaliencyMethod],
-    flipping: Flipping,
     *,
+    flipping: Flipping,
     n_resamples: int = 1000,
 ) -> xr.Dataset:
     """Curves of accuracy and score against the share of bins that are flipped.

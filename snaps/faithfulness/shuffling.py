@@ -139,7 +139,7 @@ def evaluate_profiles(
             groupings = parse_groupings([null.grouping])
             columns = take_inventory(corpus, groupings, symbols=network.symbols).columns or ()
             recordings = read(corpus, log, bar=bar, on_error=on_error)
-            yield network, listen(network, recordings, ByGroupings(groupings, columns), log)
+            yield network, listen(network, recordings, ByGroupings(groupings, columns), log=log)
 
     with batches({"aligned": aligner, "unaligned": Unaligned(aligner.methods[-1])}, log) as (network, played):
         real: dict[str, GroupMoments] = {}

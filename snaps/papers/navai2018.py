@@ -26,7 +26,7 @@ def files(folder: Path) -> dict[str, Path]:
     return {name: folder / f"navai {name}.zarr" for name in ALIGNERS}
 
 
-def compute(folder: Path, network: Path, corpus: FileCorpus, device: str | None, progress: bool) -> None:
+def compute(folder: Path, network: Path, corpus: FileCorpus, *, device: str | None, progress: bool) -> None:
     """Average the input of a letter network by predicted letter, in all alignments from one pass over a corpus."""
     found = compute_by_aligner(
         load_model(network), corpus, ALIGNERS, groupings={"letter": "predicted"}, layers=["input"], device=device,

@@ -41,8 +41,8 @@ SILENCES = {"h#": "", "pau": "", "epi": ""}
 #: File by which a folder is known as a reproduction's; it holds the settings.
 MARK = ".snaps-reproduction"
 SYNTHETIC = "synthetic"
-#: A computation: what it is called, the files that it leaves, and what makes them (told whether to show progress).
-Work = tuple[str, tuple[Path, ...], Callable[[bool], None]]
+#: A computation: its name, the files that it leaves, and the function that makes them, with the option ``progress``.
+Work = tuple[str, tuple[Path, ...], Callable[..., None]]
 
 
 @dataclass(eq=False)
@@ -311,20 +311,22 @@ def _measurements(made: Reproduction, test_part: FileCorpus, device: str | None)
     for recipe in sorted(made.scale.recipes, key=lambda recipe: recipe.preset):  # w2l is the deep one
         path, network = made.folder / f"{recipe.name}.zarr", made.checkpoint(recipe.name)
         found.append(
-            (f"profiles of {recipe.name}", (path,), partial(_profile, path, network, recipe, test_part, device))
+            (f"profiles of {recipe.name}", (path,), partial(_profile, path, network, recipe, test_part, device=device))
         )
     for recipe in made.scale.recipes:
         path, network = made.folder / f"{recipe.name}.alignment.nc", made.checkpoint(recipe.name)
         judged = test_part if recipe.labels == "phoneme" else sampled
-        found.append((f"alignment of {recipe.name}", (path,), partial(_align, path, network, recipe, judged, device)))
+        found.append(
+            (f"alignment of {recipe.name}", (path,), partial(_align, path, network, recipe, judged, device=device))
+        )
     for recipe in made.scale.of("letter")[:1]:
-        work = partial(navai2018.compute, made.folder, made.checkpoint(recipe.name), sampled, device)
+        work = partial(navai2018.compute, made.folder, made.checkpoint(recipe.name), sampled, device=device)
         found.append((f"NAvAIs of {recipe.name}", tuple(navai2018.files(made.folder).values()), work))
     return found
 
 
 def _profile(
-    path: Path, network: Path, recipe: Recipe, corpus: FileCorpus, device: str | None, progress: bool
+    path: Path, network: Path, recipe: Recipe, corpus: FileCorpus, *, device: str | None, progress: bool
 ) -> None:  # fmt: skip
     groupings = {"phoneme": "phoneme", "letter" if recipe.labels == "letter" else "predicted": "predicted"}
     tree = compute_profiles(load_model(network), corpus, groupings=groupings, device=device, progress=progress)
@@ -332,7 +334,7 @@ def _profile(
 
 
 def _align(
-    path: Path, network: Path, recipe: Recipe, corpus: FileCorpus, device: str | None, progress: bool
+    path: Path, network: Path, recipe: Recipe, corpus: FileCorpus, *, device: str | None, progress: bool
 ) -> None:  # fmt: skip
     matched = recipe.labels == "phoneme"  # a network of phonemes has a symbol for every phoneme of both parts
     found = evaluate_alignment(load_model(network), corpus, matched=matched, device=device, progress=progress)
@@ -350,7 +352,7 @@ def _measure(made: Reproduction, wanted: list[Work], device: str | None, *, over
     if processes < 2 or (device or ("cuda" if torch.cuda.is_available() else "cpu")) != "cpu":
         for name, work in missing:
             with made.stage(name):
-                work(made.progress)
+                work(progress=made.progress)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
@@ -364,7 +366,7 @@ def _measure(made: Reproduction, wanted: list[Work], device: str | None, *, over
             raise
 
 
-def _timed(work: Callable[[bool], None]) -> float:
+def _timed(work: Callable[..., None]) -> float:
     begun = time.monotonic()
-    work(False)
+    work(progress=False)
     return time.monotonic() - begun

@@ -74,7 +74,7 @@ def save_profiles(profiles: xr.DataTree, path: str | os.PathLike[str], *, overwr
     OutputExistsError
         If there is something already and it may not be replaced.
     """
-    check_type("profiles", profiles, xr.DataTree, "a whole profiles tree")
+    check_type("profiles", profiles, xr.DataTree, accepted="a whole profiles tree")
     target = Path(path)
     tree = _ordered(profiles, "the tree to be saved")
     _check_storable(tree)

@@ -11,7 +11,8 @@ from torch import nn
 from snaps.alignment import Aligner, Alignment, AlignmentCounts, Peaks, judge
 from snaps.datasets import CorpusLike, Recording, interval_labels, parse_groupings, take_inventory
 from snaps.errors import InputError, check_whole, one_of
-from snaps.profiling.listen import EveryFrame, Log, OnError, listen, progress_bar, read
+from snaps.profiling.labels import EveryFrame
+from snaps.profiling.listen import Log, OnError, listen, progress_bar, read
 from snaps.profiling.network import Playing, PreparedNetwork, prepared
 from snaps.responses import Context, LayerResponse, Target
 from snaps.schema import INPUT_LAYER, encode_attributes
@@ -137,7 +138,7 @@ def compare_aligners(
         number = {symbol: position for position, symbol in enumerate(network.symbols)}
         counts: dict[str, AlignmentCounts] = {}
         recording, codes = None, np.zeros(0, dtype=np.int64)
-        for batch in listen(network, read(corpus, log, bar=bar, on_error=on_error), EveryFrame(tier), log):
+        for batch in listen(network, read(corpus, log, bar=bar, on_error=on_error), EveryFrame(tier), log=log):
             grid = network.responder.grid
             if batch.recording is not recording:
                 recording, step = batch.recording, batch.recording.step

@@ -1,9 +1,10 @@
 """Average aligned epochs by group: from batches of responses to sums."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,13 @@ from snaps.accumulators import GroupMoments, LayerMoments, sum_by_group
 from snaps.alignment import Epochs, Peaks, cut_epochs
 from snaps.datasets import CorpusLike, DropLog, Grouping
 from snaps.errors import InputError, one_of
-from snaps.profiling.listen import Batch, ByGroupings, Log, OnError, listen, read
+from snaps.profiling.labels import ByGroupings
+from snaps.profiling.listen import Batch, Log, OnError, listen, read
 from snaps.profiling.network import PreparedNetwork
 from snaps.responses import LayerGeometry, LayerResponse
+
+#: Sums that are merged into one before they are merged with those before them.
+FAN_IN = 16
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,7 @@ class Sums:
 
 
 def average(
-    network: PreparedNetwork, corpus: CorpusLike, averaging: Averaging, bar: "tqdm[Any]", block: slice = slice(None)
+    network: PreparedNetwork, corpus: CorpusLike, averaging: Averaging, *, bar: "tqdm[Any]", block: slice = slice(None)
 ) -> Sums:
     """Sums of all epochs of some recordings, by group (definitions 1 to 8).
 
@@ -132,11 +137,29 @@ def average(
         sums.log.drops.add("unlabelled", grouping.name, 0)
     numbers = range(*block.indices(len(corpus)))
     recordings = read(corpus, sums.log, bar=bar, on_error=averaging.on_error, numbers=numbers)
-    for batch in listen(network, recordings, ByGroupings(averaging.groupings, averaging.columns), sums.log):
+    for batch in listen(network, recordings, ByGroupings(averaging.groupings, averaging.columns), log=sums.log):
         found = batch.by_layer(partial(_sums, batch, kept, averaging.variance))
         for name, moments in sums.moments.items():
             moments.add(batch.groups, found[name])
     return sums
+
+
+def merged(parts: Iterable[Sums]) -> Sums:
+    """Merge sums in their order: each `FAN_IN` of them first. No more than three are held at once."""
+    parts = iter(parts)
+    total = next(parts)
+    _merge_into(total, islice(parts, FAN_IN - 1))
+    for some in parts:
+        _merge_into(some, islice(parts, FAN_IN - 1))
+        total.merge(some)
+        del some  # before the next one is computed
+    return total
+
+
+def _merge_into(total: Sums, parts: Iterator[Sums]) -> None:
+    for part in parts:
+        total.merge(part)
+        del part
 
 
 def sum_epochs(

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -24,8 +24,8 @@ from tqdm.auto import tqdm
 from snaps.alignment import Peaks
 from snaps.datasets import DropLog, Recording, frame_rows
 from snaps.datasets.corpus import CorpusLike
-from snaps.datasets.groupings import Grouping
 from snaps.errors import RecordingError, check_choice
+from snaps.profiling.labels import Labeller, labelled
 from snaps.profiling.network import PreparedNetwork
 from snaps.responses import LayerResponse, Piece
 from snaps.schema import LOGITS_LAYER
@@ -159,72 +159,6 @@ class Played:
         )
 
 
-class Labeller(Protocol):
-    """Chooses the frames that are responded to, and labels them."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Names that what is left out is counted under."""
-
-    def labels(self, played: Played) -> Mapping[str, np.ndarray]:
-        """Label of every frame in some groupings, None for no label."""
-
-    def wanted(self, played: Played, labels: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " frame"]:
-        """Frames to respond to; those that are ignored or have no prediction are left out in any case."""
-
-
-@dataclass(frozen=True)
-class ByGroupings:
-    """Frames that have a label in some grouping.
-
-    Attributes
-    ----------
-    groupings : sequence of Grouping
-        What frames are labelled by.
-    columns : sequence of str
-        Columns of the whole corpus' frame table.
-    """
-
-    groupings: Sequence[Grouping]
-    columns: Sequence[str] = ()
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Names of the groupings."""
-        return [grouping.name for grouping in self.groupings]
-
-    def labels(self, played: Played) -> Mapping[str, np.ndarray]:
-        """Labels by grouping."""
-        rows = played.rows()
-        return {grouping.name: grouping.labels(rows, known=self.columns) for grouping in self.groupings}
-
-    def wanted(self, played: Played, labels: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " frame"]:
-        """Frames with a label; where a recording has values that are not finite, all, to count the broken ones."""
-        if not played.foreseen.all() or not np.isfinite(played.recording.features).all():
-            return np.ones(len(played.predicted), dtype=bool)
-        return np.any([_labelled(of_frames) for of_frames in labels.values()], axis=0)
-
-
-@dataclass(frozen=True)
-class EveryFrame:
-    """Every frame, without labels; what is left out is counted under one name."""
-
-    name: str
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The name."""
-        return (self.name,)
-
-    def labels(self, played: Played) -> Mapping[str, np.ndarray]:
-        """No labels."""
-        return {}
-
-    def wanted(self, played: Played, labels: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " frame"]:
-        """All frames."""
-        return np.ones(len(played.predicted), dtype=bool)
-
-
 @dataclass(eq=False)
 class Batch:
     """Frames of one recording that are responded to at once.
@@ -319,7 +253,7 @@ class Batch:
                 break
         self.log.n_frames += len(self)
         for name, of_frames in self.labels.items():
-            self.log.drops.add("unlabelled", name, int((~_labelled(of_frames)).sum()))
+            self.log.drops.add("unlabelled", name, int((~labelled(of_frames)).sum()))
         return found
 
     def _responses(
@@ -369,7 +303,9 @@ def play(network: PreparedNetwork, recordings: Iterable[Recording], log: Log) ->
                 yield Played(network, recording, piece, network.predicted(piece.logits))
 
 
-def listen(network: PreparedNetwork, recordings: Iterable[Recording], labeller: Labeller, log: Log) -> Iterator[Batch]:
+def listen(
+    network: PreparedNetwork, recordings: Iterable[Recording], labeller: Labeller, *, log: Log
+) -> Iterator[Batch]:
     """Play recordings to a network, leave out and count, and give the rest batch by batch.
 
     Parameters
@@ -437,8 +373,3 @@ def _count_broken_layers(played: Played, frames: np.ndarray, log: Log) -> None:
 
 def _batches(frames: np.ndarray, size: int) -> Iterator[np.ndarray]:
     return (frames[first : first + size] for first in range(0, len(frames), size))
-
-
-def _labelled(labels: np.ndarray) -> Bool[np.ndarray, " frame"]:
-    """Whether each frame has a label."""
-    return np.array([label is not None for label in labels], dtype=bool)

@@ -208,7 +208,7 @@ def prepared(
     InputError
         If an option does not fit the network.
     """
-    check_type("the network", model, nn.Module, "a torch.nn.Module")
+    check_type("the network", model, nn.Module, accepted="a torch.nn.Module")
     for aligner in aligners.values():
         if not hasattr(aligner, "peaks") or isinstance(aligner, type):
             raise InputError(f"aligner is {aligner!r}; accepted are Aligner(…) and Unaligned(…)")

@@ -32,8 +32,8 @@ def test_aligners_of_a_network_of_other_symbols(invoke: Invoke, checkpoint: Path
 def test_evidence_of_a_network(invoke: Invoke, checkpoint: Path, corpus: Path, tmp_path: Path) -> None:
     given = [checkpoint, "sensitivity", "lrp-zplus", "--corpus", f"timit:{corpus}", "--out", tmp_path / "out"]
     options = [
-        "--frames", 6, "--randomization-frames", 4, "--shuffles", 1, "--percentage", 10, "--ignore", "", "--quiet",
-        "--json",
+        "--frames", 6, "--randomization-frames", 4, "--n-permutations", 1, "--percentage", 10, "--ignore", "",
+        "--quiet", "--json",
     ]  # fmt: skip
     done = invoke("faithfulness", *given, *options)
     assert done.status == 0, done.err

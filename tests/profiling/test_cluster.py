@@ -148,7 +148,7 @@ def test_files_are_read_where_they_are(client: Client, tmp_path: Path, monkeypat
     with pytest.raises(RecordingError, match="damaged|cannot be read|is not"):
         compute(model, corpus, client=client, groupings=["phoneme"])
     # A worker that does not see the corpus must not take its recordings for broken ones.
-    monkeypatch.setattr(blocks, "folder_here", lambda: "/nowhere")
+    monkeypatch.setattr(blocks.Path, "cwd", lambda: "/nowhere")
     with pytest.raises(InputError, match="the worker on .* does not see '/nowhere'"):
         compute(model, corpus, client=client, **options)
 

@@ -1,0 +1,84 @@
+"""Which frames are responded to, and their labels."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from jaxtyping import Bool
+
+from snaps.datasets import Grouping
+
+if TYPE_CHECKING:
+    from snaps.profiling.listen import Played
+
+
+class Labeller(Protocol):
+    """Chooses the frames that are responded to, and labels them."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Names that what is left out is counted under."""
+
+    def labels(self, played: "Played") -> Mapping[str, np.ndarray]:
+        """Label of every frame in some groupings, None for no label."""
+
+    def wanted(self, played: "Played", labels: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " frame"]:
+        """Frames to respond to; those that are ignored or have no prediction are left out in any case."""
+
+
+@dataclass(frozen=True)
+class ByGroupings:
+    """Frames that have a label in some grouping.
+
+    Attributes
+    ----------
+    groupings : sequence of Grouping
+        What frames are labelled by.
+    columns : sequence of str
+        Columns of the whole corpus' frame table.
+    """
+
+    groupings: Sequence[Grouping]
+    columns: Sequence[str] = ()
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Names of the groupings."""
+        return [grouping.name for grouping in self.groupings]
+
+    def labels(self, played: "Played") -> Mapping[str, np.ndarray]:
+        """Labels by grouping."""
+        rows = played.rows()
+        return {grouping.name: grouping.labels(rows, known=self.columns) for grouping in self.groupings}
+
+    def wanted(self, played: "Played", labels: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " frame"]:
+        """Frames with a label; where a recording has values that are not finite, all, to count the broken ones."""
+        if not played.foreseen.all() or not np.isfinite(played.recording.features).all():
+            return np.ones(len(played.predicted), dtype=bool)
+        return np.any([labelled(of_frames) for of_frames in labels.values()], axis=0)
+
+
+@dataclass(frozen=True)
+class EveryFrame:
+    """Every frame, without labels; what is left out is counted under one name."""
+
+    name: str
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The name."""
+        return (self.name,)
+
+    def labels(self, played: "Played") -> Mapping[str, np.ndarray]:
+        """No labels."""
+        return {}
+
+    def wanted(self, played: "Played", labels: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " frame"]:
+        """All frames."""
+        return np.ones(len(played.predicted), dtype=bool)
+
+
+def labelled(labels: np.ndarray) -> Bool[np.ndarray, " frame"]:
+    """Whether each frame has a label."""
+    return np.array([label is not None for label in labels], dtype=bool)
