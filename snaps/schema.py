@@ -175,7 +175,7 @@ class Provenance:
 
 
 def storable(values: object) -> dict[str, Any]:
-    """Entries of a mapping as JSON holds them; those that it cannot hold are left out, and so is what is no mapping.
+    """Entries of a mapping that JSON can hold; others are left out.
 
     Examples
     --------

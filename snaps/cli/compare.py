@@ -56,7 +56,7 @@ def compare(
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
 ) -> None:
-    """Compare networks layer by layer: silhouettes, changes of clusters, alike layers, groups that moved."""
+    """Compare networks layer by layer: silhouettes, changed clusters, similar layers, groups that moved."""
     from snaps.clustering import PERCENTILES, compare_models
     from snaps.figures import draw_offscreen
     from snaps.profiles import open_profiles
@@ -83,7 +83,7 @@ def compare(
 
 
 def _named(profiles: list[str]) -> dict[str, Path]:
-    """Files by the names of their networks: ``NAME=PATH``, or the name of the file."""
+    """Files by the names of their networks: ``NAME=PATH``, or the file's own name."""
     named: dict[str, Path] = {}
     for given in profiles:
         name, separator, path = given.partition("=")

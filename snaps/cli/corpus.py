@@ -1,4 +1,4 @@
-"""Corpora as the command line names them, and their two commands."""
+"""``snaps corpus``: make a corpus, or inspect one."""
 
 from collections import Counter
 from pathlib import Path
@@ -57,7 +57,7 @@ def inspect(
 
 
 def _summary(corpus: FileCorpus, *, quiet: bool) -> dict[str, Any]:
-    """What a corpus holds, from reading all of it."""
+    """Contents of a corpus, from reading all of it."""
     seconds, clipped = 0.0, 0
     labels: dict[str, Counter[str]] = {}
     attributes: dict[str, Counter[str]] = {}

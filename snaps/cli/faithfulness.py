@@ -58,7 +58,7 @@ def faithfulness(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Measure which saliency method can be believed: pixel flipping, randomised networks, profiles against chance."""
+    """Measure the faithfulness of saliency methods: pixel flipping, randomised networks, profiles against chance."""
     from snaps.alignment import saliency_of
     from snaps.datasets import load_corpus
     from snaps.faithfulness import PARTS, PERCENTAGES, evaluate_faithfulness, save_faithfulness

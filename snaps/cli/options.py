@@ -1,4 +1,4 @@
-"""Options that several commands share, so that they are written and explained alike."""
+"""Options that several commands share."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -58,5 +58,5 @@ Json = Annotated[bool, typer.Option("--json", help="Print the closing table as J
 
 
 def ignored_symbols(ignore: list[str] | None) -> list[str] | None:
-    """Symbols to ignore, from what stands on the command line: an empty one stands for none."""
+    """Symbols to ignore; an empty text on the command line stands for none."""
     return None if ignore is None else [symbol for symbol in ignore if symbol]

@@ -28,7 +28,7 @@ def reproduce(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Do what the SNAP and NAvAI papers did, on a corpus of your own, and write one page in their order.
+    """Reproduce the SNAP and NAvAI papers on a corpus of your own, and write one page in their order.
 
     What an earlier run left in the folder is used again, unless --overwrite is given.
     """

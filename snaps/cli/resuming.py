@@ -1,4 +1,4 @@
-"""Runs that may take days: what is done of them is kept beside the output until that is written."""
+"""Long runs: their state is kept beside the output until the output is written."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from snaps.outputs import in_its_place, remove_leftovers, writing
 
 @contextmanager
 def resuming(out: Path, state: Path, *, overwrite: bool, mark: str | None = None) -> Iterator[Path]:
-    """Do as `snaps.outputs.writing`, say how to go on wherever it refuses, and delete the state at the end.
+    """Do as `snaps.outputs.writing`, say how to resume wherever it refuses, and delete the state at the end.
 
     Parameters
     ----------
@@ -57,6 +57,6 @@ def resuming(out: Path, state: Path, *, overwrite: bool, mark: str | None = None
 
 
 def state_beside(out: Path, ending: str) -> Path:
-    """Where a run keeps what is done: beside its output."""
+    """Path of a run's state: beside its output."""
     place = in_its_place(out)
     return (out if out.name == place.name else place).with_name(place.name + ending)

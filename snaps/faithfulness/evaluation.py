@@ -1,4 +1,4 @@
-"""Can saliency be believed? Pixel flipping, randomisation and the profiles' null distributions, in one call."""
+"""Faithfulness in one call: pixel flipping, randomisation, and the profiles' null distributions."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -60,7 +60,7 @@ def evaluate_faithfulness(
     progress: bool = True,
     on_error: OnError = "raise",
 ) -> xr.DataTree:
-    """Measure which saliency method can be believed on a network.
+    """Measure the faithfulness of saliency methods on a network.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Randomisation: whether saliency depends on what the network has learned (Adebayo et al., 2018)."""
+"""Randomisation: does saliency depend on the weights that were learned (Adebayo et al., 2018)?"""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -76,7 +76,7 @@ class Sample:
 
     @property
     def names(self) -> tuple[str]:
-        """Name that what is left out is counted under."""
+        """Name under which frames left out are counted."""
         return ("frames",)
 
     def labels(self, played: Played) -> Mapping[str, np.ndarray]:

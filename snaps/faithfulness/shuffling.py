@@ -1,4 +1,4 @@
-"""Shuffled alignments: whether profiles would look the same if frames were aligned anywhere."""
+"""Profiles against chance: every frame aligned at the peak of another."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -54,14 +54,14 @@ class Shuffle:
         self._generator = np.random.default_rng(seed)
 
     def draw(self, layer: str, number: int) -> np.ndarray:
-        """Peaks of so many frames, which stay in the counts until they are taken."""
+        """Draw peaks for a number of frames; they stay in the counts until `take`."""
         drawn = self._generator.multivariate_hypergeometric(self.left[layer], number)
         steps = np.repeat(np.arange(len(drawn)), drawn)
         self._generator.shuffle(steps)
         return steps
 
     def take(self, layer: str, steps: np.ndarray) -> None:
-        """Take peaks that were drawn out of the counts."""
+        """Remove drawn peaks from the counts."""
         self.left[layer] -= np.bincount(steps, minlength=len(self.left[layer]))
 
 

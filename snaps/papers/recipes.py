@@ -1,4 +1,4 @@
-"""How large a reproduction is: corpus, networks, and how long they learn (SNAP, Tables 1 and 2)."""
+"""Scales of a reproduction: corpus, networks, epochs (SNAP, Tables 1 and 2)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ TRANSFERRED = 5
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one network is made.
+    """How one network is trained.
 
     Attributes
     ----------
@@ -44,7 +44,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the networks of a scale should reach, on speakers and sentences that they were not trained on.
+    """Bounds that the networks of a scale should reach on unseen speakers and sentences.
 
     Attributes
     ----------
@@ -103,7 +103,7 @@ class Scale:
     wanted: Wanted | None = None
 
     def of(self, labels: str) -> list[Recipe]:
-        """Networks that write such labels."""
+        """Recipes of networks that write these labels."""
         return [recipe for recipe in self.recipes if recipe.labels == labels]
 
 

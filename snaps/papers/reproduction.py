@@ -1,4 +1,4 @@
-"""The papers' experiments on a corpus of one's own, in one folder: ``snaps reproduce``.
+"""The papers' experiments on a user's corpus, in one folder: ``snaps reproduce``.
 
 Going on after an interruption is looking at which files are there: each is written at once and whole.
 """
@@ -47,7 +47,7 @@ Work = tuple[str, tuple[Path, ...], Callable[..., None]]
 
 @dataclass(eq=False)
 class Reproduction:
-    """What was made, and where it lies.
+    """Results of a reproduction, and their paths.
 
     Attributes
     ----------
@@ -81,11 +81,11 @@ class Reproduction:
 
     @property
     def page(self) -> Path:
-        """The page that shows everything."""
+        """Path of the page."""
         return self.folder / "report.html"
 
     def checkpoint(self, name: str) -> Path:
-        """Where a network lies."""
+        """Path of a network's checkpoint."""
         return self.folder / f"{name}.safetensors"
 
     def summary(self) -> dict[str, Any]:
@@ -104,14 +104,14 @@ class Reproduction:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Say that a stage begins, and keep how long it took."""
+        """Announce a stage, and measure its time."""
         self.say(name)
         begun = time.monotonic()
         yield
         self.seconds[name] = time.monotonic() - begun
 
     def say(self, name: str) -> None:
-        """Say on standard error what is being done."""
+        """Write one line of progress to standard error."""
         if self.progress:
             sys.stderr.write(f"{name}\n")
 
@@ -126,7 +126,7 @@ def run_reproduction(
     overwrite: bool = False,
     progress: bool = True,
 ) -> Reproduction:
-    """Do what the papers did, and write one page in their order.
+    """Run the papers' experiments, and write one page in their order.
 
     Parameters
     ----------
@@ -182,7 +182,7 @@ def run_reproduction(
 
 
 def _begin(made: Reproduction, seed: int, *, overwrite: bool) -> None:
-    """Make the folder a reproduction's, unless it is somebody else's."""
+    """Mark the folder as this reproduction's; refuse a folder that holds something else."""
     folder, mark = made.folder, made.folder / MARK
     settings = {"corpus": made.corpus, "scale": made.scale.name, "seed": seed}
     if folder.exists() and not folder.is_dir():
@@ -233,7 +233,7 @@ def _corpus(made: Reproduction, seed: int, *, overwrite: bool) -> tuple[FileCorp
 
 
 def _divided(corpus: FileCorpus, seed: int) -> tuple[FileCorpus, FileCorpus]:
-    """Three quarters of the speakers to learn from, the others to be judged on; recordings where none are known."""
+    """Split a corpus by speakers, three quarters for training; by recordings where no speakers are known."""
     speakers = [entry.attributes.get("speaker", entry.id) for entry in corpus.entries]
     names = np.random.default_rng(seed).permutation(sorted(set(speakers)))
     learned = np.isin(speakers, names[: -(-3 * len(names) // 4)])
@@ -241,7 +241,7 @@ def _divided(corpus: FileCorpus, seed: int) -> tuple[FileCorpus, FileCorpus]:
 
 
 def _symbols(parts: tuple[FileCorpus, FileCorpus], labels: str) -> tuple[str, ...]:
-    """Symbols of the training part, and those that the test part alone has."""
+    """Symbols of the training part, then those that only the test part has."""
     return tuple(dict.fromkeys(symbol for part in parts for symbol in symbols_for(part, labels)))
 
 
@@ -249,7 +249,7 @@ def _train(
     made: Reproduction, recipe: Recipe, symbols: tuple[str, ...], parts: tuple[FileCorpus, FileCorpus], seed: int,
     device: str | None,
 ) -> None:  # fmt: skip
-    """Train a network, judge it on the test part, and save it with its learning curve."""
+    """Train a network, evaluate it on the test part, and save it with its learning curve."""
     scale, path = made.scale, made.checkpoint(recipe.name)
     finetuned, state = recipe.kind == "finetuned", path.with_suffix(".training")
     network: Wav2Letter
@@ -302,7 +302,7 @@ def _alignment(path: Path) -> xr.Dataset:
 
 
 def _measurements(made: Reproduction, test_part: FileCorpus, device: str | None) -> list[Work]:
-    """What is computed of the trained networks, what takes longest first."""
+    """Measurements of the trained networks, the longest first."""
     number = made.scale.sampled or len(test_part)
     sampled = test_part
     if number < len(test_part):
@@ -342,7 +342,7 @@ def _align(
 
 
 def _measure(made: Reproduction, wanted: list[Work], device: str | None, *, overwrite: bool) -> None:
-    """Compute what is not there yet; on CPUs as many at a time as there are processors, each with one thread.
+    """Compute missing measurements; on CPUs one process a processor, each with one thread.
 
     The networks of small scales are made of many short operations, between which several threads mostly wait for
     each other.

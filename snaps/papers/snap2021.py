@@ -1,4 +1,4 @@
-"""SNAP (Krug et al. 2021): the page of a reproduction, a function a section, each number beside the paper's own."""
+"""SNAP (Krug et al. 2021): the page of a reproduction, one function a section, each number beside the paper's."""
 
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -94,7 +94,7 @@ def networks(made: "Reproduction") -> Section:
 
 
 def alignment(made: "Reproduction") -> Section:
-    """Section 5.1: what is annotated where frames are aligned."""
+    """Section 5.1: annotation at the centre of frames and at the peak."""
     rows: list[list[object]] = []
     for name, found in made.alignments.items():
         if "accuracy" in found:
@@ -192,7 +192,7 @@ def letters_and_phonemes(made: "Reproduction") -> Section:
 
 
 def wanted_rows(made: "Reproduction") -> list[tuple[str, float, float, bool]]:
-    """What the networks should reach: the measure, its value here, the wanted one, and whether it is reached."""
+    """Bounds of the scale: measure, value here, bound, and whether it is reached."""
     wanted = made.scale.wanted
     if wanted is None:
         return []
@@ -214,7 +214,7 @@ def wanted_rows(made: "Reproduction") -> list[tuple[str, float, float, bool]]:
 
 
 def reached(made: "Reproduction") -> list[Section]:
-    """The table of what was wanted, where a scale has such bounds."""
+    """Table of the bounds, for scales that have some."""
     rows = wanted_rows(made)
     if not rows:
         return []
@@ -253,7 +253,7 @@ def _layer(tree: xr.DataTree, grouping: str, layer: str) -> xr.Dataset:
 
 
 def _shown(layer: xr.Dataset, wanted: Sequence[str]) -> list[str]:
-    """The wanted groups, or the largest ones where they are missing."""
+    """The wanted groups, or the four largest where these are missing."""
     there = [str(group) for group in layer["group"].values]
     chosen = [group for group in wanted if group in there]
     order = np.argsort(-layer["count"].values, kind="stable")

@@ -1,4 +1,4 @@
-"""Groups merged into coarser ones, or left out, from the file alone."""
+"""Merge groups into coarser ones, or leave groups out, from the file alone."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, overload

@@ -28,7 +28,7 @@ FAN_IN = 16
 
 @dataclass(frozen=True)
 class Averaging:
-    """What is averaged.
+    """Options of averaging: groupings, units to keep, variance.
 
     Attributes
     ----------
@@ -114,7 +114,7 @@ class Sums:
 def average(
     network: PreparedNetwork, corpus: CorpusLike, averaging: Averaging, *, bar: "tqdm[Any]", block: slice = slice(None)
 ) -> Sums:
-    """Sums of all epochs of some recordings, by group (definitions 1 to 8).
+    """Sum the aligned epochs of some recordings by group (definitions 1 to 8).
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def average(
 
 
 def merged(parts: Iterable[Sums]) -> Sums:
-    """Merge sums in their order: each `FAN_IN` of them first. No more than three are held at once."""
+    """Merge sums in their order, `FAN_IN` of them at a time; no more than three are held at once."""
     parts = iter(parts)
     total = next(parts)
     _merge_into(total, islice(parts, FAN_IN - 1))

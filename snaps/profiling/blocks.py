@@ -1,4 +1,4 @@
-"""Blocks of recordings: a run goes on from the blocks that are there, and many machines compute them.
+"""Blocks of recordings: the unit of resuming a run and of spreading it over machines.
 
 A corpus is cut into blocks of consecutive recordings. Each block's sums are computed by themselves and merged in the
 order of the blocks, as a tree of fixed shape, so that sums are the same to the bit whoever computed them.
@@ -56,7 +56,7 @@ _PLAYING = Lock()
 
 
 def cut_into_blocks(n_recordings: int, n_bytes: int) -> list[slice]:
-    """Blocks of a corpus, which follow from its size and from that of a block's sums.
+    """Cut a corpus into blocks by its size and by that of one block's sums.
 
     Parameters
     ----------
@@ -121,17 +121,7 @@ class BlockFolder:
         return [block for number, block in enumerate(self.blocks) if not self._is_there(number)]
 
     def sums(self, computed: Iterator[Sums], bar: "tqdm[Any]", device: torch.device) -> Iterator[Sums]:
-        """Sums of all blocks in their order.
-
-        Parameters
-        ----------
-        computed : iterator of Sums
-            Sums of the missing blocks, in their order.
-        bar : tqdm
-            Progress bar, moved by blocks that are read.
-        device : device
-            Device of the sums that are read.
-        """
+        """Sums of all blocks in their order: read from their files, or taken from `computed` and written."""
         there = [self._is_there(number) for number in range(len(self.blocks))]
         for number, block in enumerate(self.blocks):
             if there[number]:
@@ -201,7 +191,7 @@ def read_description(path: Path) -> dict[str, Any] | None:
 
 
 def with_batch_size(playing: Playing, path: str | os.PathLike[str] | None, *, on_cluster: bool) -> Playing:
-    """The same options with the number of frames at once that a run to go on from has, or that all workers have."""
+    """Playing options with the batch size of the run to resume, or of the cluster's workers."""
     size = playing.batch_size
     if size is None and path is not None:
         description = read_description(Path(path))
@@ -212,7 +202,7 @@ def with_batch_size(playing: Playing, path: str | os.PathLike[str] | None, *, on
 
 
 def remove_blocks(path: Path) -> None:
-    """Remove the folder of a run's blocks, if there is one; any other folder is left, with an error.
+    """Remove the folder of a run's blocks, if there is one; refuse any other folder.
 
     Raises
     ------
@@ -258,7 +248,7 @@ class Task:
 
 
 def compute_block(model: nn.Module, recordings: CorpusLike, task: Task) -> dict[str, np.ndarray] | InputError:
-    """Sums of one block, as arrays; an error that another attempt would meet too is returned, and not tried again."""
+    """Sums of one block as arrays, on a worker; input errors are returned, so that dask does not retry them."""
     here = f"the worker on {socket.gethostname()} (process {os.getpid()})"
     try:
         if snaps.__version__ != task.version:
@@ -373,8 +363,16 @@ def _result(client: Any, future: Any, block: slice) -> Mapping[str, np.ndarray]:
             distributed.wait([future], timeout=GLANCE)
         except TimeoutError:
             # A scheduler that is stopped, and not gone, would never answer.
-            if not client.nthreads(callback_timeout=LIMIT):
-                _wait_for_a_worker(client)
+            if client.nthreads(callback_timeout=LIMIT):
+                continue
+            warnings.warn("the cluster has no workers; the run goes on when there is one", stacklevel=2)
+            try:
+                client.wait_for_workers(1, timeout=LIMIT)
+            except TimeoutError:
+                raise InputError(
+                    f"the cluster has been without workers for {LIMIT:.0f} s; the same call goes on where the run "
+                    "stopped"
+                ) from None
     try:
         found = future.result(timeout=LIMIT)
     except distributed.scheduler.KilledWorker as error:
@@ -387,18 +385,8 @@ def _result(client: Any, future: Any, block: slice) -> Mapping[str, np.ndarray]:
     return dict(found)
 
 
-def _wait_for_a_worker(client: Any) -> None:
-    warnings.warn("the cluster has no workers; the run goes on when there is one", stacklevel=2)
-    try:
-        client.wait_for_workers(1, timeout=LIMIT)
-    except TimeoutError:
-        raise InputError(
-            f"the cluster has been without workers for {LIMIT:.0f} s; the same call goes on where the run stopped"
-        ) from None
-
-
 def _distributed() -> Any:
-    """The library that runs clusters, imported where it is needed: it is an extra."""
+    """Import dask.distributed, which is an extra."""
     try:
         import distributed
     except ModuleNotFoundError:

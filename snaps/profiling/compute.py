@@ -241,7 +241,7 @@ def compute_by_aligner(
 
 
 def _first_readable(corpus: CorpusLike, on_error: OnError) -> Recording:
-    """First recording that can be read, with which layers and shapes are decided."""
+    """First recording that can be read; it decides layers and shapes."""
     for index in range(len(corpus)):
         try:
             return corpus[index]

@@ -1,4 +1,4 @@
-"""Which frames are responded to, and their labels."""
+"""Labels of frames, and which frames are responded to."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Labeller(Protocol):
-    """Chooses the frames that are responded to, and labels them."""
+    """Selects the frames to respond to, and labels them."""
 
     @property
     def names(self) -> Sequence[str]:
@@ -61,7 +61,7 @@ class ByGroupings:
 
 @dataclass(frozen=True)
 class EveryFrame:
-    """Every frame, without labels; what is left out is counted under one name."""
+    """All frames, without labels; frames left out are counted under one name."""
 
     name: str
 

@@ -69,7 +69,7 @@ def read(
     on_error: OnError = "raise",
     numbers: Iterable[int] | None = None,
 ) -> Iterator[Recording]:
-    """Load recording after recording, a few ahead of the network.
+    """Load recordings in order, a few ahead of the network.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def progress_bar(corpus: Sized, what: str, *, progress: bool) -> "tqdm[Any]":
 
 @dataclass(frozen=True, eq=False)
 class Played:
-    """A run of a recording's frames, with their predictions.
+    """Consecutive frames of a recording, with their predictions.
 
     Attributes
     ----------
@@ -225,7 +225,7 @@ class Batch:
         return torch.from_numpy(members).to(self.played.network.device)
 
     def by_layer(self, reduce: Callable[[LayerResponse, Peaks], Value]) -> dict[str, dict[str, Value]]:
-        """Reduce the responses of every layer for every aligner; only to finite frames, each of them once.
+        """Reduce the responses of every layer for every aligner, over finite frames alone.
 
         Parameters
         ----------
@@ -288,7 +288,7 @@ class Batch:
 
 
 def play(network: PreparedNetwork, recordings: Iterable[Recording], log: Log) -> Iterator[Played]:
-    """Play recordings to a network, and predict; a recording shorter than a frame gives nothing."""
+    """Play recordings to a network and predict; recordings shorter than a frame give nothing."""
     for recording in recordings:
         responder = network.fit(recording)
         log.n_recordings += 1
@@ -306,7 +306,7 @@ def play(network: PreparedNetwork, recordings: Iterable[Recording], log: Log) ->
 def listen(
     network: PreparedNetwork, recordings: Iterable[Recording], labeller: Labeller, *, log: Log
 ) -> Iterator[Batch]:
-    """Play recordings to a network, leave out and count, and give the rest batch by batch.
+    """Play recordings to a network, count the frames left out, and yield the others batch by batch.
 
     Parameters
     ----------
@@ -351,7 +351,7 @@ def listen(
 
 @contextmanager
 def _naming(recording: Recording) -> Iterator[None]:
-    """Name the recording in whatever error ends a run."""
+    """Add the recording's identifier to any error."""
     try:
         yield
     except Exception as error:

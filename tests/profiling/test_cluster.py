@@ -204,6 +204,7 @@ def test_without_dask_it_is_one_sentence() -> None:
     )
 
 
+@pytest.mark.filterwarnings("ignore:the cluster has no workers")  # as its last moments are
 def test_the_scheduler_ends_during_the_run(tmp_path: Path, corpus: list, whole: Any) -> None:
     """Finished blocks are kept, and the run goes on without a cluster."""
     cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0", silence_logs="CRITICAL")
