@@ -1,4 +1,4 @@
-"""Randomisation: does saliency depend on the weights that were learned (Adebayo et al., 2018)?"""
+"""Randomisation: whether saliency depends on the learned weights (Adebayo et al., 2018)."""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
