@@ -4,7 +4,7 @@ from snaps.profiling.alignment import compare_aligners, evaluate_alignment
 from snaps.profiling.averaging import sum_epochs
 from snaps.profiling.blocks import open_cluster, remove_blocks
 from snaps.profiling.compute import compute_by_aligner, compute_profiles
-from snaps.profiling.labels import ByGroupings
+from snaps.profiling.labels import ByGroupings, labelled
 from snaps.profiling.listen import Batch, Log, OnError, Played, listen, progress_bar, read
 from snaps.profiling.network import Playing, PreparedNetwork, fixed_target, prepared
 from snaps.profiling.table import frame_table
@@ -23,6 +23,7 @@ __all__ = [
     "evaluate_alignment",
     "fixed_target",
     "frame_table",
+    "labelled",
     "listen",
     "open_cluster",
     "prepared",
