@@ -1,7 +1,7 @@
 """SNAP (Krug et al. 2021): the page of a reproduction, one function a section, each number beside the paper's."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -9,7 +9,7 @@ import xarray as xr
 from snaps.clustering import compare_models, mean_silhouette, silhouette_sweep
 from snaps.figures import figure_of, formants, plot_learning_curves, plot_silhouettes
 from snaps.papers import navai2018
-from snaps.papers.recipes import TRANSFERRED
+from snaps.papers.recipes import TRANSFERRED, Reproduction
 from snaps.profiles import filter_groups, navai, snap
 from snaps.report import (
     Block,
@@ -23,9 +23,6 @@ from snaps.report import (
     units_section,
     write_report,
 )
-
-if TYPE_CHECKING:
-    from snaps.papers.reproduction import Reproduction
 
 #: Groups of fewer epochs are left out of figures and clusters: their means are not to be trusted.
 MIN_COUNT = 20
@@ -60,7 +57,7 @@ SILHOUETTES: Mapping[tuple[str, str], float] = {
 }
 
 
-def write_page(made: "Reproduction", *, seed: int) -> None:
+def write_page(made: Reproduction, *, seed: int) -> None:
     """Write the page of a reproduction, in the order of the paper."""
     sections = [networks(made), alignment(made), input_layer(made), side_by_side(made, seed)]
     if made.scale.of("letter"):
@@ -71,7 +68,7 @@ def write_page(made: "Reproduction", *, seed: int) -> None:
     )  # fmt: skip
 
 
-def networks(made: "Reproduction") -> Section:
+def networks(made: Reproduction) -> Section:
     """Section 4.2, Tables 1 and 2: how the networks were trained."""
     rows: list[list[object]] = []
     for recipe in made.scale.recipes:
@@ -93,7 +90,7 @@ def networks(made: "Reproduction") -> Section:
     )
 
 
-def alignment(made: "Reproduction") -> Section:
+def alignment(made: Reproduction) -> Section:
     """Section 5.1: annotation at the centre of frames and at the peak."""
     rows: list[list[object]] = []
     for name, found in made.alignments.items():
@@ -117,7 +114,7 @@ def alignment(made: "Reproduction") -> Section:
     )
 
 
-def input_layer(made: "Reproduction") -> Section:
+def input_layer(made: Reproduction) -> Section:
     """Section 5.2, and Figure 3 of the NAvAI paper: the input layer."""
     letters, phonemes = [recipe.name for recipe in made.scale.of("letter")], made.scale.of("phoneme")[0].name
     sections = []
@@ -142,7 +139,7 @@ def input_layer(made: "Reproduction") -> Section:
     return Section("The input layer (SNAP, section 5.2; NAvAI, Figure 3)", sections=sections)
 
 
-def side_by_side(made: "Reproduction", seed: int) -> Section:
+def side_by_side(made: Reproduction, seed: int) -> Section:
     """Section 5.3: silhouettes of phonemes, and networks compared layer by layer."""
     sweeps = {recipe.name: _sweep(made.profiles[recipe.name], "phoneme") for recipe in made.scale.recipes}
     rows: list[list[object]] = []
@@ -169,7 +166,7 @@ def side_by_side(made: "Reproduction", seed: int) -> Section:
     return Section("Networks side by side (SNAP, section 5.3)", [table], sections=sections)
 
 
-def letters_and_phonemes(made: "Reproduction") -> Section:
+def letters_and_phonemes(made: Reproduction) -> Section:
     """Section 5.4, Figures 8 to 10: silhouettes of letters beside those of phonemes."""
     sections = []
     for recipe in made.scale.of("letter"):
@@ -191,7 +188,7 @@ def letters_and_phonemes(made: "Reproduction") -> Section:
     return Section("Letters against phonemes (SNAP, section 5.4)", [text], sections=sections)
 
 
-def wanted_rows(made: "Reproduction") -> list[tuple[str, float, float, bool]]:
+def wanted_rows(made: Reproduction) -> list[tuple[str, float, float, bool]]:
     """Bounds of the scale: measure, value here, bound, and whether it is reached."""
     wanted = made.scale.wanted
     if wanted is None:
@@ -213,7 +210,7 @@ def wanted_rows(made: "Reproduction") -> list[tuple[str, float, float, bool]]:
     return [*rows, *((name, here, bound, here >= bound) for name, here, bound in least)]
 
 
-def reached(made: "Reproduction") -> list[Section]:
+def reached(made: Reproduction) -> list[Section]:
     """Table of the bounds, for scales that have some."""
     rows = wanted_rows(made)
     if not rows:
@@ -235,7 +232,7 @@ def reached(made: "Reproduction") -> list[Section]:
     return [Section("What was wanted of this demonstration", content)]
 
 
-def _accuracy(made: "Reproduction", name: str, criterion: str) -> float:
+def _accuracy(made: Reproduction, name: str, criterion: str) -> float:
     return float(made.alignments[name]["accuracy"].sel(criterion=criterion))
 
 

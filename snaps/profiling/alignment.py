@@ -11,9 +11,9 @@ from torch import nn
 from snaps.alignment import Aligner, Alignment, AlignmentCounts, Peaks, judge
 from snaps.datasets import CorpusLike, Recording, interval_labels, parse_groupings, take_inventory
 from snaps.errors import InputError, check_whole, one_of
-from snaps.profiling.labels import EveryFrame
 from snaps.profiling.listen import Log, OnError, listen, progress_bar, read
 from snaps.profiling.network import Playing, PreparedNetwork, prepared
+from snaps.profiling.played import EveryFrame
 from snaps.responses import Context, LayerResponse, Target
 from snaps.schema import INPUT_LAYER, encode_attributes
 

@@ -17,9 +17,9 @@ from snaps.accumulators import GroupMoments, LayerMoments, sum_by_group
 from snaps.alignment import Epochs, Peaks, cut_epochs
 from snaps.datasets import CorpusLike, DropLog, Grouping
 from snaps.errors import InputError, one_of
-from snaps.profiling.labels import ByGroupings
 from snaps.profiling.listen import Batch, Log, OnError, listen, read
 from snaps.profiling.network import PreparedNetwork
+from snaps.profiling.played import ByGroupings
 from snaps.responses import LayerGeometry, LayerResponse
 
 #: Sums that are merged into one before they are merged with those before them.

@@ -15,19 +15,18 @@ from itertools import islice
 from typing import Any, Literal, TypeVar
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from snaps.alignment import Peaks
-from snaps.datasets import DropLog, Recording, frame_rows
+from snaps.datasets import DropLog, Recording
 from snaps.datasets.corpus import CorpusLike
 from snaps.errors import RecordingError, check_choice
-from snaps.profiling.labels import Labeller, labelled
 from snaps.profiling.network import PreparedNetwork
-from snaps.responses import LayerResponse, Piece
+from snaps.profiling.played import Labeller, Played, labelled
+from snaps.responses import LayerResponse
 from snaps.schema import LOGITS_LAYER
 
 OnError = Literal["raise", "skip"]
@@ -114,49 +113,6 @@ def read(
 def progress_bar(corpus: Sized, what: str, *, progress: bool) -> "tqdm[Any]":
     """Progress bar over the recordings of a corpus, on standard error."""
     return tqdm(total=len(corpus), desc=what, unit="recording", disable=not progress, dynamic_ncols=True)
-
-
-@dataclass(frozen=True, eq=False)
-class Played:
-    """Consecutive frames of a recording, with their predictions.
-
-    Attributes
-    ----------
-    network : PreparedNetwork
-        The network that it was played to.
-    recording : Recording
-        The recording.
-    piece : Piece
-        Responses on demand.
-    predicted : object array of shape (frame,)
-        Predicted symbols, None where a score is not finite.
-    """
-
-    network: PreparedNetwork
-    recording: Recording
-    piece: Piece
-    predicted: np.ndarray
-
-    @cached_property
-    def foreseen(self) -> Bool[np.ndarray, " frame"]:
-        """Frames that have a prediction."""
-        return np.array([symbol is not None for symbol in self.predicted], dtype=bool)
-
-    @cached_property
-    def ignored(self) -> Bool[np.ndarray, " frame"]:
-        """Frames whose predicted symbol is ignored."""
-        return np.isin(self.predicted, self.network.ignored)
-
-    def rows(self) -> pd.DataFrame:
-        """Rows of the frame table."""
-        grid = self.network.responder.grid
-        return frame_rows(
-            self.recording,
-            n_frames=len(self.predicted),
-            hop=grid.hop,
-            centre=self.piece.first * grid.hop + grid.centre,
-            predicted=self.predicted,
-        )
 
 
 @dataclass(eq=False)
