@@ -21,7 +21,7 @@ import xarray as xr
 from snaps.datasets import FileCorpus, corpus_fingerprint, load_corpus, load_timit
 from snaps.errors import InputError, check_choice, shortened
 from snaps.models import Wav2Letter, load_model, read_metadata, save_model
-from snaps.outputs import in_its_place
+from snaps.outputs import in_its_place, refuse
 from snaps.papers import navai2018, snap2021
 from snaps.papers.recipes import SCALES, TRANSFERRED, Recipe, Reproduction
 from snaps.profiles import open_profiles, save_profiles, write_netcdf
@@ -86,20 +86,20 @@ def run_reproduction(
     _begin(made, seed, overwrite=overwrite)
     parts = _corpus(made, seed, overwrite=overwrite)
     for recipe in made.scale.recipes:
-        path = made.checkpoint(recipe.name)
+        path, curve = made.checkpoint(recipe.name), made.folder / f"{recipe.name}.curve.csv"
         symbols = _symbols(parts, recipe.labels)
         if overwrite:
             path.with_suffix(".training").unlink(missing_ok=True)
-        if overwrite or not path.exists():
+        if overwrite or not (path.exists() and curve.exists()):
             with made.stage(f"train {recipe.name}"):
                 _train(made, recipe, symbols, parts, seed, device)
         elif tuple(load_model(path).symbols) != symbols:
             raise InputError(f"the checkpoint {path} has another alphabet than the corpus; name another folder")
-        made.curves[recipe.name], made.facts[recipe.name] = _curve(path), read_metadata(path)
+        made.curves[recipe.name], made.facts[recipe.name] = _reading(curve, _curve), read_metadata(path)
     _measure(made, _measurements(made, parts[1], device), device, overwrite=overwrite)
     for recipe in made.scale.recipes:
         made.profiles[recipe.name] = open_profiles(made.folder / f"{recipe.name}.zarr")
-        made.alignments[recipe.name] = _alignment(made.folder / f"{recipe.name}.alignment.nc")
+        made.alignments[recipe.name] = _reading(made.folder / f"{recipe.name}.alignment.nc", _evaluation)
     if made.scale.of("letter"):
         made.navai = navai2018.read(made.folder)
     with made.stage("page"):
@@ -111,11 +111,8 @@ def _begin(made: Reproduction, seed: int, *, overwrite: bool) -> None:
     """Mark the folder as this reproduction's; refuse a folder that holds something else."""
     folder, mark = made.folder, made.folder / MARK
     settings = {"corpus": made.corpus, "scale": made.scale.name, "seed": seed}
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; accepted is a folder for the reproduction")
-    if folder.is_dir() and any(folder.iterdir()):
-        if not mark.exists():
-            raise InputError(f"{folder} holds something other than a reproduction; name an empty folder")
+    refuse(folder, overwrite=True, mark=MARK)
+    if mark.exists():
         try:
             before = json.loads(mark.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
@@ -199,32 +196,23 @@ def _train(
     state.unlink(missing_ok=True)
 
 
-def _curve(network: Path) -> pd.DataFrame:
+def _curve(path: Path) -> pd.DataFrame:
     """Learning curve of a network: one row an epoch."""
-    path = network.with_suffix(".curve.csv")
-    try:
-        found = pd.read_csv(path)
-        if found.empty or found[["epoch", "error_rate"]].select_dtypes("number").shape[1] < 2:
-            raise ValueError("it has no numbers")
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"the learning curve {str(path)!r} cannot be read: {shortened(error)}; delete it and {network.name}, and "
-            "both are made again"
-        ) from None
-    return found
+    return pd.read_csv(path).astype({"epoch": int, "error_rate": float})
 
 
-def _alignment(path: Path) -> xr.Dataset:
-    """Evaluation of an alignment."""
+def _evaluation(path: Path) -> xr.Dataset:
+    return xr.load_dataset(path, engine="h5netcdf")
+
+
+def _reading(path: Path, read: Callable[[Path], Any]) -> Any:
+    """Read a file that an earlier run made; a fault is one sentence."""
     try:
-        found = xr.load_dataset(path, engine="h5netcdf")
-        if not {"table", "n_unaligned"} <= set(found.variables):
-            raise ValueError("it holds no evaluation of an alignment")
+        return read(path)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"the file {str(path)!r} cannot be read: {shortened(error)}; delete it, and it is made again"
         ) from None
-    return found
 
 
 def _measurements(made: Reproduction, test_part: FileCorpus, device: str | None) -> list[Work]:
