@@ -81,14 +81,14 @@ def profile(
         groupings = parse_groups(group)
         aligner = aligner_of(saliency, peak=peak, mask=mask)
         network = load_model(model)
-        material = load_corpus(
+        recordings = load_corpus(
             corpus, split=split, dialect_sentences=dialect_sentences, phones=phones, annotations=annotations
         )
         if overwrite:
             remove_blocks(state)
         with open_cluster(scheduler) if scheduler is not None else nullcontext() as client:
             profiles = compute_profiles(
-                network, material, groupings=groupings, layers=layer or None, aligner=aligner, context=context,
+                network, recordings, groupings=groupings, layers=layer or None, aligner=aligner, context=context,
                 target=target, ignore=options.ignored_symbols(ignore), frame_steps=frame_steps, batch_size=batch_size,
                 variance=variance, device=device, on_error=on_error, progress=not quiet, checkpoint=state,
                 client=client,

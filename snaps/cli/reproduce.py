@@ -36,7 +36,7 @@ def reproduce(
     from snaps.papers import run_reproduction
 
     draw_offscreen()
-    made = run_reproduction(
+    reproduction = run_reproduction(
         out, corpus=corpus, scale=scale, seed=seed, device=device, overwrite=overwrite, progress=not quiet
     )
-    print_outcome("reproduction", made.summary(), as_json=as_json)
+    print_outcome("reproduction", reproduction.summary(), as_json=as_json)

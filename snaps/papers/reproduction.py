@@ -74,7 +74,7 @@ def run_reproduction(
     Returns
     -------
     Reproduction
-        All that was made, or was there.
+        All that was results, or was there.
 
     Raises
     ------
@@ -82,35 +82,35 @@ def run_reproduction(
         If the folder holds something else, or a reproduction of another corpus, scale or seed.
     """
     check_choice("scale", scale, SCALES)
-    made = Reproduction(in_its_place(Path(folder)), SCALES[scale], corpus, progress)
-    _begin(made, seed, overwrite=overwrite)
-    parts = _corpus(made, seed, overwrite=overwrite)
-    for recipe in made.scale.recipes:
-        path, curve = made.checkpoint(recipe.name), made.folder / f"{recipe.name}.curve.csv"
+    results = Reproduction(in_its_place(Path(folder)), SCALES[scale], corpus, progress)
+    _begin(results, seed, overwrite=overwrite)
+    parts = _corpus(results, seed, overwrite=overwrite)
+    for recipe in results.scale.recipes:
+        path, curve = results.checkpoint(recipe.name), results.folder / f"{recipe.name}.curve.csv"
         symbols = _symbols(parts, recipe.labels)
         if overwrite:
             path.with_suffix(".training").unlink(missing_ok=True)
         if overwrite or not (path.exists() and curve.exists()):
-            with made.stage(f"train {recipe.name}"):
-                _train(made, recipe, symbols, parts, seed, device)
+            with results.stage(f"train {recipe.name}"):
+                _train(results, recipe, symbols, parts, seed, device)
         elif tuple(load_model(path).symbols) != symbols:
             raise InputError(f"the checkpoint {path} has another alphabet than the corpus; name another folder")
-        made.curves[recipe.name], made.facts[recipe.name] = _reading(curve, _curve), read_metadata(path)
-    _measure(made, _measurements(made, parts[1], device), device, overwrite=overwrite)
-    for recipe in made.scale.recipes:
-        made.profiles[recipe.name] = open_profiles(made.folder / f"{recipe.name}.zarr")
-        made.alignments[recipe.name] = _reading(made.folder / f"{recipe.name}.alignment.nc", _evaluation)
-    if made.scale.of("letter"):
-        made.navai = navai2018.read(made.folder)
-    with made.stage("page"):
-        snap2021.write_page(made, seed=seed)
-    return made
+        results.curves[recipe.name], results.facts[recipe.name] = _reading(curve, _curve), read_metadata(path)
+    _measure(results, _measurements(results, parts[1], device), device, overwrite=overwrite)
+    for recipe in results.scale.recipes:
+        results.profiles[recipe.name] = open_profiles(results.folder / f"{recipe.name}.zarr")
+        results.alignments[recipe.name] = _reading(results.folder / f"{recipe.name}.alignment.nc", _evaluation)
+    if results.scale.of("letter"):
+        results.navai = navai2018.read(results.folder)
+    with results.stage("page"):
+        snap2021.write_page(results, seed=seed)
+    return results
 
 
-def _begin(made: Reproduction, seed: int, *, overwrite: bool) -> None:
+def _begin(results: Reproduction, seed: int, *, overwrite: bool) -> None:
     """Mark the folder as this reproduction's; refuse a folder that holds something else."""
-    folder, mark = made.folder, made.folder / MARK
-    settings = {"corpus": made.corpus, "scale": made.scale.name, "seed": seed}
+    folder, mark = results.folder, results.folder / MARK
+    settings = {"corpus": results.corpus, "scale": results.scale.name, "seed": seed}
     refuse(folder, overwrite=True, mark=MARK)
     if mark.exists():
         try:
@@ -126,30 +126,33 @@ def _begin(made: Reproduction, seed: int, *, overwrite: bool) -> None:
     mark.write_text(json.dumps(settings, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _corpus(made: Reproduction, seed: int, *, overwrite: bool) -> tuple[FileCorpus, FileCorpus]:
+def _corpus(results: Reproduction, seed: int, *, overwrite: bool) -> tuple[FileCorpus, FileCorpus]:
     """Training and test part."""
-    if made.corpus == SYNTHETIC:
-        root, scale = made.folder / "corpus", made.scale
+    if results.corpus == SYNTHETIC:
+        root, scale = results.folder / "corpus", results.scale
         if overwrite or not root.exists():
-            with made.stage("corpus"):
+            with results.stage("corpus"):
                 synthesize_corpus(
                     root, speakers=scale.speakers, sentences=scale.sentences, seed=seed,
-                    test_speakers=scale.test_speakers, overwrite=overwrite, progress=made.progress,
+                    test_speakers=scale.test_speakers, overwrite=overwrite, progress=results.progress,
                 )  # fmt: skip
         # Everybody says the dialect sentences: in the test part they would be sentences that were trained on.
         return load_timit(root, split="train"), load_timit(root, split="test", dialect_sentences="drop")
-    if made.corpus.startswith("timit:"):
+    if results.corpus.startswith("timit:"):
         options: dict[str, Any] = {"dialect_sentences": DIALECT_SENTENCES, "seed": seed}
-        parts = load_corpus(made.corpus, split="train", **options), load_corpus(made.corpus, split="test", **options)
+        parts = (
+            load_corpus(results.corpus, split="train", **options),
+            load_corpus(results.corpus, split="test", **options),
+        )
     else:
-        parts = _divided(load_corpus(made.corpus), seed)
+        parts = _divided(load_corpus(results.corpus), seed)
     for part, name in zip(parts, ("training", "test"), strict=True):
         if len(part) == 0:
-            raise InputError(f"the corpus {made.corpus} has no {name} part")
-        begun, fingerprint = made.folder / f".{name}", corpus_fingerprint(part)
+            raise InputError(f"the corpus {results.corpus} has no {name} part")
+        begun, fingerprint = results.folder / f".{name}", corpus_fingerprint(part)
         if begun.exists() and begun.read_text(encoding="utf-8", errors="replace") != fingerprint:
             raise InputError(
-                f"the corpus {made.corpus} has changed since this reproduction was begun; name another folder"
+                f"the corpus {results.corpus} has changed since this reproduction was begun; name another folder"
             )
         begun.write_text(fingerprint, encoding="utf-8")
     return parts
@@ -169,25 +172,25 @@ def _symbols(parts: tuple[FileCorpus, FileCorpus], labels: str) -> tuple[str, ..
 
 
 def _train(
-    made: Reproduction, recipe: Recipe, symbols: tuple[str, ...], parts: tuple[FileCorpus, FileCorpus], seed: int,
+    results: Reproduction, recipe: Recipe, symbols: tuple[str, ...], parts: tuple[FileCorpus, FileCorpus], seed: int,
     device: str | None,
 ) -> None:  # fmt: skip
     """Train a network, evaluate it on the test part, and save it with its learning curve."""
-    scale, path = made.scale, made.checkpoint(recipe.name)
+    scale, path = results.scale, results.checkpoint(recipe.name)
     finetuned, state = recipe.kind == "finetuned", path.with_suffix(".training")
     network: Wav2Letter
     if finetuned:
-        network = load_model(made.checkpoint(str(recipe.source)))
+        network = load_model(results.checkpoint(str(recipe.source)))
     else:
         network = create_network(symbols, recipe.preset, width=scale.width, seed=seed)
         if recipe.source is not None:
-            network = transfer(load_model(made.checkpoint(recipe.source)), network, layers=TRANSFERRED)
+            network = transfer(load_model(results.checkpoint(recipe.source)), network, layers=TRANSFERRED)
     result = train(
         network, parts[0], labels=recipe.labels, epochs=recipe.epochs, batch_size=scale.batch_size,
         lr=scale.lr / (4 if finetuned else 1), band_shift=BAND_SHIFT, frozen=recipe.frozen,
-        freeze_normalization=finetuned, seed=seed, checkpoint=state, device=device, progress=made.progress,
+        freeze_normalization=finetuned, seed=seed, checkpoint=state, device=device, progress=results.progress,
     )  # fmt: skip
-    judged = evaluate(result.model, parts[1], labels=recipe.labels, fold=SILENCES, progress=made.progress)
+    judged = evaluate(result.model, parts[1], labels=recipe.labels, fold=SILENCES, progress=results.progress)
     result.model.error_rate = judged.error_rate
     result.history.to_csv(path.with_suffix(".curve.csv"), index=False)
     epochs = len(result.history)
@@ -215,27 +218,27 @@ def _reading(path: Path, read: Callable[[Path], Any]) -> Any:
         ) from None
 
 
-def _measurements(made: Reproduction, test_part: FileCorpus, device: str | None) -> list[Work]:
+def _measurements(results: Reproduction, test_part: FileCorpus, device: str | None) -> list[Work]:
     """Measurements of the trained networks, the longest first."""
-    number = made.scale.sampled or len(test_part)
+    number = results.scale.sampled or len(test_part)
     sampled = test_part
     if number < len(test_part):
         sampled = test_part.select([place * len(test_part) // number for place in range(number)])
     found: list[Work] = []
-    for recipe in sorted(made.scale.recipes, key=lambda recipe: recipe.preset):  # w2l is the deep one
-        path, network = made.folder / f"{recipe.name}.zarr", made.checkpoint(recipe.name)
+    for recipe in sorted(results.scale.recipes, key=lambda recipe: recipe.preset):  # w2l is the deep one
+        path, network = results.folder / f"{recipe.name}.zarr", results.checkpoint(recipe.name)
         found.append(
             (f"profiles of {recipe.name}", (path,), partial(_profile, path, network, recipe, test_part, device=device))
         )
-    for recipe in made.scale.recipes:
-        path, network = made.folder / f"{recipe.name}.alignment.nc", made.checkpoint(recipe.name)
+    for recipe in results.scale.recipes:
+        path, network = results.folder / f"{recipe.name}.alignment.nc", results.checkpoint(recipe.name)
         judged = test_part if recipe.labels == "phoneme" else sampled
         found.append(
             (f"alignment of {recipe.name}", (path,), partial(_align, path, network, recipe, judged, device=device))
         )
-    for recipe in made.scale.of("letter")[:1]:
-        work = partial(navai2018.compute, made.folder, made.checkpoint(recipe.name), sampled, device=device)
-        found.append((f"NAvAIs of {recipe.name}", tuple(navai2018.files(made.folder).values()), work))
+    for recipe in results.scale.of("letter")[:1]:
+        work = partial(navai2018.compute, results.folder, results.checkpoint(recipe.name), sampled, device=device)
+        found.append((f"NAvAIs of {recipe.name}", tuple(navai2018.files(results.folder).values()), work))
     return found
 
 
@@ -255,7 +258,7 @@ def _align(
     write_netcdf(found, path, overwrite=True)
 
 
-def _measure(made: Reproduction, wanted: list[Work], device: str | None, *, overwrite: bool) -> None:
+def _measure(results: Reproduction, wanted: list[Work], device: str | None, *, overwrite: bool) -> None:
     """Compute missing measurements; on CPUs one process a processor, each with one thread.
 
     The networks of small scales are made of many short operations, between which several threads mostly wait for
@@ -265,16 +268,16 @@ def _measure(made: Reproduction, wanted: list[Work], device: str | None, *, over
     processes = min(len(missing), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
     if processes < 2 or (device or ("cuda" if torch.cuda.is_available() else "cpu")) != "cpu":
         for name, work in missing:
-            with made.stage(name):
-                work(progress=made.progress)
+            with results.stage(name):
+                work(progress=results.progress)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         running = {pool.submit(_timed, work): name for name, work in missing}
         try:
             for future in as_completed(running):
-                made.seconds[running[future]] = future.result(timeout=0)
-                made.say(running[future])
+                results.seconds[running[future]] = future.result(timeout=0)
+                results.say(running[future])
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise

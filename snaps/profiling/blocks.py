@@ -83,8 +83,8 @@ class BlockFolder:
     ----------
     path : Path or None
         The folder; None where nothing is kept.
-    about : mapping
-        What the run is about, in values that JSON can hold; a run that goes on must be about the same.
+    identity : mapping
+        Everything that decides the run's numbers, in values that JSON can hold; a run that goes on has the same.
     blocks : list of slice
         Blocks of the corpus.
     batch_size : int
@@ -94,7 +94,7 @@ class BlockFolder:
     """
 
     path: Path | None
-    about: Mapping[str, Any]
+    identity: Mapping[str, Any]
     blocks: Sequence[slice]
     batch_size: int
     on_error: OnError = "raise"
@@ -102,14 +102,14 @@ class BlockFolder:
     def __post_init__(self) -> None:
         if self.path is None:
             return
-        self.about = json.loads(json.dumps({**self.about, "blocks": len(self.blocks)}))
+        self.identity = json.loads(json.dumps({**self.identity, "blocks": len(self.blocks)}))
         description = read_description(self.path)
         if description is not None:
-            _refuse_another(self.path, description["about"], self.about)
+            _refuse_another(self.path, description["identity"], self.identity)
             return
         self.path.mkdir(parents=True, exist_ok=True)
         with replacing(self.path / RUN) as partial:
-            partial.write_text(json.dumps({"about": self.about, "batch_size": self.batch_size}), encoding="utf-8")
+            partial.write_text(json.dumps({"identity": self.identity, "batch_size": self.batch_size}), encoding="utf-8")
 
     def file(self, number: int) -> Path:
         """File of a block."""
@@ -182,7 +182,7 @@ def read_description(path: Path) -> dict[str, Any] | None:
         if not os.path.lexists(path) or (path.is_dir() and {file.name for file in path.iterdir()} <= {RUN}):
             return None
         found = json.loads((path / RUN).read_text(encoding="utf-8"))
-        return {"about": dict(found["about"]), "batch_size": int(found["batch_size"])}
+        return {"identity": dict(found["identity"]), "batch_size": int(found["batch_size"])}
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{str(path)!r} is no folder of a run's blocks: {reason_of(error)}; accepted is a folder that a run made, "
@@ -213,10 +213,10 @@ def remove_blocks(path: Path) -> None:
         shutil.rmtree(path)
 
 
-def _refuse_another(path: Path, earlier: Mapping[str, Any], about: Mapping[str, Any]) -> None:
-    for name in dict.fromkeys([*about, *earlier]):
-        if earlier.get(name) != about.get(name):
-            was, is_ = (shortened(json.dumps(of.get(name), ensure_ascii=False), limit=160) for of in (earlier, about))
+def _refuse_another(path: Path, earlier: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    for name in dict.fromkeys([*own, *earlier]):
+        if earlier.get(name) != own.get(name):
+            was, is_ = (shortened(json.dumps(of.get(name), ensure_ascii=False), limit=160) for of in (earlier, own))
             raise InputError(
                 f"{str(path)!r} holds blocks of a run with another {name}: {was}, and this one has {is_}; go on with "
                 "the same, or delete the folder (--overwrite) to begin anew"
