@@ -132,6 +132,7 @@ def compare_aligners(
         prepared(model, Playing(**playing, layers=(INPUT_LAYER,)), aligners) as network,
         progress_bar(corpus, "alignment", progress=progress) as bar,
     ):
+        described = network.describe(corpus)  # before the corpus is played, because it may be refused
         annotated = _annotated(corpus, tier, network, matched=matched)
         place = {label: code for code, label in enumerate(annotated)}
         same = np.array([place.get(symbol, -2) for symbol in network.symbols])
@@ -176,7 +177,7 @@ def compare_aligners(
                 "frame_steps": network.responder.grid.steps,
                 "aligners": {name: aligner.describe() for name, aligner in aligners.items()},
                 "drop_log": log.drops.to_dict(),
-                **network.describe(corpus),
+                **described,
             }
         )
         return found
