@@ -105,7 +105,6 @@ class IntegratedGradients(CaptumMethod):
         Points on the path.
     """
 
-    default_peak: ClassVar[str] = "max"
     is_relevance: ClassVar[bool] = True
     steps: int = 20
 
@@ -129,7 +128,6 @@ class GradientShap(CaptumMethod):
         Of the noise.
     """
 
-    default_peak: ClassVar[str] = "max"
     is_relevance: ClassVar[bool] = True
     samples: int = 8
     noise: float = 1.0
@@ -148,7 +146,6 @@ class GradCam(CaptumMethod):
     For convolutions along time, as here, that tells time alone: every unit of a step gets the same value.
     """
 
-    default_peak: ClassVar[str] = "max"
     is_relevance: ClassVar[bool] = True
 
     def attribute(self, attr: Any, scored: Scored, layer: str) -> Tensor:
@@ -191,7 +188,6 @@ class Occlusion(CaptumMethod):
         Size of the patch; it moves by half of it.
     """
 
-    default_peak: ClassVar[str] = "max"
     is_relevance: ClassVar[bool] = True
     input_alone: ClassVar[bool] = True
     units: int = 8

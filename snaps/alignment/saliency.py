@@ -33,7 +33,7 @@ class Sensitivity(SaliencyMethod):
         }
 
     def through(self, passage: Passage, carried: Tensor) -> tuple[Any, ...]:
-        """Apply the chain rule to one step."""
+        """Gradient at a step's inputs, by the chain rule."""
         return passage.step.gradient(carried, passage)
 
 
@@ -45,7 +45,6 @@ class GradientTimesActivation(Sensitivity):
     3.2.1), and its sum over any layer is the score.
     """
 
-    default_peak: ClassVar[str] = "max"
     is_relevance: ClassVar[bool] = True
 
     def at_layer(
