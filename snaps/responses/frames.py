@@ -9,7 +9,7 @@ from typing import Literal
 
 import psutil
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from snaps.errors import InputError, one_of, reason_of
@@ -108,8 +108,8 @@ def _cone_responder(
     grid = frame_grid(options, receptive_field=stack.receptive_field, stride=stack.stride)
     geometry = stack.layer_geometry(frame_steps=grid.steps)
     tapped = tuple(layer for name, layer in geometry.items() if name in layers)
-    alone = options.context == "frame"
-    return ConeResponder(stack, grid, tapped, options.batch_size or _frames_at_once(tapped, device), alone)
+    context: Literal["recording", "frame"] = "frame" if options.context == "frame" else "recording"
+    return ConeResponder(context, grid, tapped, options.batch_size or _frames_at_once(tapped, device), stack)
 
 
 def _frame_responder(
@@ -137,7 +137,8 @@ def _frame_responder(
         grid, run_steps = FrameGrid(options.frame_steps, options.frame_hop), options.frame_steps
     probe = made_up_input(model, (2, n_inputs, run_steps))
     measured = measure_layers(model, layers, probe, frame_steps=grid.steps, strides=strides)
-    return FrameResponder(model, grid, measured, options.batch_size or _frames_at_once(measured, device), run_steps)
+    batch_size = options.batch_size or _frames_at_once(measured, device)
+    return FrameResponder("frame", grid, measured, batch_size, model, run_steps)
 
 
 def _stack(model: nn.Module, layers: Sequence[str], n_inputs: int) -> Stack:
@@ -162,33 +163,21 @@ def _frames_at_once(layers: Sequence[LayerGeometry], device: torch.device) -> in
 
 
 @dataclass(frozen=True, eq=False)
-class FrameResponder:
+class FrameResponder(Responder):
     """Runs every frame alone, and takes gradients from autograd.
 
     Attributes
     ----------
     model : Module
         The network.
-    grid : FrameGrid
-        Where frames lie; its offset is 0 if whole frames are run.
-    layers : tuple of LayerGeometry
-        Tapped layers, as a whole frame gives them.
-    batch_size : int
-        Frames in a batch.
     run_steps : int
         Input steps that are run: a whole frame, or its cone.
-    context : str
-        Always ``"frame"``.
     traced : dict
         Steps of the network, for saliency methods that take it apart.
     """
 
     model: nn.Module
-    grid: FrameGrid
-    layers: tuple[LayerGeometry, ...]
-    batch_size: int
     run_steps: int
-    context: Literal["frame"] = "frame"
     traced: dict[bool, list[Step]] = field(default_factory=dict, repr=False)
 
     def play(self, features: Float[Tensor, "unit step"]) -> Iterator[Piece]:
@@ -196,14 +185,13 @@ class FrameResponder:
         # (frame, unit, step), a view
         frames = self._fitting(features).unfold(-1, self.grid.steps, self.grid.hop).movedim(1, 0)
         run = frames[..., self.grid.offset : self.grid.offset + self.run_steps]
-        yield FramePiece(self, run, self.score(run))
+        yield Piece(0, self.score(run), lambda frames, target, methods: self.explain(run[frames], target, methods))
 
     @torch.no_grad()
-    def score(self, frames: Float[Tensor, "frame unit step"]) -> Float[Tensor, "frame symbol"]:
-        """Logits of frames, from their input."""
+    def score(self, cones: Float[Tensor, "frame unit cone"]) -> Float[Tensor, "frame symbol"]:
+        """Logits of frames, from the input that is run."""
         with tap(self.model, ("logits",)) as taps:
-            batches = self._fitting(frames).split(self.batch_size)
-            runs = [middle_step(taps.run(batch)).float() for batch in batches]
+            runs = [middle_step(taps.run(batch)).float() for batch in self._fitting(cones).split(self.batch_size)]
         sizes = {run.shape[1] for run in runs}
         if len(sizes) > 1:
             raise InputError(
@@ -212,37 +200,16 @@ class FrameResponder:
             )
         return torch.cat(runs)
 
-    def explain(
-        self, frames: Float[Tensor, "frame unit step"], target: Target, methods: Sequence[SaliencyMethod]
-    ) -> Iterator[LayerResponse]:
-        """Responses of every tapped layer to frames, from their input."""
-        numbers = torch.arange(len(frames), device=frames.device)
-        return FramePiece(self, self._fitting(frames), frames.new_empty(0, 0)).respond(numbers, target, methods)
-
-    def _fitting(self, features: Tensor) -> Tensor:
-        """Features in the type of the network's weights."""
-        return features.to(type_of_weights(self.model))
-
-
-@dataclass(frozen=True, eq=False)
-class FramePiece:
-    """A recording cut into frames."""
-
-    responder: FrameResponder
-    frames: Float[Tensor, "frame unit step"]
-    logits: Float[Tensor, "frame symbol"]
-    first: int = 0
-
     @torch.enable_grad()
-    def respond(
-        self, frames: Int[Tensor, " frame"], target: Target, methods: Sequence[SaliencyMethod]
+    def explain(
+        self, cones: Float[Tensor, "frame unit cone"], target: Target, methods: Sequence[SaliencyMethod]
     ) -> Iterator[LayerResponse]:
         """Run the frames forward once, and compute every saliency method from this run."""
-        with tap(self.responder.model, [geometry.name for geometry in self.responder.layers]) as taps:
-            run = Run(taps, self.frames[frames], target, self.responder.traced)
+        with tap(self.model, [geometry.name for geometry in self.layers]) as taps:
+            run = Run(taps, self._fitting(cones), target, self.traced)
             _ = run.logits  # so that the network has run, also without a saliency method
             saliencies = [self._saliency(method, run) for method in methods]
-            for geometry in self.responder.layers:
+            for geometry in self.layers:
                 activation = taps.activations[geometry.name].detach().float()
                 if activation.shape[1:] != (geometry.units, geometry.width):
                     raise InputError(
@@ -254,8 +221,12 @@ class FramePiece:
                 own = tuple(saliency[geometry.name].detach().float() for saliency in saliencies)
                 yield LayerResponse(geometry, activation, source, torch.zeros_like(source), own)
 
+    def _fitting(self, features: Tensor) -> Tensor:
+        """Features in the type of the network's weights."""
+        return features.to(type_of_weights(self.model))
+
     def _saliency(self, method: SaliencyMethod, run: Run) -> dict[str, Tensor]:
-        network = type(self.responder.model).__name__
+        network = type(self.model).__name__
         try:
             return method.of_run(run)
         except torch.OutOfMemoryError:

@@ -5,10 +5,11 @@ each frame), and each frame has a source and the step of it at which its cone st
 wherever the source has values, and nothing is copied before it is needed.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -245,48 +246,55 @@ class LayerResponse:
         return finite
 
 
-class Piece(Protocol):
-    """Successive frames of a recording, played to the network."""
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Successive frames of a recording, played to the network.
 
-    @property
-    def first(self) -> int:
-        """Number of the first frame in its recording."""
+    Attributes
+    ----------
+    first : int
+        Number of the first frame in its recording.
+    logits : tensor of shape (frame, symbol)
+        Scores of every symbol for every frame.
+    respond : callable
+        Gives responses of every tapped layer, layer by layer, to some frames, numbered from the piece's first.
+    """
 
-    @property
-    def logits(self) -> Float[Tensor, "frame symbol"]:
-        """Scores of every symbol for every frame of the piece."""
-
-    def respond(
-        self, frames: Int[Tensor, " frame"], target: Target, methods: Sequence[SaliencyMethod]
-    ) -> Iterator[LayerResponse]:
-        """Responses of every tapped layer, layer by layer, to some frames, numbered from the piece's first."""
+    first: int
+    logits: Float[Tensor, "frame symbol"]
+    respond: Callable[[Int[Tensor, " frame"], Target, Sequence[SaliencyMethod]], Iterator[LayerResponse]]
 
 
-class Responder(Protocol):
-    """Plays recordings to a network and gives the responses of its layers."""
+@dataclass(frozen=True, eq=False)
+class Responder(ABC):
+    """Plays recordings to a network and gives the responses of its layers.
 
-    @property
-    def grid(self) -> FrameGrid:
-        """Where frames lie."""
+    Attributes
+    ----------
+    context : {"recording", "frame"}
+        Whether whole recordings are played, or every frame alone.
+    grid : FrameGrid
+        Where frames lie.
+    layers : tuple of LayerGeometry
+        Tapped layers, in the order of execution.
+    batch_size : int
+        Frames in a batch.
+    """
 
-    @property
-    def layers(self) -> tuple[LayerGeometry, ...]:
-        """The tapped layers, in the network's order."""
+    context: Literal["recording", "frame"]
+    grid: FrameGrid
+    layers: tuple[LayerGeometry, ...]
+    batch_size: int
 
-    @property
-    def context(self) -> Literal["recording", "frame"]:
-        """Whether whole recordings are played, or every frame alone."""
-
-    @property
-    def batch_size(self) -> int:
-        """Frames in a batch."""
-
+    @abstractmethod
     def play(self, features: Float[Tensor, "unit step"]) -> Iterator[Piece]:
         """Play one recording, in one piece or several."""
 
+    @abstractmethod
     def score(self, cones: Float[Tensor, "frame unit cone"]) -> Float[Tensor, "frame symbol"]:
         """Logits of frames, from the input at their cones."""
 
+    @abstractmethod
     def explain(
         self, cones: Float[Tensor, "frame unit cone"], target: Target, methods: Sequence[SaliencyMethod]
     ) -> Iterator[LayerResponse]:
