@@ -55,10 +55,9 @@ class ConeResponder(Responder):
         self, played: "Cones", frames: Int[Tensor, " frame"], target: Target, methods: Sequence[SaliencyMethod]
     ) -> Iterator[LayerResponse]:
         cones = replace(played, begin=played.begin[frames])
-        logits = cones.logits
         if self.context == "frame":
             cones = self._alone(cones.cut(0, cones.activations[0]))
-        return cones.respond(logits, target, methods)
+        return cones.respond(played.logits[frames], target, methods)
 
     def score(self, cones: Float[Tensor, "frame unit cone"]) -> Float[Tensor, "frame symbol"]:
         """Logits of frames, from the input at their cones."""

@@ -147,7 +147,7 @@ def execution_order(model: nn.Module, x: Float[Tensor, "batch unit step"]) -> li
         for name, module in model.named_modules():
             hook = module.register_forward_hook(lambda *_, name=name: order.setdefault(name))
             hooks.callback(hook.remove)
-        model(x.clone())
+        model(x.to(type_of_weights(model), copy=True))
     return [name for name in order if name]
 
 
