@@ -1,7 +1,7 @@
 """Layer-wise relevance propagation through the steps of any network."""
 
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache, partial, reduce
 from typing import Any, ClassVar
 
 import torch
@@ -83,21 +83,23 @@ def shares_of(rule: Rule) -> tuple[Share, ...]:
 
 def shared_out(relevance: Tensor, passage: Passage, *, rule: Rule, linear: Linear) -> Tensor:
     """Relevance of a linear step's input, from that of its output (thesis, equation 3.7)."""
-    total = torch.zeros((), device=relevance.device)
+    by_share = []
     for share in shares_of(rule):
         # The factor is computed once on the whole recording, and cut to the cones.
         values = relevance * passage.derive(share, partial(factor, share=share, linear=linear))
+        by_part: list[Tensor] = []
         for of_inputs, of_weights in share.parts:
             inputs = None if of_inputs is ones else of_inputs(passage.x)
-            if inputs is not None and of_inputs is negative and not bool(inputs.any()):
+            if by_part and inputs is not None and of_inputs is negative and not bool(inputs.any()):
                 continue
             given = linear.transposed(values, linear.weight_part(of_weights), passage)
-            given = given if inputs is None else given * inputs
-            total = total + (given if share.weight == 1 else share.weight * given)
+            by_part.append(given if inputs is None else given * inputs)
+        own = reduce(torch.add, by_part)
         if share.rescales:
-            largest = total.abs().flatten(1).amax(1)
-            total = total / torch.where(largest == 0, 1, largest).view(-1, *[1] * (total.dim() - 1))
-    return total
+            largest = own.abs().flatten(1).amax(1)
+            own = own / torch.where(largest == 0, 1, largest).view(-1, *[1] * (own.dim() - 1))
+        by_share.append(own if share.weight == 1 else share.weight * own)
+    return reduce(torch.add, by_share)
 
 
 def factor(x: Tensor, y: Tensor, *, share: Share, linear: Linear) -> Tensor:

@@ -16,7 +16,7 @@ from snaps.responses.responses import (
     middle_step,
 )
 from snaps.responses.steps import Padding, Passage
-from snaps.responses.taps import UnitsError, check_weights, evaluating, execution_order, layer_names, tap
+from snaps.responses.taps import UnitsError, check_weights, evaluating, execution_order, tap
 from snaps.responses.tracing import NotAStackError, Sequenced, Stack, stack_of
 
 __all__ = [
@@ -47,7 +47,6 @@ __all__ = [
     "evaluating",
     "execution_order",
     "keeping_freed_memory",
-    "layer_names",
     "make_responder",
     "middle_step",
     "stack_of",

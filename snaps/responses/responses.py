@@ -50,13 +50,6 @@ class SymbolTarget:
         return logits.gather(1, self.of(logits)[:, None])[:, 0]
 
 
-def target_gradient(logits: Float[Tensor, "frame symbol"], target: Target) -> Float[Tensor, "frame symbol"]:
-    """Gradient of the target's score; for a symbol, 1 at the symbol and 0 elsewhere."""
-    with torch.enable_grad():
-        leaf = logits.detach().requires_grad_()
-        return torch.autograd.grad(target(leaf).sum(), leaf)[0]
-
-
 def middle_step(output: Tensor) -> Float[Tensor, "frame symbol"]:
     """Logits of frames: the network's output at its step ``t_out // 2`` (SNAP, section 3.3)."""
     return output[..., output.shape[-1] // 2] if output.dim() == 3 else output
@@ -183,7 +176,9 @@ class SaliencyMethod:
 
     def at_logits(self, logits: Float[Tensor, "frame symbol"], target: Target) -> Float[Tensor, "frame symbol"]:
         """Saliency of the logits, which `through` carries on; by default the gradient of the target's score."""
-        return target_gradient(logits, target)
+        with torch.enable_grad():
+            leaf = logits.detach().requires_grad_()
+            return torch.autograd.grad(target(leaf).sum(), leaf)[0]
 
     def through(self, passage: Passage, carried: Tensor) -> tuple[Any, ...]:
         """Saliency of each input of a step, from that of its output."""

@@ -108,25 +108,27 @@ class Taps:
             self._paused = False
 
 
-def layer_names(model: nn.Module) -> tuple[str, ...]:
-    """Names of all layers of a network that can be tapped, as it defines them."""
-    if isinstance(model, Sequenced):
-        return tuple(model.layers)
-    inner = [name for name, _ in model.named_modules() if name and name not in (INPUT_LAYER, LOGITS_LAYER)]
-    return (INPUT_LAYER, *inner, LOGITS_LAYER)
-
-
 def select_layers(model: nn.Module, layers: Iterable[str] | None) -> tuple[str, ...]:
-    """Check the names of layers; None gives all layers of a network that names its own, else ``input`` and ``logits``.
+    """Check names of layers, and sort them as the network defines them.
+
+    None gives all layers of a network that names its own, else ``input`` and ``logits``.
 
     Raises
     ------
     InputError
         If one does not exist; the sentence lists those that do.
     """
-    available = layer_names(model)
+    if isinstance(model, Sequenced):
+        default = available = model.layers
+    else:
+        default = (INPUT_LAYER, LOGITS_LAYER)
+        available = (
+            INPUT_LAYER,
+            *(name for name, _ in model.named_modules() if name not in ("", *default)),
+            LOGITS_LAYER,
+        )
     if layers is None:
-        return available if isinstance(model, Sequenced) else (INPUT_LAYER, LOGITS_LAYER)
+        return default
     asked = [layers] if isinstance(layers, str) else list(layers)
     for name in asked:
         if name not in available:

@@ -6,7 +6,7 @@ from torch import nn
 
 from snaps.errors import InputError
 from snaps.models import Wav2Letter
-from snaps.responses import execution_order, layer_names, tap
+from snaps.responses import execution_order, tap
 
 
 class Branching(nn.Module):
@@ -90,7 +90,8 @@ def test_the_input_stays_as_it_is() -> None:
 
 def test_wav2letter_names_its_own_layers() -> None:
     model = Wav2Letter(["_", "a"], layers=[(4, 5, 2), (2, 3, 1)], n_inputs=3)
-    assert layer_names(model) == ("input", "conv1", "logits")
+    with tap(model) as taps:
+        assert taps.layers == ("input", "conv1", "logits")
     with tap(model, ["conv1", "logits"]) as taps:
         logits = taps.run(torch.randn(2, 3, 11))
     assert bool((taps.activations["conv1"] >= 0).all()), "conv1 is the layer behind its non-linearity"
