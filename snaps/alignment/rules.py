@@ -80,7 +80,7 @@ class Share:
     before_normalisation : bool
         Whether contributions to the convolution's own output count, before the normalisation that follows.
     rescales : bool
-        Whether every frame's relevance is divided by its largest absolute value, layer by layer.
+        Whether every frame's relevance by this share is divided by its largest absolute value, layer by layer.
     """
 
     parts: tuple[tuple[Part, Part], ...]

@@ -1,4 +1,4 @@
-"""Make the responder that suits a network; and the one for any network, which runs every frame alone, with autograd."""
+"""Choose the responder of a network, and the responder that runs every frame alone, with autograd."""
 
 import warnings
 from collections.abc import Iterator, Sequence
@@ -81,7 +81,7 @@ def make_responder(
 
 
 def _layers_of_methods(chosen: tuple[str, ...], methods: Sequence[SaliencyMethod], *, named: bool) -> tuple[str, ...]:
-    """The chosen layers that the saliency methods explain; a warning says which are missing."""
+    """Layers that the saliency methods explain; a warning lists the missing ones."""
     poor = next((type(method).__name__ for method in methods if method.input_alone), None)
     missing = [layer for layer in chosen if layer != INPUT_LAYER]
     if poor is None or not missing:

@@ -122,11 +122,8 @@ def select_layers(model: nn.Module, layers: Iterable[str] | None) -> tuple[str, 
         default = available = model.layers
     else:
         default = (INPUT_LAYER, LOGITS_LAYER)
-        available = (
-            INPUT_LAYER,
-            *(name for name, _ in model.named_modules() if name not in ("", *default)),
-            LOGITS_LAYER,
-        )
+        modules = (name for name, _ in model.named_modules() if name not in ("", *default))
+        available = (INPUT_LAYER, *modules, LOGITS_LAYER)
     if layers is None:
         return default
     asked = [layers] if isinstance(layers, str) else list(layers)

@@ -23,7 +23,7 @@ from snaps.schema import INPUT_LAYER, LOGITS_LAYER
 
 
 class NotAStackError(InputError):
-    """The network is no sequence of convolutions, normalisations and value-by-value functions without hooks."""
+    """The network cannot be computed as a stack of convolutions."""
 
 
 class Sequenced(nn.Module):
