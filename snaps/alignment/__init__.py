@@ -1,4 +1,4 @@
-"""Saliency methods, peaks, aligners, the epochs around peaks, and the accuracy of alignments."""
+"""Saliency methods, peaks, aligners, epochs around peaks, and alignment accuracy."""
 
 from snaps.alignment.accuracy import AlignmentCounts, Judgement, bootstrap_interval, judge
 from snaps.alignment.aligner import (
@@ -19,14 +19,12 @@ from snaps.alignment.rules import (
     LRP_RULES,
     AlphaBeta,
     ByDepth,
-    Composite,
     Epsilon,
     Flat,
     Gamma,
     Krug2018,
     Rule,
     TopLayers,
-    Uniform,
     Zero,
     ZPlus,
 )
@@ -43,7 +41,6 @@ __all__ = [
     "AlignmentCounts",
     "AlphaBeta",
     "ByDepth",
-    "Composite",
     "Epochs",
     "Epsilon",
     "Flat",
@@ -57,7 +54,6 @@ __all__ = [
     "Sensitivity",
     "TopLayers",
     "Unaligned",
-    "Uniform",
     "ZPlus",
     "Zero",
     "aligner_of",

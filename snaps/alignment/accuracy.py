@@ -1,6 +1,6 @@
-"""How good an alignment is: annotation at the centre and at the peak, against what was predicted (SNAP, 5.1).
+"""Alignment accuracy: predicted symbols against the annotation at the frame's centre and at the peak (SNAP, 5.1).
 
-Everything is counted recording by recording; results are made from the counts.
+Frames are counted recording by recording, and the results are computed from the counts.
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Int
 
-#: What an accuracy is the share of, each among the frames that are not left out.
+#: Criteria that a frame may fulfil; an accuracy is the share of frames that fulfil one.
 CRITERIA: Mapping[str, str] = {
     "centre": "the annotation at the frame's centre is the predicted symbol",
     "aligned": "the annotation at the peak is the predicted symbol",
@@ -19,18 +19,18 @@ CRITERIA: Mapping[str, str] = {
 }
 #: Offset of a frame in which the predicted symbol is not annotated (SNAP, section 5.1).
 ABSENT = -1
-#: Name of what is not annotated, among the annotated symbols.
+#: Annotated symbol of a step without a label.
 NO_LABEL = ""
 
 
 @dataclass(frozen=True, eq=False)
 class Judgement:
-    """What the annotation says of every frame of a recording.
+    """Annotation of every frame of a recording, compared with the prediction.
 
     Attributes
     ----------
     at_centre, at_peak : arrays of shape (frame,)
-        Codes of the annotation; -1 where there is none.
+        Codes of the labels at the centre and at the peak; -1 for no label.
     within : array of shape (frame,)
         Whether the predicted symbol is annotated within the window around the peak.
     offset : array of shape (frame,)
@@ -57,7 +57,7 @@ def judge(
     Parameters
     ----------
     codes : array of shape (step,)
-        Annotation at every input step of the recording; -1 for none.
+        Code of the label at every input step of the recording; -1 for no label.
     predicted : array of shape (frame,)
         Codes of the predicted symbols.
     begin, peak : arrays of shape (frame,)
@@ -66,6 +66,11 @@ def judge(
         Input steps of a frame.
     window : int
         Steps to either side of the peak that count as near.
+
+    Returns
+    -------
+    Judgement
+        Labels at centre and peak, and the distance to the predicted symbol.
     """
     frames = codes[begin[:, None] + np.arange(frame_steps)]  # (frame, step)
     distance = np.abs(begin[:, None] + np.arange(frame_steps) - peak[:, None])
@@ -83,31 +88,26 @@ def judge(
 
 @dataclass(eq=False)
 class AlignmentCounts:
-    """What was counted for one aligner.
+    """Counts of frames for one aligner.
 
     Attributes
     ----------
     symbols : tuple of str
         Symbols that may be predicted.
     annotated : tuple of str
-        Labels of the tier; one more place is for none.
+        Labels of the tier; one more place is for no label.
     frame_steps : int
         Input steps of a frame.
-    recordings : list of str
-        Recordings with frames.
-    hits : list of arrays of shape (criterion,)
-        Frames that fulfil each criterion, a recording.
-    frames : list of int
-        Frames of each recording.
+    recordings : dict of str to array
+        By recording: frames that fulfil each criterion, all frames, and the sum of offsets.
+    unaligned : int
+        Frames without a peak.
     """
 
     symbols: tuple[str, ...]
     annotated: tuple[str, ...]
     frame_steps: int
-    recordings: list[str] = field(default_factory=list)
-    hits: list[np.ndarray] = field(default_factory=list)
-    frames: list[int] = field(default_factory=list)
-    distance: list[int] = field(default_factory=list)
+    recordings: dict[str, np.ndarray] = field(default_factory=dict)
     unaligned: int = 0
 
     def __post_init__(self) -> None:
@@ -133,9 +133,9 @@ class AlignmentCounts:
         Parameters
         ----------
         recording : str
-            Its identifier.
+            Identifier of the recording.
         judgement : Judgement
-            What the annotation says.
+            Annotation of the frames.
         predicted : array of shape (frame,)
             Places of the predicted symbols among `symbols`.
         same : array of shape (frame,)
@@ -143,18 +143,10 @@ class AlignmentCounts:
         unaligned : int
             Frames without a peak.
         """
-        criteria = np.stack(
-            [judgement.at_centre == same, judgement.at_peak == same, judgement.within, judgement.offset != ABSENT],
-            axis=1,
-        )
-        if not self.recordings or self.recordings[-1] != recording:
-            self.recordings.append(recording)
-            self.hits.append(np.zeros(len(CRITERIA), dtype=np.int64))
-            self.frames.append(0)
-            self.distance.append(0)
-        self.hits[-1] += criteria.sum(axis=0)
-        self.frames[-1] += len(predicted)
-        self.distance[-1] += int(judgement.offset[judgement.offset != ABSENT].sum())
+        present = judgement.offset != ABSENT
+        criteria = np.stack([judgement.at_centre == same, judgement.at_peak == same, judgement.within, present], axis=1)
+        sums = self.recordings.setdefault(recording, np.zeros(len(CRITERIA) + 2, dtype=np.int64))
+        sums += [*criteria.sum(axis=0), len(predicted), judgement.offset[present].sum()]
         self.unaligned += unaligned
         np.add.at(self.by_symbol, predicted, criteria)
         np.add.at(self.offsets, (predicted, judgement.offset + 1), 1)
@@ -172,38 +164,43 @@ class AlignmentCounts:
             Whether predicted and annotated symbols are of one kind, so that they can be equal.
         n_resamples, seed : int
             Of the bootstrap over recordings.
+
+        Returns
+        -------
+        Dataset
+            As `snaps.evaluate_alignment` describes it; counts and tables alone if not `matched`.
         """
         count = self.offsets.sum(axis=1)
         kept = np.flatnonzero(count)
-        symbol = np.array([self.symbols[place] for place in kept], dtype=str)
-        labels = np.array([*self.annotated, NO_LABEL], dtype=str)
         found = xr.Dataset(
             {
                 "count": ("symbol", count[kept]),
                 "table": (("moment", "symbol", "annotated"), self.tables[:, kept]),
             },
-            {"symbol": symbol, "annotated": labels, "moment": ["before", "after"]},
-            {"n_frames": int(count.sum()), "n_recordings": len(self.frames), "n_unaligned": self.unaligned},
+            {
+                "symbol": np.array([self.symbols[place] for place in kept], dtype=str),
+                "annotated": np.array([*self.annotated, NO_LABEL], dtype=str),
+                "moment": ["before", "after"],
+            },
+            {"n_frames": int(count.sum()), "n_recordings": len(self.recordings), "n_unaligned": self.unaligned},
         )
         if not matched:
             return found
-        hits, frames = np.array(self.hits).reshape(-1, len(CRITERIA)), np.array(self.frames)
-        borne = hits[:, list(CRITERIA).index("ceiling")]
+        sums = np.array(list(self.recordings.values())).reshape(-1, len(CRITERIA) + 2)
+        hits, frames, distance = sums[:, :-2], sums[:, -2], sums[:, -1:]
+        present = hits[:, list(CRITERIA).index("ceiling")]
         low, high = bootstrap_interval(hits, frames, n_resamples=n_resamples, seed=seed)
-        apart, apart_of = np.array(self.distance), borne
-        offset_low, offset_high = bootstrap_interval(apart[:, None], apart_of, n_resamples=n_resamples, seed=seed)
-        offset_steps = np.arange(ABSENT, self.frame_steps)
-        numbers = self.offsets[kept]
+        offset_low, offset_high = bootstrap_interval(distance, present, n_resamples=n_resamples, seed=seed)
+        steps, offsets = np.arange(ABSENT, self.frame_steps), self.offsets[kept]
         with np.errstate(invalid="ignore"):
-            by_symbol = self.by_symbol[kept] / count[kept][:, None]
-            mean_by_symbol = (numbers[:, 1:] * offset_steps[1:]).sum(axis=1) / numbers[:, 1:].sum(axis=1)
-            accuracy, mean = hits.sum(axis=0) / frames.sum(), apart.sum() / apart_of.sum()
+            accuracy, mean = hits.sum(axis=0) / frames.sum(), distance.sum() / present.sum()
+            mean_by_symbol = (offsets[:, 1:] * steps[1:]).sum(axis=1) / offsets[:, 1:].sum(axis=1)
         return found.assign(
             accuracy=("criterion", accuracy),
             accuracy_low=("criterion", low),
             accuracy_high=("criterion", high),
-            accuracy_by_symbol=(("symbol", "criterion"), by_symbol),
-            offsets=(("symbol", "offset"), numbers),
+            accuracy_by_symbol=(("symbol", "criterion"), self.by_symbol[kept] / count[kept][:, None]),
+            offsets=(("symbol", "offset"), offsets),
             mean_offset=((), mean, {"units": "steps"}),
             mean_offset_low=((), offset_low[0], {"units": "steps"}),
             mean_offset_high=((), offset_high[0], {"units": "steps"}),
@@ -213,9 +210,9 @@ class AlignmentCounts:
             frames=("recording", frames),
         ).assign_coords(
             criterion=list(CRITERIA),
-            offset=("offset", offset_steps, {"units": "steps"}),
-            offset_ms=("offset", np.where(offset_steps < 0, np.nan, offset_steps * step * 1e3), {"units": "ms"}),
-            recording=np.array(self.recordings, dtype=str),
+            offset=("offset", steps, {"units": "steps"}),
+            offset_ms=("offset", np.where(steps < 0, np.nan, steps * step * 1e3), {"units": "ms"}),
+            recording=np.array(list(self.recordings), dtype=str),
         )
 
 
@@ -233,7 +230,7 @@ def bootstrap_interval(
     n_resamples, seed : int
         Of the bootstrap.
     share : float
-        Probability that the interval holds.
+        Confidence level.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Aligners: a saliency method, a rule that picks the peak, and the saliency that masks; and all of them by name."""
+"""Aligners: a saliency method, a peak rule, and the saliency that masks; with saliency methods and aligners by name."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
@@ -7,26 +7,27 @@ from typing import Any, Protocol
 
 import torch
 
-from snaps.alignment.captum_methods import (
-    Deconvolution,
-    GradCam,
-    GradientShap,
-    GuidedBackpropagation,
-    IntegratedGradients,
-    Occlusion,
-    SmoothGrad,
-)
 from snaps.alignment.lrp import LRP
 from snaps.alignment.peaks import PEAK_RULES, PeakRule, Peaks, peaks_by_rule
 from snaps.alignment.rules import COMPOSITES, LRP_RULES
-from snaps.alignment.saliency import GradientTimesActivation, Sensitivity
+from snaps.alignment.saliency import (
+    Deconvolution,
+    GradCam,
+    GradientShap,
+    GradientTimesActivation,
+    GuidedBackpropagation,
+    IntegratedGradients,
+    Occlusion,
+    Sensitivity,
+    SmoothGrad,
+)
 from snaps.errors import InputError, one_of
 from snaps.responses import LayerResponse, SaliencyMethod
 
-#: Name of the aligner that does not align, and of the peak rule that finds no peak.
+#: Name of `Unaligned`, as an aligner and as a peak rule.
 UNALIGNED = "unaligned"
 
-#: One line a method; rules and composites of LRP bear their own names.
+#: Saliency methods by name; those of LRP by the name of their rule or composite.
 SALIENCY_METHODS: Mapping[str, Callable[[], SaliencyMethod]] = {
     "sensitivity": Sensitivity,
     "gradient-times-activation": GradientTimesActivation,
@@ -42,37 +43,38 @@ SALIENCY_METHODS: Mapping[str, Callable[[], SaliencyMethod]] = {
 
 
 class Alignment(Protocol):
-    """What `compute_profiles` takes as its aligner."""
+    """Aligns the frames of every layer, and chooses the saliency methods that run."""
 
     @property
     def methods(self) -> tuple[SaliencyMethod, ...]:
         """Saliency methods to run: the one that aligns first, the one that masks last."""
 
     def peaks(self, response: LayerResponse) -> Peaks:
-        """Where the frames of one layer are aligned."""
+        """Step of each frame at which one layer is aligned."""
 
     def describe(self) -> dict[str, Any]:
         """Names and parameters, for the provenance."""
+        return described(self)
 
 
 @dataclass(frozen=True)
-class Aligner:
+class Aligner(Alignment):
     """Align every frame, layer by layer, at the peak of its importance (SNAP, section 3.3).
 
     Parameters
     ----------
     saliency : saliency method
-        Says what matters for the target.
+        Its saliency gives the peak.
     peak : str or PeakRule, optional
-        ``"product"``, ``"signed-product"``, ``"max"``, ``"min"``, ``"mean"``, or a rule of one's own. None for
-        the rule that suits the saliency method: ``"product"`` for a gradient, ``"max"`` for a relevance.
+        ``"product"``, ``"signed-product"``, ``"max"``, ``"min"``, ``"mean"``, or another peak rule. None for the rule
+        that suits the saliency method: ``"product"`` for a gradient, ``"max"`` for a relevance.
     mask : saliency method, optional
-        Whose mean absolute saliency masks the contrast; None for the same.
+        Its mean absolute saliency masks the contrast; None for the same method.
 
     Raises
     ------
     InputError
-        If the peak rule is unknown or something is no saliency method.
+        If the peak rule is unknown, or `saliency` or `mask` is no saliency method.
 
     Examples
     --------
@@ -104,22 +106,18 @@ class Aligner:
         return (self.saliency,) if self.mask is None or self.mask == self.saliency else (self.saliency, self.mask)
 
     def peaks(self, response: LayerResponse) -> Peaks:
-        """Where importance is largest."""
+        """Step of the largest importance."""
         return peaks_by_rule(self.rule, response.saliencies[0], response.cone)
-
-    def describe(self) -> dict[str, Any]:
-        """Names and parameters, for the provenance."""
-        return described(self)
 
 
 @dataclass(frozen=True)
-class Unaligned:
+class Unaligned(Alignment):
     """Leave every frame at the middle step of its cone, as NAPs do (SNAP, section 3.2).
 
     Parameters
     ----------
     saliency : saliency method
-        Whose mean absolute saliency masks the contrast.
+        Its mean absolute saliency masks the contrast.
     """
 
     saliency: SaliencyMethod = field(default_factory=Sensitivity)
@@ -133,19 +131,15 @@ class Unaligned:
         return (self.saliency,)
 
     def peaks(self, response: LayerResponse) -> Peaks:
-        """The cone's middle; nothing counts as unaligned, since nothing was to be aligned."""
+        """Middle step of the cone; no frame counts as unaligned."""
         return Peaks(
             torch.full_like(response.start, response.geometry.middle),
             torch.zeros_like(response.start, dtype=torch.bool),
         )
 
-    def describe(self) -> dict[str, Any]:
-        """Names and parameters, for the provenance."""
-        return described(self)
-
 
 def described(thing: Any) -> Any:
-    """Dataclasses as dictionaries that bear their class's name; everything else as it is or as text."""
+    """Dataclasses as dictionaries with the name of their class, and other objects as text."""
     if is_dataclass(thing) and not isinstance(thing, type):
         values = {f.name: described(getattr(thing, f.name)) for f in fields(thing)}
         return {"name": type(thing).__name__, **values}
@@ -157,7 +151,7 @@ def described(thing: Any) -> Any:
 
 
 def check_method(option: str, method: Any) -> None:
-    """Refuse what is no saliency method.
+    """Refuse an option that is no saliency method.
 
     Raises
     ------
@@ -174,12 +168,12 @@ def aligner_of(name: str, *, peak: str | None = None, mask: str | None = None) -
     Parameters
     ----------
     name : str
-        A saliency method of `SALIENCY_METHODS`, with a peak rule behind a colon if it is not its usual one, e.g.
-        ``"sensitivity"`` or ``"sensitivity:max"``; ``"unaligned"`` for none.
+        A name in `SALIENCY_METHODS`, e.g. ``"sensitivity"``; a colon and a name in `PEAK_RULES` may follow, e.g.
+        ``"sensitivity:max"``. ``"unaligned"`` for `Unaligned`.
     peak : str, optional
-        A peak rule, or ``"unaligned"``; instead of one in `name`.
+        A peak rule, or ``"unaligned"``; replaces one in `name`.
     mask : str, optional
-        The saliency method that masks, if it is another one.
+        The saliency method that masks; None for the same method.
 
     Raises
     ------
@@ -206,7 +200,7 @@ def saliency_of(name: str) -> SaliencyMethod:
     Raises
     ------
     InputError
-        If there is none.
+        If there is no such method.
     """
     if name not in SALIENCY_METHODS:
         raise InputError(f"the saliency method is {name!r}; accepted are {one_of(SALIENCY_METHODS, limit=40)}")

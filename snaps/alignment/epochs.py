@@ -12,17 +12,17 @@ from snaps.responses import LayerResponse, cut_windows
 
 @dataclass(frozen=True, eq=False)
 class Epochs:
-    """One layer's responses to a batch of frames, lag by lag from the peak.
+    """One layer's responses to a batch of frames, by lag from the peak.
 
-    Neighbouring frames of a recording often peak at the same moment, and then have the same activation around
-    it: such an epoch is cut once, as one window.
+    Neighbouring frames of a recording often peak at the same moment, and then have the same activations around
+    it: their epoch is cut once, as one window.
 
     Attributes
     ----------
     activation : tensor of shape (window, unit, lag)
         Activation; 0 where it is not covered.
     covered : tensor of shape (window, lag)
-        Where the source has a value.
+        Whether the source has a value.
     window_of : tensor of shape (frame,)
         Each frame's window.
     saliency : tensor of shape (frame, unit, lag)

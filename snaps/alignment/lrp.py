@@ -1,25 +1,14 @@
-"""Layer-wise relevance propagation, step by step, for stacks of convolutions and for networks at large."""
+"""Layer-wise relevance propagation through the steps of any network."""
 
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial, reduce
 from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from snaps.alignment.rules import (
-    Composite,
-    Krug2018,
-    Rule,
-    Share,
-    Uniform,
-    composite_of,
-    inverse,
-    negative,
-    ones,
-    part_key,
-)
+from snaps.alignment.rules import Composite, Krug2018, Rule, Share, Uniform, composite_of, negative, ones
 from snaps.errors import InputError
 from snaps.responses import Linear, Passage, SaliencyMethod, Target, divided
 
@@ -30,10 +19,10 @@ KNOWN = "Linear, Conv1d, Conv2d, batch normalisation, average and maximum poolin
 class LRP(SaliencyMethod):
     """Layer-wise relevance propagation (Bach et al., 2015; thesis, section 3.2; NAvAI, section 3.4).
 
-    Relevance starts from the target's score, and is handed down through convolutions, fully connected layers and
-    normalisations by rules, through pooling in proportion or to the winner, and through non-linearities as it is.
-    Batch normalisation before or behind a convolution is folded into it, and at a padded border counts only
-    where it was. It has the unit of the target's score.
+    Relevance starts from the target's score. Rules share it among the inputs of convolutions, fully connected layers
+    and normalisations; mean pooling shares it in proportion, maximum pooling gives it to the largest input, and
+    non-linearities leave it unchanged. Batch normalisation before or after a convolution is folded into it. Relevance
+    has the unit of the target's score.
 
     Parameters
     ----------
@@ -44,7 +33,7 @@ class LRP(SaliencyMethod):
     Raises
     ------
     InputError
-        If there is no such rule, or a parameter makes no sense.
+        If there is no such rule, or a parameter is out of bounds.
 
     Examples
     --------
@@ -52,7 +41,6 @@ class LRP(SaliencyMethod):
     LRP(rule=Uniform(everywhere=Gamma(gamma=0.25)))
     """
 
-    default_peak: ClassVar[str] = "max"
     is_relevance: ClassVar[bool] = True
     carried: ClassVar[bool] = True
     rule: Composite
@@ -67,50 +55,56 @@ class LRP(SaliencyMethod):
         return gradient if from_one else gradient * logits.detach()
 
     def through(self, passage: Passage, carried: Tensor) -> tuple[Any, ...]:
-        """Hand relevance down through one step.
+        """Relevance of a step's inputs, from that of its output.
 
         Raises
         ------
         InputError
-            Naming a step that no rule is known for, its type, and the steps that there are rules for.
+            Naming a step without a rule, its type, and the steps that have rules.
         """
         step = passage.step
         if isinstance(step, Linear):
-            return (shared_out(self.rule.rule(step.depth, step.n_deep), step, passage, carried),)
+            return (shared_out(carried, passage, rule=self.rule.rule(step.depth, step.n_deep), linear=step),)
         if step.kind in ("rectifier", "elementwise"):
             return (carried,)
         if step.kind == "sharing":
-            given = step.gradient(carried * inverse(passage.y, passage.y), passage)
+            given = step.gradient(divided(carried, passage.y), passage)
             return tuple(None if one is None else one * x for one, x in zip(given, passage.xs, strict=True))
         if step.kind in ("routing", "padding"):
             return step.gradient(carried, passage)
         raise InputError(f"relevance has no rule for the network's {step.description}; there are rules for {KNOWN}")
 
 
-def shared_out(rule: Rule, linear: Linear, passage: Passage, relevance: Tensor) -> Tensor:
-    """Relevance of a linear step's inputs, from that of its outputs (thesis, equation 3.7)."""
-    total: Tensor | None = None
-    for share in rule.shares:
-        # The factor is computed once on everything that was played, and cut to the cones.
-        values = relevance * passage.derive(("factor", rule, share.weight), partial(factor, linear, share))
+@cache
+def shares_of(rule: Rule) -> tuple[Share, ...]:
+    """Shares of a rule, the same objects for equal rules, so that results can be kept by share and part."""
+    return rule.shares
+
+
+def shared_out(relevance: Tensor, passage: Passage, *, rule: Rule, linear: Linear) -> Tensor:
+    """Relevance of a linear step's input, from that of its output (thesis, equation 3.7)."""
+    by_share = []
+    for share in shares_of(rule):
+        # The factor is computed once on the whole recording, and cut to the cones.
+        values = relevance * passage.derive(share, partial(factor, share=share, linear=linear))
+        by_part: list[Tensor] = []
         for of_inputs, of_weights in share.parts:
             inputs = None if of_inputs is ones else of_inputs(passage.x)
-            if inputs is not None and of_inputs is negative and not bool(inputs.any()):
+            if by_part and inputs is not None and of_inputs is negative and not bool(inputs.any()):
                 continue
-            given = linear.transposed(values, linear.weight_part(of_weights, part_key(of_weights)), passage)
-            given = given if inputs is None else given * inputs
-            given = given if share.weight == 1 else share.weight * given
-            total = given if total is None else total + given
-    assert total is not None
-    if not rule.rescales:
-        return total
-    largest = total.abs().flatten(1).amax(1)
-    return total / torch.where(largest == 0, 1, largest).view(-1, *[1] * (total.dim() - 1))
+            given = linear.transposed(values, linear.weight_part(of_weights), passage)
+            by_part.append(given if inputs is None else given * inputs)
+        own = reduce(torch.add, by_part)
+        if share.rescales:
+            largest = own.abs().flatten(1).amax(1)
+            own = own / torch.where(largest == 0, 1, largest).view(-1, *[1] * (own.dim() - 1))
+        by_share.append(own if share.weight == 1 else share.weight * own)
+    return reduce(torch.add, by_share)
 
 
-def factor(linear: Linear, share: Share, x: Tensor, y: Tensor) -> Tensor:
-    """Factor of the outputs' relevance, from the inputs and outputs of a linear step."""
-    if share.before_normalisation and linear.scale is not None:
+def factor(x: Tensor, y: Tensor, *, share: Share, linear: Linear) -> Tensor:
+    """Factor of the output's relevance, from the input and the output of a linear step."""
+    if share.before_normalisation:
         # With y = s·z + t, contributions to z are those to y, divided by s.
         scale = linear.scale.view(-1, *[1] * (y.dim() - 2))
         return divided(share.factor(linear.before_normalisation(x, y), y.sign()), scale)
@@ -118,6 +112,6 @@ def factor(linear: Linear, share: Share, x: Tensor, y: Tensor) -> Tensor:
         return share.factor(y, y.sign())
     z = torch.zeros_like(y)
     for number, (of_inputs, of_weights) in enumerate(share.parts):
-        bias = None if number else share.bias  # it counts once
-        z = z + linear.product(of_inputs(x), linear.weight_part(of_weights, part_key(of_weights)), bias)
+        bias = None if number else share.bias  # the bias counts once
+        z = z + linear.product(of_inputs(x), linear.weight_part(of_weights), bias)
     return share.factor(z, y.sign())

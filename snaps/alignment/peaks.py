@@ -1,4 +1,4 @@
-"""Peak rules: at which step of a layer a frame is aligned (section 5.4 and 5.5 of the design).
+"""Importance and peaks: the step of a layer at which a frame is aligned (sections 5.4 and 5.5 of the design).
 
 A peak rule is a frozen dataclass that fulfils `PeakRule` and has one line in `PEAK_RULES`.
 """
@@ -16,7 +16,7 @@ Map = Float[Tensor, "frame unit step"]
 
 @runtime_checkable
 class PeakRule(Protocol):
-    """Importance of each value of a layer for finding the peak."""
+    """Importance of each value of a layer; its maximum is the peak."""
 
     def importance(self, saliency: Map, activation: Map) -> Float[Tensor, "frame _ step"]:
         """Importance over units and steps, or over steps alone with one unit."""
@@ -27,8 +27,7 @@ def smooth(saliency: Map) -> Map:
 
     This tames isolated gradients (SNAP, section 3.3); it serves the peak alone.
     """
-    # Two sums of neighbours, one along time and one along units, take a fraction of what pooling in two
-    # dimensions takes.
+    # Two sums of neighbours, one along time and one along units, are much faster than pooling in two dimensions.
     along_steps = torch.empty_like(saliency)
     torch.add(saliency[..., :-1], saliency[..., 1:], out=along_steps[..., :-1])
     along_steps[..., -1:] = saliency[..., -1:]
@@ -40,7 +39,7 @@ def smooth(saliency: Map) -> Map:
 
 @dataclass(frozen=True)
 class Product:
-    """``|smoothed saliency · activation|``, the default."""
+    """``|smoothed saliency · activation|``, the default rule."""
 
     def importance(self, saliency: Map, activation: Map) -> Map:
         """Absolute value of smoothed saliency times activation."""
@@ -49,7 +48,7 @@ class Product:
 
 @dataclass(frozen=True)
 class SignedProduct:
-    """``|smoothed saliency| · activation``, the SNAP paper's formula to the letter."""
+    """``|smoothed saliency| · activation``, exactly as in the SNAP paper."""
 
     def importance(self, saliency: Map, activation: Map) -> Map:
         """Absolute smoothed saliency times activation."""
@@ -61,7 +60,7 @@ class Maximum:
     """The largest raw saliency (NAvAI, section 3.6)."""
 
     def importance(self, saliency: Map, activation: Map) -> Map:
-        """Saliency itself."""
+        """Saliency."""
         return saliency
 
 
@@ -70,7 +69,7 @@ class Minimum:
     """The smallest raw saliency (NAvAI, section 3.6)."""
 
     def importance(self, saliency: Map, activation: Map) -> Map:
-        """Saliency with its sign turned."""
+        """Negative saliency."""
         return -saliency
 
 
@@ -95,7 +94,7 @@ PEAK_RULES: Mapping[str, PeakRule] = {
 
 @dataclass(frozen=True, eq=False)
 class Peaks:
-    """Where frames are aligned in one layer.
+    """Steps of one layer at which frames are aligned.
 
     Attributes
     ----------
@@ -120,7 +119,7 @@ def find_peaks(importance: Float[Tensor, "frame unit step"]) -> Peaks:
 def _highest(importance: Float[Tensor, "frame unit step"]) -> tuple[Peaks, Float[Tensor, " frame"]]:
     """Peaks, and the importance at each."""
     by_step = importance.amax(dim=1)
-    # Largest 0 and smallest 0 is 0 everywhere; the smallest is only looked at where the largest is 0.
+    # Importance is 0 everywhere if its maximum and its minimum are 0; the minimum is computed on demand.
     best, step = by_step.max(dim=1)
     unaligned = best == 0
     if bool(unaligned.any()):
@@ -129,15 +128,15 @@ def _highest(importance: Float[Tensor, "frame unit step"]) -> tuple[Peaks, Float
 
 
 def peaks_by_rule(rule: PeakRule, saliency: Map, activation: Map) -> Peaks:
-    """Peaks of the importance that a rule gives.
+    """Peaks of the importance by a rule.
 
-    Products of very large or very small numbers do not fit into single precision; frames in which that may have
-    happened are looked at again in double precision.
+    Products of very large or very small numbers do not fit into single precision; frames in which that may happen
+    are computed again in double precision.
     """
     found, height = _highest(rule.importance(saliency, activation))
     again = ~torch.isfinite(height)
     if bool(found.unaligned.any()):
-        # Without saliency or without activation there is nothing to multiply: a dead layer has no peak.
+        # Without saliency or without activation the products are 0: a dead layer has no peak.
         present = [(values != 0).any(dim=2).any(dim=1) for values in (saliency, activation)]
         again |= found.unaligned & present[0] & present[1]
     if not bool(again.any()):

@@ -1,21 +1,21 @@
-"""LRP's rules, by which the relevance of a linear layer's outputs is shared among its inputs, and composites of them.
+"""LRP's rules, which share the relevance of a linear layer's outputs among its inputs, and composites of rules.
 
-All rules have one form (thesis, equation 3.7). From parts of the inputs and of the weights, contributions
-``z_ij = x_i · w_ij`` are formed, and the relevance ``R_j`` of every output is handed down in proportion:
+All rules have one form (thesis, equation 3.7). Parts of the inputs and of the weights give the contributions
+``z_ij = x_i · w_ij``, and each output's relevance ``R_j`` is shared in proportion to them:
 ``R_i = Σ_j z_ij · factor(Σ_i z_ij + b_j) · R_j``. A rule is a frozen dataclass that fulfils `Rule` and has one
 line in `LRP_RULES`.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
 
 from snaps.errors import InputError, check_number, one_of
-from snaps.responses import Part
+from snaps.responses import Part, divided
 
 
 def everything(values: Tensor) -> Tensor:
@@ -24,12 +24,12 @@ def everything(values: Tensor) -> Tensor:
 
 
 def positive(values: Tensor) -> Tensor:
-    """Their positive part, 0 elsewhere."""
+    """The positive part of the values, 0 elsewhere."""
     return values.clamp(min=0)
 
 
 def negative(values: Tensor) -> Tensor:
-    """Their negative part, 0 elsewhere."""
+    """The negative part of the values, 0 elsewhere."""
     return values.clamp(max=0)
 
 
@@ -48,14 +48,9 @@ def favoured(values: Tensor, *, gamma: float) -> Tensor:
     return values + gamma * values.clamp(min=0)
 
 
-def part_key(part: Part) -> Hashable:
-    """Key of a part, equal for equal parts."""
-    return (part.func, *part.keywords.values()) if isinstance(part, partial) else part
-
-
 def inverse(z: Tensor, sign: Tensor) -> Tensor:
-    """``1 / z``, and 0 where nothing contributed."""
-    return torch.where(z == 0, 0, 1 / torch.where(z == 0, 1, z))
+    """``1 / z``, and 0 where `z` is 0."""
+    return divided(1.0, z)
 
 
 def stabilised(z: Tensor, sign: Tensor, *, epsilon: float) -> Tensor:
@@ -70,21 +65,22 @@ def supporting(z: Tensor, sign: Tensor, *, epsilon: float) -> Tensor:
 
 @dataclass(frozen=True)
 class Share:
-    """One way of sharing out relevance; a rule has one or two.
+    """One way to share relevance among inputs; a rule adds up one or two.
 
     Attributes
     ----------
     parts : tuple of (Part, Part)
         Parts of the inputs and of the weights whose products contribute.
     bias : Part
-        Part of the bias that takes part in the sum.
+        Part of the bias that is added to the contributions.
     factor : callable
-        Gives what relevance is multiplied with, from the sum of contributions and the sign of the output behind
-        the normalisation.
+        Factor of the relevance, from the sum of contributions and the sign of the normalised output.
     weight : float
-        What the share counts.
+        Weight of the share in the rule.
     before_normalisation : bool
-        Whether contributions are those to the convolution's own output, before a normalisation behind it.
+        Whether contributions to the convolution's own output count, before the normalisation that follows.
+    rescales : bool
+        Whether every frame's relevance by this share is divided by its largest absolute value, layer by layer.
     """
 
     parts: tuple[tuple[Part, Part], ...]
@@ -92,6 +88,7 @@ class Share:
     factor: Callable[[Tensor, Tensor], Tensor] = inverse
     weight: float = 1.0
     before_normalisation: bool = False
+    rescales: bool = False
 
     @property
     def whole(self) -> bool:
@@ -99,23 +96,21 @@ class Share:
         return self.parts == ((everything, everything),) and self.bias is everything
 
 
+@runtime_checkable
 class Rule(Protocol):
-    """How relevance is shared out among a linear layer's inputs."""
+    """How relevance is shared among a linear layer's inputs."""
 
-    @property
-    def rescales(self) -> bool:
-        """Whether every frame's relevance is divided by its largest absolute value, layer by layer."""
+    def __hash__(self) -> int:
+        """Equal rules have equal hashes, as frozen dataclasses have."""
 
     @property
     def shares(self) -> tuple[Share, ...]:
-        """What is added up."""
+        """Shares that add up to the relevance of the inputs."""
 
 
 @dataclass(frozen=True)
 class Zero:
-    """LRP-0: in proportion to the contributions (thesis, equation 3.4). Without biases nothing is lost."""
-
-    rescales: ClassVar[bool] = False
+    """LRP-0: in proportion to the contributions (thesis, equation 3.4). Without biases relevance is conserved."""
 
     @property
     def shares(self) -> tuple[Share, ...]:
@@ -133,7 +128,6 @@ class Epsilon:
         Added to the absolute value of the sum, in units of the layer's activation.
     """
 
-    rescales: ClassVar[bool] = False
     epsilon: float = 0.25
 
     def __post_init__(self) -> None:
@@ -155,7 +149,6 @@ class Gamma:
         How much more positive weights and biases count.
     """
 
-    rescales: ClassVar[bool] = False
     gamma: float = 0.25
 
     def __post_init__(self) -> None:
@@ -175,10 +168,9 @@ class AlphaBeta:
     Parameters
     ----------
     alpha, beta : float
-        ``alpha − beta`` is 1, so that relevance is kept.
+        ``alpha − beta`` is 1, so that relevance is conserved.
     """
 
-    rescales: ClassVar[bool] = False
     alpha: float = 2.0
     beta: float = 1.0
 
@@ -197,9 +189,7 @@ class AlphaBeta:
 
 @dataclass(frozen=True)
 class ZPlus:
-    """LRP-z⁺: positive contributions alone, which is αβ with α = 1 and β = 0 (Montavon et al., 2017)."""
-
-    rescales: ClassVar[bool] = False
+    """LRP-z⁺: positive contributions alone; αβ with α = 1 and β = 0 (Montavon et al., 2017)."""
 
     @property
     def shares(self) -> tuple[Share, ...]:
@@ -209,9 +199,7 @@ class ZPlus:
 
 @dataclass(frozen=True)
 class Flat:
-    """Every input that an output sees gets the same share (Lapuschkin et al., 2019)."""
-
-    rescales: ClassVar[bool] = False
+    """LRP-flat: every input of an output gets the same share (Lapuschkin et al., 2019)."""
 
     @property
     def shares(self) -> tuple[Share, ...]:
@@ -221,12 +209,12 @@ class Flat:
 
 @dataclass(frozen=True)
 class Krug2018:
-    """The NAvAI paper's rule for normalisation behind the convolution (section 3.4, equations 3 and 4).
+    """The NAvAI paper's rule for normalisation after the convolution (section 3.4, equations 3 and 4).
 
     Contributions to the convolution's output ``z_j``, bias included, are divided by ``|z_j| + ε`` and take the
-    sign of the normalised output. It starts from 1 at the target, whatever its score, and every frame's relevance
-    is divided by its largest absolute value, layer by layer. A normalisation before the convolution is folded
-    into it.
+    sign of the normalised output. Relevance starts from 1 at the target, whatever its score, and every frame's
+    relevance is divided by its largest absolute value, layer by layer. A normalisation before the convolution is
+    folded into it.
 
     Parameters
     ----------
@@ -234,7 +222,6 @@ class Krug2018:
         Added to the absolute value of the sum.
     """
 
-    rescales: ClassVar[bool] = True
     epsilon: float = 1e-21
 
     def __post_init__(self) -> None:
@@ -244,7 +231,7 @@ class Krug2018:
     def shares(self) -> tuple[Share, ...]:
         """All contributions alike, before normalisation."""
         factor = partial(supporting, epsilon=self.epsilon)
-        return (Share(((everything, everything),), factor=factor, before_normalisation=True),)
+        return (Share(((everything, everything),), factor=factor, before_normalisation=True, rescales=True),)
 
 
 #: LRP's rules by name.
@@ -265,18 +252,18 @@ def rule_of(rule: Any) -> Rule:
     Raises
     ------
     InputError
-        If it is none.
+        If there is no such rule.
     """
     if isinstance(rule, str) and rule in LRP_RULES:
         return LRP_RULES[rule]()
-    if isinstance(rule, str | type) or not hasattr(rule, "shares"):
+    if isinstance(rule, type) or not isinstance(rule, Rule):
         raise InputError(f"rule is {rule!r}; accepted are {one_of(LRP_RULES)}, or a rule such as Epsilon(0.5)")
     return rule
 
 
 @runtime_checkable
 class Composite(Protocol):
-    """Which rule a linear layer has."""
+    """Chooses the rule of each linear layer."""
 
     def rule(self, depth: int, n_deep: int) -> Rule:
         """Rule of the layer at `depth`, from 0 at the input, of `n_deep` convolutions and fully connected layers."""
@@ -289,16 +276,20 @@ class Uniform:
     everywhere: Rule
 
     def rule(self, depth: int, n_deep: int) -> Rule:
-        """The rule."""
+        """The only rule."""
         return self.everywhere
 
 
 @dataclass(frozen=True)
 class ByDepth:
-    """The network's depth in equal parts, each with a rule of its own.
+    """Rules for equal parts of the network's depth.
 
-    With as many rules as there are convolutions and fully connected layers, each layer has its own; with more,
-    some have none.
+    With as many rules as there are convolutions and fully connected layers, each layer has its own.
+
+    Raises
+    ------
+    InputError
+        If there is no rule, or later, more rules than layers.
 
     Parameters
     ----------
@@ -331,7 +322,7 @@ class ByDepth:
 
 @dataclass(frozen=True)
 class TopLayers:
-    """One rule for the layers next to the output, another one below.
+    """One rule for the layers next to the output, another one for those before.
 
     Parameters
     ----------
@@ -346,7 +337,7 @@ class TopLayers:
     number: int = 1
 
     def rule(self, depth: int, n_deep: int) -> Rule:
-        """`top` for the last ones, else `below`."""
+        """`top` for the last layers, else `below`."""
         return self.top if depth >= n_deep - self.number else self.below
 
 
@@ -363,21 +354,20 @@ COMPOSITES: Mapping[str, Composite] = {
 
 
 def composite_of(rule: Any) -> Composite:
-    """A composite, from itself, a rule, a list of rules, or a name of one of them.
+    """A composite, from itself, a rule, a list of rules, or the name of a composite or rule.
 
     Raises
     ------
     InputError
-        If it is none.
+        If there is no such composite or rule.
     """
-    if isinstance(rule, str):
-        if rule in COMPOSITES:
-            return COMPOSITES[rule]
-        if rule not in LRP_RULES:
-            raise InputError(
-                f"rule is {rule!r}; accepted are the rules {one_of(LRP_RULES)}, the composites {one_of(COMPOSITES)}, "
-                "and objects such as Epsilon(0.5) or ByDepth([…])"
-            )
+    if isinstance(rule, str) and rule in COMPOSITES:
+        return COMPOSITES[rule]
+    if isinstance(rule, str) and rule not in LRP_RULES:
+        raise InputError(
+            f"rule is {rule!r}; accepted are the rules {one_of(LRP_RULES)}, the composites {one_of(COMPOSITES)}, "
+            "and objects such as Epsilon(0.5) or ByDepth([…])"
+        )
     if isinstance(rule, list | tuple):
         return ByDepth(rule)
     if not isinstance(rule, type) and isinstance(rule, Composite):

@@ -1,38 +1,46 @@
 """Randomisation: whether saliency depends on the learned weights (Adebayo et al., 2018)."""
 
 import copy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 import numpy as np
 import torch
 import xarray as xr
+from jaxtyping import Float
 from scipy.stats import rankdata
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.parametrize import remove_parametrizations
 
 from snaps.datasets.drops import DropLog
 from snaps.errors import InputError, reason_of
 from snaps.faithfulness.sample import Sample
 from snaps.profiling import PreparedNetwork, fixed_target
-from snaps.responses import SaliencyMethod, Sequenced
+from snaps.responses import SaliencyMethod, execution_order
 
 #: Prepares a network.
 Opener = Callable[[nn.Module], AbstractContextManager[PreparedNetwork]]
 
 
-def randomised_layers(model: nn.Module) -> list[str]:
+def randomised_layers(model: nn.Module, frames: Float[Tensor, "frame unit step"]) -> list[str]:
     """Names of the modules whose weights are randomised, from the output down.
 
     Those are convolutions, fully connected layers and whatever else has weights of two dimensions or more and can be
-    initialised again; normalisations stay as they are.
+    initialised again; normalisations stay as they are. Their order is the reverse of the order of execution.
+
+    Parameters
+    ----------
+    model : Module
+        The network.
+    frames : tensor of shape (frame, unit, step)
+        Input that it runs on.
 
     Raises
     ------
     InputError
         If there is none.
     """
-    found = [name for name, module in _in_order(model) if _can_be_randomised(module)]
+    found = [name for name in execution_order(model, frames) if _can_be_randomised(model.get_submodule(name))]
     if not found:
         raise InputError(f"the network {type(model).__name__} has no layer whose weights could be drawn anew")
     return found[::-1]
@@ -100,8 +108,11 @@ def evaluate_randomization(
     InputError
         If there is no layer to randomise.
     """
-    sample = sample_of()
-    layers = randomised_layers(model)
+    with opened(model) as network:
+        explained = next(sample_of().explain(network, "order of the layers"), None)
+        if explained is None:
+            raise InputError("no frame is left to explain: all are ignored, too short or not finite")
+        layers = randomised_layers(model, explained.cones[:1])
     shape = (len(methods), len(layers))
     sums, defined = np.zeros((2, *shape)), np.zeros(shape, dtype=np.int64)
     for column, layer in enumerate(layers):
@@ -153,14 +164,3 @@ def correlations(one: np.ndarray, other: np.ndarray) -> np.ndarray:
 def _can_be_randomised(module: nn.Module) -> bool:
     weight = getattr(module, "weight", None)
     return isinstance(weight, torch.Tensor) and weight.dim() > 1 and hasattr(module, "reset_parameters")
-
-
-def _in_order(model: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Modules in the order of execution, where the network tells it, else as they are defined."""
-    names = {id(module): name for name, module in model.named_modules()}
-    if isinstance(model, Sequenced):
-        for _, link in model.sequence():
-            if isinstance(link, nn.Module):
-                yield names[id(link)], link
-    else:
-        yield from model.named_modules()

@@ -1,8 +1,9 @@
 """Activation and saliency of named layers: steps of a network, cones, taps, and the fast path."""
 
-from snaps.responses.device import PRECISIONS, Precision, arithmetic, device_of, keeping_freed_memory
-from snaps.responses.frames import UnitsError, make_responder
-from snaps.responses.geometry import CONTEXTS, Context, FrameGrid, FrameOptions, LayerGeometry
+from snaps.responses.device import Precision, arithmetic, device_of, keeping_freed_memory
+from snaps.responses.frames import make_responder
+from snaps.responses.geometry import Context, FrameOptions, LayerGeometry
+from snaps.responses.linear import Linear, Part, divided
 from snaps.responses.responses import (
     LayerResponse,
     Piece,
@@ -14,15 +15,12 @@ from snaps.responses.responses import (
     cut_windows,
     middle_step,
 )
-from snaps.responses.steps import Linear, Padding, Part, Passage, Step, divided
-from snaps.responses.taps import Taps, check_weights, evaluating, execution_order, layer_names, tap
+from snaps.responses.steps import Padding, Passage
+from snaps.responses.taps import UnitsError, check_weights, evaluating, execution_order, tap
 from snaps.responses.tracing import NotAStackError, Sequenced, Stack, stack_of
 
 __all__ = [
-    "CONTEXTS",
-    "PRECISIONS",
     "Context",
-    "FrameGrid",
     "FrameOptions",
     "LayerGeometry",
     "LayerResponse",
@@ -38,9 +36,7 @@ __all__ = [
     "SaliencyMethod",
     "Sequenced",
     "Stack",
-    "Step",
     "SymbolTarget",
-    "Taps",
     "Target",
     "UnitsError",
     "arithmetic",
@@ -51,7 +47,6 @@ __all__ = [
     "evaluating",
     "execution_order",
     "keeping_freed_memory",
-    "layer_names",
     "make_responder",
     "middle_step",
     "stack_of",

@@ -1,4 +1,4 @@
-"""Where and how products are computed: devices by name, arithmetic, and memory kept between batches."""
+"""Devices by name, precision of products, and memory kept between batches."""
 
 import ctypes
 import sys
@@ -21,7 +21,7 @@ LARGEST_DYNAMIC_THRESHOLD = 32 * 2**20
 
 
 def device_of(device: str | torch.device) -> torch.device:
-    """Device of this machine.
+    """Find a device of this machine by its name.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def device_of(device: str | torch.device) -> torch.device:
     Raises
     ------
     InputError
-        If it is of another kind, or this machine has none.
+        If the device is of another kind, or this machine has none.
 
     Examples
     --------
@@ -51,14 +51,14 @@ def device_of(device: str | torch.device) -> torch.device:
 
 @contextmanager
 def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
-    """Compute convolutions and matrix products in one precision, and put torch's settings back afterwards.
+    """Compute convolutions and matrix products in one precision, and restore torch's settings afterwards.
 
     Parameters
     ----------
     precision : {"float32", "tf32", "bfloat16"}
-        ``"float32"`` switches off TF32, which torch otherwise uses for convolutions on CUDA without a word.
-        ``"tf32"`` has float32's range with 10 bits of mantissa, on CUDA alone; ``"bfloat16"`` 7 bits. Sums and
-        peaks are computed in float32 whatever is chosen here, and totals in float64.
+        ``"float32"`` switches off TF32, which torch uses by default for convolutions on CUDA. ``"tf32"`` has
+        float32's range with 10 bits of mantissa, on CUDA alone; ``"bfloat16"`` 7 bits. Sums and peaks are always
+        computed in float32, and totals in float64.
     device : device
         Where to compute.
 
@@ -83,12 +83,11 @@ def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
 
 @contextmanager
 def keeping_freed_memory() -> Iterator[None]:
-    """Let the C library keep freed memory for as long as this is open, and give it back afterwards.
+    """Let the C library keep freed memory while this is open, and return it to the system afterwards.
 
-    Every batch allocates and frees the same tensors. By default glibc returns those that are large to the system
-    at once, and each batch waits for the pages to be given and cleared again: up to a third of the run's time. On
-    leaving, the thresholds are what a process with large arrays arrives at by itself. Elsewhere than on glibc this
-    does nothing.
+    Every batch allocates and frees the same tensors. By default glibc returns large ones to the system at once, and
+    each batch waits until the system has cleared new pages: up to a third of the run's time. Afterwards the thresholds
+    are those that glibc itself reaches in a process with large arrays. Without glibc this does nothing.
     """
     library = ctypes.CDLL(None) if sys.platform == "linux" else None
     if library is None or not hasattr(library, "gnu_get_libc_version"):

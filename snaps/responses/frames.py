@@ -1,15 +1,15 @@
-"""Make the responder that suits a network; and the one for any network, which runs every frame alone, with autograd."""
+"""Choose the responder of a network, and the responder that runs every frame alone, with autograd."""
 
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from functools import partial
+from itertools import chain
 from typing import Literal
 
 import psutil
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from snaps.errors import InputError, one_of, reason_of
@@ -18,8 +18,7 @@ from snaps.responses.geometry import FrameGrid, FrameOptions, LayerGeometry, fra
 from snaps.responses.responses import LayerResponse, Piece, Responder, Run, SaliencyMethod, Target, middle_step
 from snaps.responses.steps import Step
 from snaps.responses.taps import (
-    RunError,
-    check_gradients,
+    UnitsError,
     check_weights,
     hook_in_the_way,
     made_up_input,
@@ -31,12 +30,8 @@ from snaps.responses.taps import (
 from snaps.responses.tracing import NotAStackError, Sequenced, Stack, stack_of
 from snaps.schema import INPUT_LAYER
 
-#: Frames at once, where memory allows: enough to fill the cores or the device, few enough to stay in its caches.
+#: Frames in a batch, where memory allows: enough to fill the cores or the device, few enough to stay in its caches.
 MOST_FRAMES = {"cpu": 64, "cuda": 1024}
-
-
-class UnitsError(InputError):
-    """The network does not take such features."""
 
 
 def make_responder(
@@ -47,7 +42,7 @@ def make_responder(
     device: torch.device | None = None,
     methods: Sequence[SaliencyMethod] = (),
 ) -> Responder:
-    """Make what plays recordings to a network.
+    """Make the responder that plays recordings to a network.
 
     Parameters
     ----------
@@ -60,73 +55,33 @@ def make_responder(
     device : device, optional
         Where to compute.
     methods : sequence of saliency methods
-        Methods that will be asked for; those that are not carried through steps need whole frames.
+        Methods that will be used; those that are not carried through steps need whole frames.
 
     Raises
     ------
     InputError
-        If an option does not fit the network; the sentence says what does.
+        If an option does not fit the network; the sentence says which values do.
     """
     device = device or torch.device("cpu")
     check_weights(model)
-    chosen = _layers_of_methods(select_layers(model, options.layers), methods, named=options.layers is not None)
+    layers = _layers_of_methods(select_layers(model, options.layers), methods, named=options.layers is not None)
     whole = next((method for method in methods if not method.carried), None)
     if whole is not None and options.context == "recording":
         raise InputError(
             f"the saliency method {type(whole).__name__} explains whole frames alone; accepted is context='frame'"
         )
-    alone = options.context == "frame" or whole is not None
-    if options.context == "auto" and not alone:
-        alone = not _is_stack(model, n_inputs)
-    if alone and not isinstance(model, Sequenced):
-        if options.frame_steps is None or options.frame_hop is None:
-            raise InputError(
-                f"the network {type(model).__name__} does not tell its frames: give frame_steps and frame_hop, in "
-                "input steps"
-            )
-        grid = FrameGrid(options.frame_steps, options.frame_hop)
-        return _frame_responder(model, chosen, grid, options, n_inputs=n_inputs, device=device)
-    stack = _stack(model, chosen, n_inputs)
-    grid = frame_grid(options, receptive_field=stack.receptive_field, stride=stack.stride)
-    geometry = stack.layer_geometry(frame_steps=grid.steps)
-    if alone and isinstance(model, Sequenced) and (model.pads or whole is not None):
-        return _frame_responder(model, chosen, grid, options, n_inputs=n_inputs, device=device, stack=stack)
-    hook = hook_in_the_way(model, n_inputs=n_inputs, steps=stack.receptive_field)
-    if hook is not None:
-        other = "accepted is a network without it" if isinstance(model, Sequenced) else "context='frame' heeds it"
-        raise InputError(f"responses of a stack of convolutions are computed from its weights, but {hook}; {other}")
-    stack = _stack(model, chosen, n_inputs)  # once more, for hooks may have brought weights up to date
-    tapped = tuple(layer for name, layer in geometry.items() if name in chosen)
-    return ConeResponder(stack, grid, tapped, options.batch_size or _frames_at_once(tapped, device), alone)
-
-
-def _frame_responder(
-    model: nn.Module,
-    layers: Sequence[str],
-    grid: FrameGrid,
-    options: FrameOptions,
-    *,
-    n_inputs: int,
-    device: torch.device,
-    stack: Stack | None = None,
-) -> "FrameResponder":
-    """Whole frames as they are, or their cones where a network's stack is known and does not pad."""
-    check_gradients(model)
-    run_steps = grid.steps
-    if stack is not None and isinstance(model, Sequenced) and not model.pads:
-        run_steps = stack.receptive_field
-    else:
-        grid = replace(grid, offset=0)
-    strides = None
-    if stack is not None:
-        strides = {name: int(layer.stride) for name, layer in stack.layer_geometry(frame_steps=grid.steps).items()}
-    probe = made_up_input(model, (2, n_inputs, run_steps))
-    measured = measure_layers(model, layers, probe, frame_steps=grid.steps, strides=strides)
-    return FrameResponder(model, grid, measured, options.batch_size or _frames_at_once(measured, device), run_steps)
+    cones = options.context != "frame" or (isinstance(model, Sequenced) and not model.pads)
+    if whole is None and cones:
+        try:
+            return _cone_responder(model, layers, options, n_inputs=n_inputs, device=device)
+        except NotAStackError:
+            if options.context == "recording":
+                raise
+    return _frame_responder(model, layers, options, n_inputs=n_inputs, device=device)
 
 
 def _layers_of_methods(chosen: tuple[str, ...], methods: Sequence[SaliencyMethod], *, named: bool) -> tuple[str, ...]:
-    """The chosen layers that the saliency methods know; a warning says which are missing."""
+    """Layers that the saliency methods explain; a warning lists the missing ones."""
     poor = next((type(method).__name__ for method in methods if method.input_alone), None)
     missing = [layer for layer in chosen if layer != INPUT_LAYER]
     if poor is None or not missing:
@@ -139,22 +94,58 @@ def _layers_of_methods(chosen: tuple[str, ...], methods: Sequence[SaliencyMethod
     return (INPUT_LAYER,)
 
 
-def _is_stack(model: nn.Module, n_inputs: int) -> bool:
-    try:
-        stack = stack_of(model, layers=())
-    except NotAStackError:
-        return False
-    hook = (
-        None if isinstance(model, Sequenced) else hook_in_the_way(model, n_inputs=n_inputs, steps=stack.receptive_field)
-    )
-    return hook is None
+def _cone_responder(
+    model: nn.Module, layers: Sequence[str], options: FrameOptions, *, n_inputs: int, device: torch.device
+) -> ConeResponder:
+    """Responder of a stack, whose responses are computed from its weights."""
+    stack = _stack(model, layers, n_inputs)
+    hook = hook_in_the_way(model, n_inputs=n_inputs, steps=stack.receptive_field)
+    if hook is not None:
+        raise NotAStackError(
+            f"responses of a stack of convolutions are computed from its weights, but {hook}; context='frame' heeds it"
+        )
+    stack = _stack(model, layers, n_inputs)  # once more, for hooks may have updated weights
+    grid = frame_grid(options, receptive_field=stack.receptive_field, stride=stack.stride)
+    geometry = stack.layer_geometry(frame_steps=grid.steps)
+    tapped = tuple(layer for name, layer in geometry.items() if name in layers)
+    context: Literal["recording", "frame"] = "frame" if options.context == "frame" else "recording"
+    return ConeResponder(context, grid, tapped, options.batch_size or _frames_at_once(tapped, device), stack)
+
+
+def _frame_responder(
+    model: nn.Module, layers: Sequence[str], options: FrameOptions, *, n_inputs: int, device: torch.device
+) -> "FrameResponder":
+    """Responder that runs whole frames, or cones alone if the network is a stack and does not pad."""
+    for name, tensor in chain(model.named_parameters(), model.named_buffers()):
+        if tensor.is_inference():
+            raise InputError(
+                f"the network's {name!r} was made under torch.inference_mode, and no gradient goes through such "
+                "weights; accepted is a network that was made or copied outside of it"
+            )
+    strides = None
+    if isinstance(model, Sequenced):
+        stack = _stack(model, layers, n_inputs)
+        grid = frame_grid(options, receptive_field=stack.receptive_field, stride=stack.stride)
+        strides = {name: int(layer.stride) for name, layer in stack.layer_geometry(frame_steps=grid.steps).items()}
+        grid, run_steps = (replace(grid, offset=0), grid.steps) if model.pads else (grid, stack.receptive_field)
+    elif options.frame_steps is None or options.frame_hop is None:
+        raise InputError(
+            f"the network {type(model).__name__} does not tell its frames: give frame_steps and frame_hop, in "
+            "input steps"
+        )
+    else:
+        grid, run_steps = FrameGrid(options.frame_steps, options.frame_hop), options.frame_steps
+    probe = made_up_input(model, (2, n_inputs, run_steps))
+    measured = measure_layers(model, layers, probe, frame_steps=grid.steps, strides=strides)
+    batch_size = options.batch_size or _frames_at_once(measured, device)
+    return FrameResponder("frame", grid, measured, batch_size, model, run_steps)
 
 
 def _stack(model: nn.Module, layers: Sequence[str], n_inputs: int) -> Stack:
     try:
         stack = stack_of(model, layers=layers)
     except NotAStackError as error:
-        raise InputError(
+        raise NotAStackError(
             f"context='recording' needs a stack of convolutions: {error}; context='frame' takes any network"
         ) from error
     if stack.n_inputs != n_inputs:
@@ -165,55 +156,42 @@ def _stack(model: nn.Module, layers: Sequence[str], n_inputs: int) -> Stack:
 
 
 def _frames_at_once(layers: Sequence[LayerGeometry], device: torch.device) -> int:
-    # Saliency, activation and shifted copies of each: some eight values of four bytes for every one tapped.
+    # Saliency, activation and shifted copies of each: some eight values of four bytes for every tapped value.
     bytes_per_frame = 32 * sum(layer.units * layer.width for layer in layers)
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
     return max(1, min(MOST_FRAMES.get(device.type, 64), free // 8 // bytes_per_frame))
 
 
 @dataclass(frozen=True, eq=False)
-class FrameResponder:
-    """Runs every frame as it is, and takes gradients from autograd.
+class FrameResponder(Responder):
+    """Runs every frame alone, and takes gradients from autograd.
 
     Attributes
     ----------
     model : Module
         The network.
-    grid : FrameGrid
-        Where frames lie; its offset is 0 where they are run whole.
-    layers : tuple of LayerGeometry
-        Tapped layers, as they come out of a whole frame.
-    batch_size : int
-        Frames run at once.
     run_steps : int
-        Input steps of what is run: a whole frame, or its cone.
-    context : str
-        Always ``"frame"``.
+        Input steps that are run: a whole frame, or its cone.
     traced : dict
         Steps of the network, for saliency methods that take it apart.
     """
 
     model: nn.Module
-    grid: FrameGrid
-    layers: tuple[LayerGeometry, ...]
-    batch_size: int
     run_steps: int
-    context: Literal["frame"] = "frame"
-    traced: dict[str, list[Step]] = field(default_factory=dict, repr=False)
+    traced: dict[bool, list[Step]] = field(default_factory=dict, repr=False)
 
     def play(self, features: Float[Tensor, "unit step"]) -> Iterator[Piece]:
         """Play a recording, in one piece."""
         # (frame, unit, step), a view
         frames = self._fitting(features).unfold(-1, self.grid.steps, self.grid.hop).movedim(1, 0)
         run = frames[..., self.grid.offset : self.grid.offset + self.run_steps]
-        yield FramePiece(self, run, self.score(run))
+        yield Piece(0, self.score(run), lambda frames, target, methods: self.explain(run[frames], target, methods))
 
     @torch.no_grad()
-    def score(self, frames: Float[Tensor, "frame unit step"]) -> Float[Tensor, "frame symbol"]:
-        """Logits of frames, from what is run of them."""
+    def score(self, cones: Float[Tensor, "frame unit cone"]) -> Float[Tensor, "frame symbol"]:
+        """Logits of frames, from the input that is run."""
         with tap(self.model, ("logits",)) as taps:
-            batches = self._fitting(frames).split(self.batch_size)
-            runs = [middle_step(taps.run(batch)).float() for batch in batches]
+            runs = [middle_step(taps.run(batch)).float() for batch in self._fitting(cones).split(self.batch_size)]
         sizes = {run.shape[1] for run in runs}
         if len(sizes) > 1:
             raise InputError(
@@ -222,37 +200,16 @@ class FrameResponder:
             )
         return torch.cat(runs)
 
-    def explain(
-        self, frames: Float[Tensor, "frame unit step"], target: Target, methods: Sequence[SaliencyMethod]
-    ) -> Iterator[LayerResponse]:
-        """Responses of every tapped layer to frames, from what is run of them."""
-        numbers = torch.arange(len(frames), device=frames.device)
-        return FramePiece(self, self._fitting(frames), frames.new_empty(0, 0)).respond(numbers, target, methods)
-
-    def _fitting(self, features: Tensor) -> Tensor:
-        """Features in the type of the network's weights."""
-        return features.to(type_of_weights(self.model))
-
-
-@dataclass(frozen=True, eq=False)
-class FramePiece:
-    """A recording cut into frames."""
-
-    responder: FrameResponder
-    frames: Float[Tensor, "frame unit step"]
-    logits: Float[Tensor, "frame symbol"]
-    first: int = 0
-
     @torch.enable_grad()
-    def respond(
-        self, frames: Int[Tensor, " frame"], target: Target, methods: Sequence[SaliencyMethod]
+    def explain(
+        self, cones: Float[Tensor, "frame unit cone"], target: Target, methods: Sequence[SaliencyMethod]
     ) -> Iterator[LayerResponse]:
-        """Run the frames forward once, and let every saliency method go back."""
-        with tap(self.responder.model, [geometry.name for geometry in self.responder.layers]) as taps:
-            run = Run(taps, self.frames[frames], target, self.responder.traced)
-            _ = run.logits  # so that the network has run, also where no saliency is asked for
+        """Run the frames forward once, and compute every saliency method from this run."""
+        with tap(self.model, [geometry.name for geometry in self.layers]) as taps:
+            run = Run(taps, self._fitting(cones), target, self.traced)
+            _ = run.logits  # so that the network has run, also without a saliency method
             saliencies = [self._saliency(method, run) for method in methods]
-            for geometry in self.responder.layers:
+            for geometry in self.layers:
                 activation = taps.activations[geometry.name].detach().float()
                 if activation.shape[1:] != (geometry.units, geometry.width):
                     raise InputError(
@@ -262,11 +219,14 @@ class FramePiece:
                     )
                 source = torch.arange(len(activation), device=activation.device)
                 own = tuple(saliency[geometry.name].detach().float() for saliency in saliencies)
-                start = torch.zeros_like(source)
-                yield LayerResponse(geometry, activation, source, start, own, cut_cone=partial(_itself, activation))
+                yield LayerResponse(geometry, activation, source, torch.zeros_like(source), own)
+
+    def _fitting(self, features: Tensor) -> Tensor:
+        """Features in the type of the network's weights."""
+        return features.to(type_of_weights(self.model))
 
     def _saliency(self, method: SaliencyMethod, run: Run) -> dict[str, Tensor]:
-        network = type(self.responder.model).__name__
+        network = type(self.model).__name__
         try:
             return method.of_run(run)
         except torch.OutOfMemoryError:
@@ -282,10 +242,6 @@ class FramePiece:
             ) from error
 
 
-def _itself(activation: Tensor) -> Tensor:
-    return activation
-
-
 @torch.no_grad()
 def measure_layers(
     model: nn.Module,
@@ -295,7 +251,7 @@ def measure_layers(
     frame_steps: int,
     strides: dict[str, int] | None,
 ) -> tuple[LayerGeometry, ...]:
-    """Units and steps of layers in the order of execution, found by running two made-up frames.
+    """Units and steps of layers in the order of execution, measured on two made-up frames.
 
     Parameters
     ----------
@@ -309,20 +265,17 @@ def measure_layers(
         Steps of a frame.
     strides : dict of str to int or None
         Input steps between two steps of every layer, where they are known: F is then ``frame_steps // S``.
-        None for a network that is not ours: S is ``frame_steps / w`` and F is w.
+        None otherwise: S is ``frame_steps / w`` and F is w.
 
     Raises
     ------
     InputError
         If a layer does not give (batch, unit, step) or (batch, unit), the network refuses such frames, gives
-        something else the second time, or changes its weights.
+        another result the second time, or changes its weights.
     """
     weights = {name: (parameter, parameter.detach().clone()) for name, parameter in model.named_parameters()}
     with tap(model, layers) as taps:
-        try:
-            first, again = taps.run(frames), taps.run(frames)
-        except RunError as error:
-            raise UnitsError(str(error)) from error
+        first, again = taps.run(frames), taps.run(frames)
     changed = [
         name for name, (now, before) in weights.items() if not torch.equal(now.nan_to_num(), before.nan_to_num())
     ]

@@ -1,6 +1,6 @@
 """Where frames, cones and lags lie in time.
 
-A frame's *cone* in a layer is the run of that layer's steps on which the frame's one output step depends
+A frame's *cone* in a layer are the successive steps of that layer on which the frame's one output step depends
 when every convolution runs without padding (section 5 of the design).
 """
 
@@ -17,25 +17,25 @@ CONTEXTS: tuple[Context, ...] = ("recording", "frame", "auto")
 
 @dataclass(frozen=True)
 class FrameOptions:
-    """Frames to play and layers to tap.
+    """Options of frames and layers.
 
     Parameters
     ----------
     context : {"recording", "frame", "auto"}
         Whether responses are computed on the whole recording, or every frame is run alone. ``"auto"`` takes
-        the recording where the network is a stack of convolutions.
+        the recording if the network is a stack of convolutions without hooks.
     frame_steps, frame_hop : int, optional
-        Length of a frame and distance between frames in input steps. A network that is not ours needs both in
-        the frame context; otherwise they are the receptive field and the stride.
+        Length of a frame and distance between frames in input steps; by default the receptive field and the stride.
+        Required in the frame context for a network other than Wav2Letter.
     batch_size : int, optional
-        Frames at once; None picks a number that fits in memory.
+        Frames in a batch; None picks a number that fits in memory.
     layers : iterable of str, optional
         Layers to tap. None for all of a Wav2Letter's, else ``input`` and ``logits``.
 
     Raises
     ------
     InputError
-        If one has no meaning.
+        If an option has no meaning.
     """
 
     context: Context = "recording"
@@ -46,19 +46,20 @@ class FrameOptions:
 
     def __post_init__(self) -> None:
         check_choice("context", self.context, CONTEXTS)
-        for option in ("frame_steps", "frame_hop", "batch_size"):
-            if getattr(self, option) is not None:
-                check_whole(option, getattr(self, option))
+        numbers = {"frame_steps": self.frame_steps, "frame_hop": self.frame_hop, "batch_size": self.batch_size}
+        for option, number in numbers.items():
+            if number is not None:
+                check_whole(option, number)
 
 
 @dataclass(frozen=True)
 class LayerGeometry:
-    """Where one layer stands in time.
+    """Units and time axis of one layer.
 
     Attributes
     ----------
     name : str
-        The layer.
+        Name of the layer.
     units : int
         Number of units.
     width : int
@@ -84,7 +85,7 @@ class LayerGeometry:
 
     @property
     def middle(self) -> int:
-        """The cone's middle step, where epochs without a peak stay."""
+        """Middle step of the cone, the peak of frames that have none."""
         return self.width // 2
 
 

@@ -1,14 +1,15 @@
 """Targets, saliency methods, and the responses of every tapped layer to frames of a recording.
 
-Responses have one shape for both contexts. A layer's activations lie in a tensor of *sources* (the one recording, or
-every frame for itself), and each frame knows its source and the step at which its cone starts there. So epochs
-may reach beyond the cone wherever the source has values, and nothing is copied before it is needed.
+Responses have one form in both contexts. A layer's activations lie in a tensor of *sources* (the one recording, or
+each frame), and each frame has a source and the step of it at which its cone starts. So epochs reach beyond the cone
+wherever the source has values, and nothing is copied before it is needed.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -17,11 +18,12 @@ from torch.nn import functional as F
 
 from snaps.errors import InputError
 from snaps.responses.geometry import FrameGrid, LayerGeometry
-from snaps.responses.steps import Passage, Step, fold
+from snaps.responses.linear import fold
+from snaps.responses.steps import Passage, Step
 from snaps.responses.taps import Taps, hook_in_the_way
 from snaps.responses.tracing import trace
 
-#: Gives each frame's score, of shape (frame,), from its logits, of shape (frame, symbol).
+#: Computes each frame's score, of shape (frame,), from its logits, of shape (frame, symbol).
 Target = Callable[[Float[Tensor, "frame symbol"]], Float[Tensor, " frame"]]
 
 
@@ -38,21 +40,14 @@ class SymbolTarget:
     symbol: int | None = None
 
     def of(self, logits: Float[Tensor, "frame symbol"]) -> Int[Tensor, " frame"]:
-        """Position of every frame's symbol."""
+        """Position of each frame's symbol."""
         if self.symbol is None:
             return logits.detach().argmax(1)
         return torch.full(logits.shape[:1], self.symbol, dtype=torch.int64, device=logits.device)
 
     def __call__(self, logits: Float[Tensor, "frame symbol"]) -> Float[Tensor, " frame"]:
-        """Scores of these symbols."""
+        """Score of each frame's symbol."""
         return logits.gather(1, self.of(logits)[:, None])[:, 0]
-
-
-def target_gradient(logits: Float[Tensor, "frame symbol"], target: Target) -> Float[Tensor, "frame symbol"]:
-    """Gradient of the target's score; for a symbol, 1 at the symbol and 0 elsewhere."""
-    with torch.enable_grad():
-        leaf = logits.detach().requires_grad_()
-        return torch.autograd.grad(target(leaf).sum(), leaf)[0]
 
 
 def middle_step(output: Tensor) -> Float[Tensor, "frame symbol"]:
@@ -62,24 +57,24 @@ def middle_step(output: Tensor) -> Float[Tensor, "frame symbol"]:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """A batch of whole frames, run through a network whose layers are tapped.
+    """A batch of whole frames and the tapped network that runs on them.
 
     Attributes
     ----------
     taps : Taps
         The tapped network, in evaluation mode.
     frames : tensor of shape (frame, unit, step)
-        What goes into it.
+        Input of the network.
     target : callable
         The score that saliency explains.
     traced : dict
-        Steps of the network, traced once for all runs that share it.
+        Steps of the network by whether they are folded, traced once for all runs that share the dictionary.
     """
 
     taps: Taps
     frames: Float[Tensor, "frame unit step"]
     target: Target
-    traced: dict[str, list[Step]]
+    traced: dict[bool, list[Step]]
 
     @cached_property
     def logits(self) -> Float[Tensor, "frame symbol"]:
@@ -88,19 +83,19 @@ class Run:
 
     @property
     def activations(self) -> dict[str, Tensor]:
-        """Output of the tapped layers, of shape (frame, unit, step), as leaves or nodes of that graph."""
+        """Activations of the tapped layers, of shape (frame, unit, step), with their autograd graph."""
         _ = self.logits  # so that the network has run
         return self.taps.activations
 
     def steps(self, method: "SaliencyMethod", *, folded: bool = False) -> list[Step]:
-        """Steps of the network, for methods that take it apart; with normalisation folded between tapped layers.
+        """Steps of the network for `method`; `folded` with normalisation folded between tapped layers.
 
         Raises
         ------
         InputError
-            If it cannot be traced, or has hooks that its steps would pass over.
+            If the network cannot be traced, or has hooks that its steps would ignore.
         """
-        if "traced" not in self.traced:
+        if False not in self.traced:
             with self.taps.paused():
                 hook = hook_in_the_way(self.taps.model, n_inputs=self.frames.shape[1], steps=self.frames.shape[2])
                 if hook is not None:
@@ -108,35 +103,39 @@ class Run:
                         f"the saliency method {type(method).__name__} takes the network apart, but {hook}; accepted is "
                         "a network without it"
                     )
-                self.traced["traced"] = trace(self.taps.model)
-        if folded and "folded" not in self.traced:
-            self.traced["folded"] = fold(self.traced["traced"], self.taps.layers, dtype=self.frames.dtype)
-        return self.traced["folded" if folded else "traced"]
+                self.traced[False] = trace(self.taps.model)
+        if folded and True not in self.traced:
+            self.traced[True] = fold(self.traced[False], self.taps.layers, dtype=self.frames.dtype)
+        return self.traced[folded]
 
 
 class SaliencyMethod:
     """How much each value of every layer matters for the target; see `snaps.alignment` for the methods.
 
-    A method is a frozen dataclass derived from this. One that is carried through steps says so and has `through`;
-    any other one has `of_run`.
+    A method is a frozen dataclass derived from this class. It defines `through` and sets `carried`, or it defines
+    `of_run`.
 
     Attributes
     ----------
-    default_peak : str
-        Name of the peak rule that suits it.
     is_relevance : bool
-        Whether its sign means something, so that pixel flipping orders bins by it, and not by its absolute value.
+        Whether its sign has a meaning, so that pixel flipping orders bins by it, and not by its absolute value.
+    default_peak : str
+        Name of the peak rule that suits it (section 5.4).
     input_alone : bool
-        Whether it knows the layer ``input`` only.
+        Whether it explains the layer ``input`` only.
     carried : bool
-        Whether it is carried down from the logits step by step, and so explains recordings and frames; else it is
-        computed of a run of whole frames.
+        Whether it is carried from the logits to the input step by step, and so explains recordings and frames; other
+        methods explain whole frames only.
     """
 
-    default_peak: ClassVar[str] = "product"
     is_relevance: ClassVar[bool] = False
     input_alone: ClassVar[bool] = False
     carried: ClassVar[bool] = False
+
+    @property
+    def default_peak(self) -> str:
+        """``"max"`` for a relevance, else ``"product"``."""
+        return "max" if self.is_relevance else "product"
 
     def of_run(self, run: Run) -> dict[str, Tensor]:
         """Saliency of the tapped layers, of the shapes of ``run.activations``; by default carried through the steps.
@@ -144,7 +143,7 @@ class SaliencyMethod:
         Raises
         ------
         InputError
-            If the network cannot be traced, or a layer is no result of a step.
+            If the network cannot be traced, or a layer is no step's result.
         """
         shapes = {layer: activation.shape for layer, activation in run.activations.items()}
         steps = run.steps(self, folded=True)
@@ -156,15 +155,14 @@ class SaliencyMethod:
             values = [run.frames]
             for step in steps[1:]:
                 values.append(step.forward(*[values[taken] for taken in step.inputs]))
-            output = Passage(Step(middle_step, middle_step, (), "score"), (lambda: values[-1],), lambda: run.logits)
-            start = self.at_logits(run.logits.detach(), run.target)
-            carried: dict[int, Tensor] = {len(steps) - 1: output.step.gradient(start, output)[0]}
+            carried = {len(steps) - 1: torch.zeros_like(values[-1])}
+            middle_step(carried[len(steps) - 1]).copy_(self.at_logits(run.logits.detach(), run.target))
             for number in range(len(steps) - 1, 0, -1):
                 step = steps[number]
                 if number not in carried or not step.inputs:
                     continue
-                before = [partial(values.__getitem__, taken) for taken in step.inputs]
-                passage = Passage(step, before, partial(values.__getitem__, number))
+                inputs = [partial(values.__getitem__, taken) for taken in step.inputs]
+                passage = Passage(step, inputs, partial(values.__getitem__, number))
                 for taken, given in zip(step.inputs, self.through(passage, carried[number]), strict=False):
                     if given is not None:
                         carried[taken] = carried[taken] + given if taken in carried else given
@@ -177,17 +175,19 @@ class SaliencyMethod:
             }
 
     def at_logits(self, logits: Float[Tensor, "frame symbol"], target: Target) -> Float[Tensor, "frame symbol"]:
-        """What `through` carries down, at the logits; by default the gradient of the target's score."""
-        return target_gradient(logits, target)
+        """Saliency of the logits, which `through` carries on; by default the gradient of the target's score."""
+        with torch.enable_grad():
+            leaf = logits.detach().requires_grad_()
+            return torch.autograd.grad(target(leaf).sum(), leaf)[0]
 
     def through(self, passage: Passage, carried: Tensor) -> tuple[Any, ...]:
-        """What is carried, at each of a step's inputs, from what it is behind the step."""
+        """Saliency of each input of a step, from that of its output."""
         raise NotImplementedError
 
     def at_layer(
         self, carried: Float[Tensor, "frame ..."], cone: Callable[[], Float[Tensor, "frame ..."]]
     ) -> Float[Tensor, "frame ..."]:
-        """Saliency of a layer, from what is carried and, on request, the activations of its cone."""
+        """Saliency of a layer, from the carried one and, on request, the activations of its cone."""
         return carried
 
 
@@ -200,13 +200,13 @@ class LayerResponse:
     geometry : LayerGeometry
         The layer.
     activation : tensor of shape (source, unit, step)
-        Activations of every source, as far as it has them.
+        Activations of every source.
     source, start : tensors of shape (frame,)
-        Which source a frame lies in, and the step there at which its cone starts.
+        Each frame's source, and the step of it at which the cone starts.
     saliencies : tuple of tensors of shape (frame, unit, cone step)
         One for each saliency method.
-    cut_cone : callable
-        Gives the activations at the cones' steps, of shape (frame, unit, cone step); for those who ask.
+    cut_cone : callable, optional
+        Computes `cone` on first access. None where every source is one frame's cone.
     """
 
     geometry: LayerGeometry
@@ -214,15 +214,15 @@ class LayerResponse:
     source: Int[Tensor, " frame"]
     start: Int[Tensor, " frame"]
     saliencies: tuple[Float[Tensor, "frame unit cone"], ...]
-    cut_cone: Callable[[], Float[Tensor, "frame unit cone"]]
+    cut_cone: Callable[[], Float[Tensor, "frame unit cone"]] | None = None
 
     @cached_property
     def cone(self) -> Float[Tensor, "frame unit cone"]:
         """Activations at the cones' steps."""
-        return self.cut_cone()
+        return self.activation if self.cut_cone is None else self.cut_cone()
 
     def of(self, methods: Sequence[int]) -> "LayerResponse":
-        """The same response with the saliencies of some of the methods alone."""
+        """The same response with the saliencies of some methods only."""
         return replace(self, saliencies=tuple(self.saliencies[number] for number in methods))
 
     def finite(self, peak: Int[Tensor, " frame"]) -> Bool[Tensor, " frame"]:
@@ -230,7 +230,7 @@ class LayerResponse:
         finite = torch.ones_like(self.start, dtype=torch.bool)
         for saliency in self.saliencies:
             sums = torch.isfinite(saliency.sum(dim=(1, 2)))
-            # A sum may overflow where no value does, so that one is looked at value by value.
+            # A sum may overflow where no value does; then every value is checked.
             finite &= sums if bool(sums.all()) else torch.isfinite(saliency).all(dim=2).all(dim=1)
         if not bool(torch.isfinite(self.activation.sum())):
             broken = ~torch.isfinite(self.activation).all(dim=1, keepdim=True)  # (source, 1, step)
@@ -241,52 +241,59 @@ class LayerResponse:
         return finite
 
 
-class Piece(Protocol):
-    """A run of a recording's frames, played to the network."""
+@dataclass(frozen=True, eq=False)
+class Piece:
+    """Successive frames of a recording, played to the network.
 
-    @property
-    def first(self) -> int:
-        """Number of the first frame in its recording."""
+    Attributes
+    ----------
+    first : int
+        Number of the first frame in its recording.
+    logits : tensor of shape (frame, symbol)
+        Scores of every symbol for every frame.
+    respond : callable
+        Gives responses of every tapped layer, layer by layer, to some frames, numbered from the piece's first.
+    """
 
-    @property
-    def logits(self) -> Float[Tensor, "frame symbol"]:
-        """Scores of every symbol for every frame of the piece."""
-
-    def respond(
-        self, frames: Int[Tensor, " frame"], target: Target, methods: Sequence[SaliencyMethod]
-    ) -> Iterator[LayerResponse]:
-        """Responses of every tapped layer to some frames, numbered from the piece's first; layer by layer."""
+    first: int
+    logits: Float[Tensor, "frame symbol"]
+    respond: Callable[[Int[Tensor, " frame"], Target, Sequence[SaliencyMethod]], Iterator[LayerResponse]]
 
 
-class Responder(Protocol):
-    """Plays recordings to a network and gives what its layers do."""
+@dataclass(frozen=True, eq=False)
+class Responder(ABC):
+    """Plays recordings to a network and gives the responses of its layers.
 
-    @property
-    def grid(self) -> FrameGrid:
-        """Where frames lie."""
+    Attributes
+    ----------
+    context : {"recording", "frame"}
+        Whether whole recordings are played, or every frame alone.
+    grid : FrameGrid
+        Where frames lie.
+    layers : tuple of LayerGeometry
+        Tapped layers, in the order of execution.
+    batch_size : int
+        Frames in a batch.
+    """
 
-    @property
-    def layers(self) -> tuple[LayerGeometry, ...]:
-        """The tapped layers, in the network's order."""
+    context: Literal["recording", "frame"]
+    grid: FrameGrid
+    layers: tuple[LayerGeometry, ...]
+    batch_size: int
 
-    @property
-    def context(self) -> Literal["recording", "frame"]:
-        """Whether responses are those to whole recordings, or to every frame alone."""
-
-    @property
-    def batch_size(self) -> int:
-        """Frames that are responded to at once."""
-
+    @abstractmethod
     def play(self, features: Float[Tensor, "unit step"]) -> Iterator[Piece]:
         """Play one recording, in one piece or several."""
 
+    @abstractmethod
     def score(self, cones: Float[Tensor, "frame unit cone"]) -> Float[Tensor, "frame symbol"]:
-        """Logits of frames, from what their cones in the input hold."""
+        """Logits of frames, from the input at their cones."""
 
+    @abstractmethod
     def explain(
         self, cones: Float[Tensor, "frame unit cone"], target: Target, methods: Sequence[SaliencyMethod]
     ) -> Iterator[LayerResponse]:
-        """Responses of every tapped layer to frames, from what their cones in the input hold."""
+        """Responses of every tapped layer to frames, from the input at their cones."""
 
 
 def cut_windows(

@@ -1,12 +1,13 @@
 """A network as a list of steps, found by tracing it, and as a stack of convolutions where it is one."""
 
+import inspect
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from functools import cached_property, reduce
+from functools import cached_property
 from itertools import accumulate
 from typing import Any
 
@@ -16,16 +17,17 @@ from torch import Tensor, fx, nn
 
 from snaps.errors import InputError, reason_of
 from snaps.responses.geometry import LayerGeometry
-from snaps.responses.steps import Linear, Link, Padding, Step, Unpadded, fold
+from snaps.responses.linear import Linear, Unpadded, fold
+from snaps.responses.steps import Padding, Step
 from snaps.schema import INPUT_LAYER, LOGITS_LAYER
 
 
 class NotAStackError(InputError):
-    """The network is not a sequence of convolutions, normalisations and value-by-value functions."""
+    """The network cannot be computed as a stack of convolutions."""
 
 
 class Sequenced(nn.Module):
-    """A network that names its layers itself, and says in which order its modules and functions run.
+    """A network that names its layers itself, and lists its modules and functions in the order of execution.
 
     Attributes
     ----------
@@ -42,7 +44,7 @@ class Sequenced(nn.Module):
 
     @abstractmethod
     def sequence(self) -> Iterable[tuple[str | None, nn.Module | Callable[[Tensor], Tensor]]]:
-        """Modules and functions in the order of execution, each with the name of the layer that comes out."""
+        """Modules and functions in the order of execution, each with the name of the layer that it gives."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +64,13 @@ class Stack:
 
     @cached_property
     def widths(self) -> list[int]:
-        """Steps of the cone at the input and behind every step; the first is the receptive field R, the last 1."""
+        """Steps of the cone in the input and in every step's result, from the receptive field R to 1."""
         windows = [step.window for step in self.steps[:0:-1]]
         return list(accumulate(windows, lambda width, window: (width - 1) * window[1] + window[0], initial=1))[::-1]
 
     @cached_property
     def strides(self) -> list[int]:
-        """Input steps between two steps of the input and of every step's result; the last is the stride s."""
+        """Input steps from one step to the next, in the input and in every step's result; the last is the stride s."""
         return list(accumulate((step.window[1] for step in self.steps), int.__mul__))
 
     @property
@@ -92,7 +94,7 @@ class Stack:
 
     @torch.no_grad()
     def forward(self, x: Float[Tensor, "batch _unit _step"]) -> list[Float[Tensor, "batch _unit _step"]]:
-        """Activations at the input and behind every step, without padding."""
+        """Activations of the input and of every step, without padding."""
         activations = [x]
         for step in self.steps[1:]:
             activations.append(step.forward(activations[-1]))
@@ -100,7 +102,7 @@ class Stack:
 
 
 def stack_of(model: nn.Module, *, layers: Iterable[str] | None = None) -> Stack:
-    """Take a network as a stack.
+    """Convert a network into a stack.
 
     Parameters
     ----------
@@ -118,50 +120,50 @@ def stack_of(model: nn.Module, *, layers: Iterable[str] | None = None) -> Stack:
     InputError
         If one of the layers runs twice or not at all.
     """
-    kind = type(model).__name__
     try:
-        traced = trace(model)
+        steps = _sequence(trace(model), type(model).__name__)
+        times = Counter(name for step in steps for name in step.layers)
+        wanted = set(times if layers is None else layers)
+        folded = fold(steps, wanted, dtype=torch.float32, linear=Unpadded)
     except InputError as error:
         raise NotAStackError(str(error)) from error
-    # A stack is never played beyond a recording's borders, so its padding does nothing.
-    steps = [step for step in traced if not isinstance(step.link, Padding)]
-    for before, step in enumerate(traced[1:]):
-        if step.inputs != (before,):
-            raise NotAStackError(f"{kind} is no sequence: {step.name!r} does not take the result just before it")
-    for step in steps[1:]:
-        if not isinstance(step.link, nn.Conv1d | nn.BatchNorm1d) and step.kind not in ("rectifier", "elementwise"):
-            raise NotAStackError(f"{kind} is no stack: its step {step.description} is no part of one")
-        if isinstance(step.link, nn.Conv1d) and not step.link.weight.is_floating_point():
-            received = str(step.link.weight.dtype).removeprefix("torch.")
-            raise NotAStackError(f"the network's {step.name!r} has weights of type {received}")
-    convolution = next((step.link for step in steps if isinstance(step.link, nn.Conv1d)), None)
-    if convolution is None:
-        raise NotAStackError("the network has no Conv1d")
-    times = Counter(name for step in steps for name in step.layers)
-    wanted = set(times) if layers is None else set(layers)
     for name in wanted if layers is not None else ():
         if times[name] != 1:
             often = "runs more than once in one pass" if times[name] else "does not run when the network does"
             raise InputError(f"the layer {name!r} {often}, so it has no single activation")
-    steps = [replace(step, inputs=tuple(range(number))[-1:]) for number, step in enumerate(steps)]
-    try:
-        folded = fold(steps, wanted, dtype=torch.float32, linear=Unpadded)
-    except InputError as error:
-        raise NotAStackError(str(error)) from error
-    return Stack(tuple(folded), convolution.in_channels)
+    return Stack(tuple(folded), next(step.link.in_channels for step in steps if isinstance(step.link, nn.Conv1d)))
+
+
+def _sequence(traced: list[Step], kind: str) -> list[Step]:
+    """Steps of a stack, each of which takes the result just before it, without padding."""
+    for before, step in enumerate(traced[1:]):
+        if step.inputs != (before,):
+            raise InputError(f"{kind} is no sequence: {step.name!r} does not take the result just before it")
+    # A stack is never played beyond a recording's borders, so its padding does nothing.
+    steps = [step for step in traced if not isinstance(step.link, Padding)]
+    for step in steps[1:]:
+        if not isinstance(step.link, nn.Conv1d | nn.BatchNorm1d) and step.kind not in ("rectifier", "elementwise"):
+            raise InputError(f"{kind} is no stack: its step {step.description} is no part of one")
+        if isinstance(step.link, nn.Conv1d) and not step.link.weight.is_floating_point():
+            received = str(step.link.weight.dtype).removeprefix("torch.")
+            raise InputError(f"the network's {step.name!r} has weights of type {received}")
+    if not any(isinstance(step.link, nn.Conv1d) for step in steps):
+        raise InputError("the network has no Conv1d")
+    return [replace(step, inputs=tuple(range(number))[-1:]) for number, step in enumerate(steps)]
 
 
 def trace(model: nn.Module) -> list[Step]:
-    """Everything that a network does, in the order of execution: first the input, last the output.
+    """Everything that a network computes, in the order of execution: the input first, the output last.
 
-    What does nothing in evaluation, such as dropout, is no step: its name is one more layer that a result is.
+    A module that does nothing in evaluation mode, such as dropout, is no step: its name is one more layer of the
+    result that it takes.
 
     Raises
     ------
     InputError
-        If it cannot be traced, because what it does depends on the values that it is given.
+        If it cannot be traced, because its path depends on the values that it is given.
     """
-    steps = [Step(INPUT_LAYER, _itself, (), INPUT_LAYER, (INPUT_LAYER,))]
+    steps = [Step(INPUT_LAYER, lambda x: x, (), INPUT_LAYER, (INPUT_LAYER,))]
     if not isinstance(model, Sequenced):
         return _traced(model, steps)
     for name, link in model.sequence():
@@ -170,25 +172,21 @@ def trace(model: nn.Module) -> list[Step]:
     return steps
 
 
-def _itself(x: Any) -> Any:
-    return x
-
-
 class _Tracer(fx.Tracer):
-    """Goes into containers, takes every other module of torch as one step, and notes which result is whose."""
+    """Traces into containers, takes every other module of torch as one step, and notes the names of results."""
 
     def __init__(self) -> None:
         super().__init__()
         self.results: dict[fx.Node, list[str]] = {}
 
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        """Modules of torch itself are not looked into, save Sequential."""
+        """Whether a module is one step: all modules of torch except Sequential."""
         return super().is_leaf_module(m, module_qualified_name) and not isinstance(m, nn.Sequential)
 
     def call_module(
         self, m: nn.Module, forward: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
-        """Trace a module, and note whose result comes out."""
+        """Trace a module, and note that its result bears its name."""
         result, name = super().call_module(m, forward, args, kwargs), self.path_of_module(m)
         if isinstance(result, fx.Proxy) and name not in (INPUT_LAYER, LOGITS_LAYER):
             self.results.setdefault(result.node, []).append(name)
@@ -202,6 +200,7 @@ def _traced(model: nn.Module, steps: list[Step]) -> list[Step]:
             graph = tracer.trace(model)
     except Exception as error:
         raise InputError(f"{kind} cannot be traced step by step: {reason_of(error)}") from error
+    interpreter = fx.Interpreter(model, garbage_collect_values=False, graph=graph)
     place: dict[fx.Node, int] = {}
     for node in graph.nodes:
         inputs = tuple(node.all_input_nodes)
@@ -220,9 +219,10 @@ def _traced(model: nn.Module, steps: list[Step]) -> list[Step]:
         link = model.get_submodule(str(node.target)) if node.op == "call_module" else node.target
         layers = tuple(tracer.results.get(node, ()))
         name = str(node.target) if node.op == "call_module" else node.name
-        step = Step(link, _runner(node, link, model), tuple(place[taken] for taken in inputs), name, layers)
+        step = Step(link, _runner(interpreter, node), tuple(place[taken] for taken in inputs), name, layers)
         if step.kind == "transparent":
-            _refuse_dropping(node, kind, training=model.training)
+            if node.op == "call_function" and not model.training and _drops(node):
+                raise InputError(f"{kind} drops values at random in evaluation mode too, in its step {name!r}")
             place[node] = place[inputs[0]]
             same = steps[place[node]]
             steps[place[node]] = replace(same, layers=(*same.layers, *layers))
@@ -232,34 +232,26 @@ def _traced(model: nn.Module, steps: list[Step]) -> list[Step]:
     return steps
 
 
-def _refuse_dropping(node: fx.Node, kind: str, *, training: bool) -> None:
-    if node.op == "call_function":
-        share, drops = [*node.args[1:3], None, None][:2]
-        drops = node.kwargs.get("training", True if drops is None else drops)
-        if drops and not training and node.kwargs.get("p", share) != 0:
-            raise InputError(f"{kind} drops values at random in evaluation mode too, in its step {node.name!r}")
+def _drops(node: fx.Node) -> bool:
+    """Whether a call of a dropout function drops values."""
+    call = inspect.signature(node.target).bind(*node.args, **node.kwargs)  # type: ignore[arg-type]
+    call.apply_defaults()
+    return bool(call.arguments["training"] and call.arguments["p"])
 
 
-def _runner(node: fx.Node, link: Link, model: nn.Module) -> Callable[..., Any]:
-    inputs = node.all_input_nodes
+def _runner(interpreter: fx.Interpreter, node: fx.Node) -> Callable[..., Any]:
+    """Function that computes a node from the results that it takes."""
 
     def run(*values: Any) -> Any:
-        given = dict(zip(inputs, values, strict=True))
-        arguments, options = fx.node.map_arg((node.args, dict(node.kwargs)), given.__getitem__)
-        if node.op == "get_attr":
-            return reduce(getattr, str(node.target).split("."), model)
-        return (
-            getattr(arguments[0], link)(*arguments[1:], **options)
-            if isinstance(link, str)
-            else link(*arguments, **options)
-        )
+        interpreter.env = dict(zip(node.all_input_nodes, values, strict=True))
+        return interpreter.run_node(node)
 
     return run
 
 
 @contextmanager
 def unchanged_attributes(model: nn.Module) -> Iterator[None]:
-    """Put attributes of modules back that a network sets while it is traced."""
+    """Restore attributes of modules that a network sets while it is traced."""
     before = [(module, vars(module).copy()) for module in model.modules()]
     try:
         yield
@@ -271,9 +263,9 @@ def unchanged_attributes(model: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def unchanged_buffers(model: nn.Module) -> Iterator[None]:
-    """Put buffers back that a network changes when it runs, such as counters."""
+    """Restore buffers that a network changes when it runs, such as counters."""
     before = [
-        (module, name, buffer, buffer.clone(), None if buffer.is_inference() else buffer._version)
+        (module, name, buffer, buffer.clone())
         for module in model.modules()
         for name, buffer in module._buffers.items()
         if buffer is not None
@@ -282,7 +274,7 @@ def unchanged_buffers(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         with torch.no_grad():
-            for module, name, buffer, values, version in before:
-                if version is not None and buffer._version != version:
+            for module, name, buffer, values in before:
+                if not torch.equal(buffer, values):
                     buffer.copy_(values)
                 module._buffers[name] = buffer

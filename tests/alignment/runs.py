@@ -1,4 +1,4 @@
-"""Saliency of whole networks, in the three ways in which they are played to."""
+"""Saliency of whole frames, of whole recordings, and of cones alone."""
 
 from collections.abc import Callable
 from typing import Any
@@ -22,7 +22,7 @@ def by_graph(
 def by_stack(
     model: nn.Module, features: Tensor, method: Any, *, target: Callable[[Tensor], Tensor] = FIRST, alone: bool = False
 ) -> dict[str, Tensor]:
-    """The same for all frames of a recording, through the fast path; what lies below the output in cones."""
+    """Saliency of every tapped layer at the cones of all frames of a recording, by the fast path."""
     responder = make_responder(model, FrameOptions("frame" if alone else "recording"), n_inputs=len(features))
     (piece,) = responder.play(features)
     frames = torch.arange(len(piece.logits))

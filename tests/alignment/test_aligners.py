@@ -1,4 +1,4 @@
-"""Aligners and peak rules: what they accept, and the contract of everything in the dictionaries."""
+"""Aligners and peak rules: accepted options, and the contract of every rule in the dictionary."""
 
 import pytest
 import torch

@@ -1,5 +1,6 @@
-"""captum's methods in their thin wraps: what the library gives when it is asked directly, and what is missing."""
+"""Methods of captum: the same values as captum itself gives, and one sentence where a method does not fit."""
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -64,6 +65,16 @@ def test_profiles_of_every_method(name: str, padding: str) -> None:
     layers = list(profiles["phoneme"].children)
     assert layers == (["input"] if method.input_alone else ["input", "conv1", "conv2", "logits"])
     assert float(abs(profiles["phoneme/input"]["saliency"]).max()) > 0
+
+
+@pytest.mark.parametrize("name", ["gradient-shap", "smoothgrad"])
+def test_random_numbers_are_the_same_in_every_run(name: str) -> None:
+    model, x = network(), torch.rand(3, 4, 12)
+    np.random.seed(3)  # noqa: NPY002
+    expected = np.random.get_state()[1].copy()  # noqa: NPY002
+    first, again = (by_graph(model, x, SALIENCY_METHODS[name](), layers=["input"])["input"] for _ in range(2))
+    assert torch.equal(first, again)
+    np.testing.assert_array_equal(np.random.get_state()[1], expected)  # noqa: NPY002
 
 
 def test_methods_of_whole_frames_say_so() -> None:

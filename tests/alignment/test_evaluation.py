@@ -1,4 +1,4 @@
-"""How good an alignment is, counted once more frame by frame from the definitions."""
+"""Alignment accuracy, against counts frame by frame from the definitions."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""LRP against its formulas, its laws, and the libraries that have it."""
+"""LRP against its formulas, its conservation laws, zennit and captum."""
 
 import sys
 import types
@@ -25,7 +25,7 @@ from snaps.alignment import (
 )
 from snaps.errors import InputError
 from tests.alignment import twin
-from tests.alignment.runs import FIRST, by_graph, by_stack, windows
+from tests.alignment.runs import by_graph, by_stack, windows
 from tests.definitions.networks import STACKS, random_wav2letter, randomised
 
 
@@ -35,8 +35,8 @@ def agree(found: torch.Tensor, expected: np.ndarray | torch.Tensor, *, to: float
     torch.testing.assert_close(found.double(), expected.double(), rtol=0, atol=to * float(expected.abs().max()))
 
 
-def linear_layers(model, frames_pad=False, *, normalised=True):
-    """A Wav2Letter's linear layers as functions in float64, with what is folded into them."""
+def linear_layers(model, *, normalised=True):
+    """Linear layers of a Wav2Letter as functions, with padding and normalisation."""
     layers = []
     for number, shape in enumerate(model.shapes, start=1):
         norm, conv = getattr(model, f"norm{number}"), getattr(model, f"conv{number}")
@@ -178,10 +178,7 @@ def test_images_conserve_relevance_and_give_gradient_times_input(adaptive: bool)
     torch.manual_seed(1)
     model = randomised(Images(adaptive=adaptive), seed=1).double()
     without_biases(model)
-    x = torch.rand(4, 12, 10, dtype=torch.float64) if adaptive else torch.rand(4, 12, 8, dtype=torch.float64)
-    if not adaptive:
-        model.out = nn.Linear(5 * 3 * 1, 3).double()
-        without_biases(model)
+    x = torch.rand(4, 12, 10 if adaptive else 8, dtype=torch.float64)
     found = by_graph(model, x, LRP("zero"), layers=["input", "logits"])
     score = found["logits"].sum(dim=(1, 2))
     gradient = by_graph(model, x, GradientTimesActivation(), layers=["input"])
@@ -190,7 +187,7 @@ def test_images_conserve_relevance_and_give_gradient_times_input(adaptive: bool)
 
 
 def zennit():
-    """The library, behind stand-ins for what it imports and does not need here."""
+    """Import zennit's rules, with stand-ins for torchvision, which is not needed here."""
     for name in ("torchvision", "torchvision.models", "torchvision.models.resnet"):
         sys.modules.setdefault(name, types.ModuleType(name))
     resnet = sys.modules["torchvision.models.resnet"]
@@ -325,4 +322,3 @@ def test_a_composite_of_ones_own() -> None:
     model, x = random_wav2letter(STACKS["odd kernels"], padding="valid"), torch.rand(2, 6, 20)
     by_hand = LRP(ByDepth([Epsilon(0.1), Gamma(2.0), Gamma(2.0)]))
     agree(by_graph(model, x, LRP(composite))["input"], by_graph(model, x, by_hand)["input"], to=1e-5)
-    assert FIRST.symbol == 0

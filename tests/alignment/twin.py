@@ -1,4 +1,4 @@
-"""LRP as its formulas say it: every linear layer as a matrix, every relevance as a sum over pairs, in float64."""
+"""LRP by its formulas: every linear layer as a matrix, every relevance as a sum over pairs, in float64."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def as_matrix(layer: Callable[[Tensor], Tensor], shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Matrix (in, out) and bias (out) of an affine function of one frame, found by asking it."""
+    """Matrix (in, out) and bias (out) of an affine function of one frame, measured on unit vectors."""
     with torch.no_grad():
         bias = layer(torch.zeros(1, *shape, dtype=torch.float64)).flatten()
         units = torch.eye(int(np.prod(shape)), dtype=torch.float64).reshape(-1, *shape)
@@ -79,21 +79,21 @@ def relevances(
 
     `plain` are the layers without the normalisation behind them, for the rule that asks for it.
     """
-    heard, shapes = [x.ravel()], [x.shape]
+    inputs, shapes = [x.ravel()], [x.shape]
     outputs = []
     for number, layer in enumerate(layers):
         with torch.no_grad():
-            y = layer(torch.from_numpy(heard[-1].reshape(1, *shapes[-1])))[0].numpy()
+            y = layer(torch.from_numpy(inputs[-1].reshape(1, *shapes[-1])))[0].numpy()
         outputs.append(y.ravel())
         shapes.append(y.shape)
-        heard.append(y.ravel() if number == len(layers) - 1 else np.maximum(y.ravel(), 0))
+        inputs.append(y.ravel() if number == len(layers) - 1 else np.maximum(y.ravel(), 0))
     relevance = start(outputs[-1])
     found = [relevance]
     for number in reversed(range(len(layers))):
         w, b = as_matrix((plain or layers)[number], shapes[number])
         seen, _ = as_matrix(layers[number], shapes[number])
         relevance = rules[number](
-            heard[number], w, b, relevance, normalised=outputs[number], seen=(np.abs(seen) > 0).astype(float)
+            inputs[number], w, b, relevance, normalised=outputs[number], seen=(np.abs(seen) > 0).astype(float)
         )
         found.insert(0, relevance)
     return [one.reshape(shape) for one, shape in zip(found, shapes, strict=True)]

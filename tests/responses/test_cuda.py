@@ -1,4 +1,4 @@
-"""CUDA gives the CPU's profiles."""
+"""Profiles computed on CUDA equal those computed on the CPU."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def test_profiles_are_the_cpus(stack: str, context: str) -> None:
 
 
 @pytest.mark.parametrize("precision", ["tf32", "bfloat16"])
-def test_less_precision_is_close_and_is_put_back(precision: str) -> None:
+def test_less_precision_is_close_and_is_restored(precision: str) -> None:
     before = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     model, corpus = random_wav2letter(STACKS["strides 2 and 1"]), random_corpus(0, [200])
     options = {"groupings": ["phoneme"], "ignore": (), "progress": False, "device": "cuda"}

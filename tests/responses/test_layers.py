@@ -1,4 +1,4 @@
-"""Layers of networks at large: their order, and their names for one result."""
+"""Layers of any network: their order, several names of one result, and networks with hooks."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from torch import nn
 from snaps.alignment import LRP, Sensitivity
 from snaps.errors import InputError
 from snaps.responses import FrameOptions, LayerResponse, execution_order, make_responder
-from tests.definitions.networks import randomised
+from tests.definitions.networks import STACKS, random_wav2letter, randomised
 
 FRAMES = {"recording": FrameOptions(), "frame": FrameOptions("frame", frame_steps=9, frame_hop=1)}
 
@@ -81,3 +81,13 @@ def test_branches_have_the_frame_context_alone() -> None:
 
     with pytest.raises(InputError, match="no sequence.*context='frame' takes any network"):
         make_responder(Branches(), n_inputs=6)
+
+
+def test_frames_of_an_unpadded_stack_with_a_hook_heed_it() -> None:
+    model = random_wav2letter(STACKS["odd kernels"], padding="valid")
+    model.get_submodule("conv1").register_forward_hook(lambda module, inputs, output: 2 * output)
+    with pytest.raises(InputError, match="hook of the module 'conv1'; context='frame' heeds it"):
+        make_responder(model, n_inputs=6)
+    features = torch.rand(6, 30)
+    (piece,) = make_responder(model, FrameOptions("frame"), n_inputs=6).play(features)
+    torch.testing.assert_close(piece.logits.T, model(features[None])[0].detach(), rtol=1e-4, atol=1e-5)

@@ -1,4 +1,4 @@
-"""Long recordings are played in pieces, and no profile shows where they were cut."""
+"""Long recordings are played in pieces, and epochs do not depend on where they are cut."""
 
 import dataclasses
 

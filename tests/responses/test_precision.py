@@ -1,4 +1,4 @@
-"""Arithmetic and memory settings of the process are put back."""
+"""Settings of arithmetic and memory are restored."""
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from snaps.responses import arithmetic, keeping_freed_memory
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("before", [True, False])
-def test_settings_are_put_back(precision: str, before: bool) -> None:
+def test_settings_are_restored(precision: str, before: bool) -> None:
     kept = torch.backends.cudnn.allow_tf32, torch.backends.cuda.matmul.allow_tf32
     try:
         torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = before

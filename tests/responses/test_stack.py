@@ -1,4 +1,4 @@
-"""Stacks: the folded operations compute what the network does, and carry gradients as autograd does."""
+"""Stacks: the folded steps compute the network's result, and its gradient as autograd does."""
 
 from typing import Any
 
@@ -62,9 +62,9 @@ def test_forward_and_backward(name: str) -> None:
     torch.testing.assert_close(activations[-1], expected.detach(), rtol=1e-5, atol=1e-5)
     upstream = torch.randn_like(expected)
     gradient = upstream
-    for step, before, behind in reversed(list(zip(stack.steps[1:], activations, activations[1:], strict=False))):
-        passage = Passage(step, (lambda a=before: a,), lambda a=behind: a)
-        gradient = F.pad(gradient, (0, behind.shape[-1] - gradient.shape[-1]))
+    for step, taken, output in reversed(list(zip(stack.steps[1:], activations, activations[1:], strict=False))):
+        passage = Passage(step, (lambda a=taken: a,), lambda a=output: a)
+        gradient = F.pad(gradient, (0, output.shape[-1] - gradient.shape[-1]))
         (gradient,) = step.gradient(gradient, passage)
     gradient = F.pad(gradient, (0, 41 - gradient.shape[-1]))
     torch.testing.assert_close(gradient, torch.autograd.grad(expected, x, upstream)[0], rtol=1e-4, atol=1e-5)

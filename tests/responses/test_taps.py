@@ -1,4 +1,4 @@
-"""Taps: what they give, and that nothing of them is left behind."""
+"""Taps: activations and gradients of layers, and that every hook is removed."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from torch import nn
 
 from snaps.errors import InputError
 from snaps.models import Wav2Letter
-from snaps.responses import layer_names, tap
+from snaps.responses import execution_order, tap
 
 
 class Branching(nn.Module):
@@ -43,7 +43,10 @@ def test_gradients_are_those_of_the_chain_rule() -> None:
     torch.testing.assert_close(taps.activations["left"], model.left(x))
 
 
-@pytest.mark.parametrize("ending", ["success", "wrong layer", "exception inside", "layer that never runs"])
+@pytest.mark.parametrize(
+    "ending",
+    ["success", "wrong layer", "exception inside", "layer that never runs", "wrong units", "wrong units, order"],
+)
 def test_nothing_is_left_behind(ending: str) -> None:
     model = Branching().train()
     model.right.eval()
@@ -58,6 +61,12 @@ def test_nothing_is_left_behind(ending: str) -> None:
     elif ending == "layer that never runs":
         with pytest.raises(InputError, match="never"), tap(model, ["left", "never"]) as taps:
             taps.run(x)
+    elif ending == "wrong units":
+        with pytest.raises(InputError, match="cannot run on frames of 2 units"), tap(model, ["left", "bend"]) as taps:
+            taps.run(x[:, :2])
+    elif ending == "unknown order":
+        with pytest.raises(RuntimeError, match="channels"):
+            execution_order(model, x[:, :2])
     else:
         with pytest.raises(RuntimeError, match="inside"), tap(model, ["left", "bend"]) as taps:
             taps.run(x)
@@ -81,7 +90,8 @@ def test_the_input_stays_as_it_is() -> None:
 
 def test_wav2letter_names_its_own_layers() -> None:
     model = Wav2Letter(["_", "a"], layers=[(4, 5, 2), (2, 3, 1)], n_inputs=3)
-    assert layer_names(model) == ("input", "conv1", "logits")
+    with tap(model) as taps:
+        assert taps.layers == ("input", "conv1", "logits")
     with tap(model, ["conv1", "logits"]) as taps:
         logits = taps.run(torch.randn(2, 3, 11))
     assert bool((taps.activations["conv1"] >= 0).all()), "conv1 is the layer behind its non-linearity"
