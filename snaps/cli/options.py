@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 OnErrorChoice = Literal["raise", "skip"]
-ContextChoice = Literal["recording", "frame", "auto"]
+ContextChoice = Literal["recording", "frame"]
 WeightingChoice = Literal["frames", "groups"]
 
 Checkpoint = Annotated[Path, typer.Argument(help="Checkpoint of a network, as `snaps train` writes it.")]

@@ -51,7 +51,8 @@ def save_profiles(profiles: xr.DataTree, path: str | os.PathLike[str], *, overwr
     """Write profiles to a Zarr store, or to a netCDF4 file if the name ends in ``.nc``.
 
     The file is written under another name beside its place, seen on the disk, and then renamed: it appears whole
-    or not at all. Groupings that were added to the tree, say by `regroup`, are entered into its attributes.
+    or not at all. Groupings that were added to the tree, say by `regroup`, are entered into its attributes; one without
+    a group is left out, with a warning.
 
     Parameters
     ----------
@@ -70,13 +71,13 @@ def save_profiles(profiles: xr.DataTree, path: str | os.PathLike[str], *, overwr
     Raises
     ------
     InputError
-        If `profiles` is no profiles tree, or a grouping has no group.
+        If `profiles` is no profiles tree, or has no group at all.
     OutputExistsError
         If there is something already and it may not be replaced.
     """
     check_type("profiles", profiles, xr.DataTree, accepted="a whole profiles tree")
     target = Path(path)
-    tree = _ordered(profiles, "the tree to be saved")
+    tree = _ordered(_without_empty_groupings(profiles), "the tree to be saved")
     _check_storable(tree)
     is_file = target.suffix.lower() == ".nc"
     with writing(target, overwrite=overwrite, mark=None if is_file else STORE_MARKS) as partial:
@@ -178,6 +179,18 @@ def read_tree(
         raise InputError(f"{where} is damaged, or is not {kind}: it cannot be read ({reason})") from None
     tree.attrs.pop(OLD_DIGEST, None)
     return tree
+
+
+def _without_empty_groupings(tree: xr.DataTree) -> xr.DataTree:
+    """The tree without groupings that no frame has a label in; all of it where no grouping has a group."""
+    empty = [name for name, node in tree.children.items() if all(not layer.sizes.get(GROUP) for layer in node.leaves)]
+    if not empty or len(empty) == len(tree.children):
+        return tree
+    warnings.warn(f"no frame has a label in the grouping {one_of(empty)}; the file lacks it", stacklevel=3)
+    named = [name for name in Provenance.of(tree).groupings if name not in empty]
+    kept = tree.drop_nodes(empty)
+    kept.attrs = {**kept.attrs, **encode_attributes({"groupings": named})}
+    return kept
 
 
 def _check_storable(tree: xr.DataTree) -> None:

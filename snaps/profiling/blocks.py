@@ -36,9 +36,10 @@ from snaps.profiling.averaging import Averaging, Sums, average
 from snaps.profiling.listen import OnError
 from snaps.profiling.network import Playing, prepared
 
-#: Recordings of a block at least, number of blocks at most, and bytes of all blocks' sums, unless there are few blocks.
+#: Recordings of a block at least, and number of blocks at most.
 LEAST_RECORDINGS, MOST_BLOCKS = 16, 256
-MOST_BYTES, FEW_BLOCKS = 4 << 30, 8
+#: Bytes of sums that a recording of a block stands for at most, unless the corpus has few blocks.
+BYTES_A_RECORDING, FEW_BLOCKS = 1 << 20, 8
 #: Description of a run, in the folder of its blocks.
 RUN = "run.json"
 
@@ -70,8 +71,8 @@ def cut_into_blocks(n_recordings: int, n_bytes: int) -> list[slice]:
     >>> cut_into_blocks(40, 10**6)
     [slice(0, 16, None), slice(16, 32, None), slice(32, 40, None)]
     """
-    most = min(MOST_BLOCKS, max(FEW_BLOCKS, MOST_BYTES // max(n_bytes, 1)))
-    size = max(LEAST_RECORDINGS, -(-n_recordings // most))
+    smallest, largest = -(-n_recordings // MOST_BLOCKS), -(-n_recordings // FEW_BLOCKS)
+    size = max(LEAST_RECORDINGS, smallest, min(largest, n_bytes // BYTES_A_RECORDING))
     return [slice(first, min(first + size, n_recordings)) for first in range(0, n_recordings, size)]
 
 

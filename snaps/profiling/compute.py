@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -231,7 +230,7 @@ def compute_by_aligner(
         for name, moments in sums.moments.items():
             whole = replace(
                 provenance[name],
-                groupings=_with_groups(averaging, moments),
+                groupings=tuple(grouping.name for grouping in averaging.groupings),
                 n_recordings=sums.log.n_recordings,
                 n_frames=sums.log.n_frames,
                 drop_log=sums.log.drops.to_dict(),
@@ -316,16 +315,6 @@ def _identity(
         "precision": options.precision,
         "device": str(options.device or network.device).partition(":")[0],
     }
-
-
-def _with_groups(averaging: Averaging, moments: GroupMoments) -> tuple[str, ...]:
-    """Groupings that have groups; all where none has, so that the drop log can say why."""
-    names = tuple(grouping.name for grouping in averaging.groupings)
-    found = {name for name, _ in moments.counts}
-    for name in names if found else ():
-        if name not in found:
-            warnings.warn(f"no frame has a label in the grouping {name!r}; the profiles lack it", stacklevel=4)
-    return tuple(name for name in names if name in found) or names
 
 
 def _is_named(target: str | Target) -> bool:

@@ -268,11 +268,22 @@ def test_a_digest_of_an_earlier_version_is_passed_over(tree: xr.DataTree, tmp_pa
 
 
 def test_profiles_without_a_group_are_one_sentence(tree: xr.DataTree, tmp_path: Path) -> None:
-    for layer in tree["phoneme"].children.values():
+    for layer in tree.leaves:
         layer.dataset = layer.to_dataset().isel(group=[])
-    with pytest.raises(InputError, match=r"the profiles '/phoneme/input' of .* are empty .*: no frame was averaged"):
+    with pytest.raises(InputError, match=r"the profiles '/.*/input' of .* are empty .*: no frame was averaged"):
         save_profiles(tree, tmp_path / "p.zarr")
     assert names_in(tmp_path) == []
+
+
+def test_a_grouping_without_a_group_is_left_out_with_a_warning(tree: xr.DataTree, tmp_path: Path) -> None:
+    expected = tree.copy()
+    empty = {name: layer.to_dataset().isel(group=[]) for name, layer in tree["phoneme"].children.items()}
+    tree["manner"] = xr.DataTree.from_dict(empty)
+    tree.attrs["groupings"] = json.dumps(["manner", *json.loads(tree.attrs["groupings"])])
+    with pytest.warns(UserWarning, match="no frame has a label in the grouping 'manner'; the file lacks it"):
+        save_profiles(tree, tmp_path / "p.zarr")
+    xr.testing.assert_identical(open_profiles(tmp_path / "p.zarr"), expected)
+    assert "manner" in tree.children
 
 
 def with_codec(tree: xr.DataTree, path: Path, codec: str) -> Path:

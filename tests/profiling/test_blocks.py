@@ -14,7 +14,7 @@ import torch
 from snaps.errors import InputError, RecordingError
 from snaps.profiling import averaging, blocks, compute_by_aligner
 from snaps.profiling.averaging import merged
-from snaps.profiling.blocks import FEW_BLOCKS, MOST_BLOCKS, MOST_BYTES, cut_into_blocks
+from snaps.profiling.blocks import BYTES_A_RECORDING, FEW_BLOCKS, MOST_BLOCKS, cut_into_blocks
 from tests.definitions.agreement import aligner, assert_agrees
 from tests.profiling.runs import GROUPINGS, Faulty, assert_identical, compute, network, recordings
 from tests.reference import reference_profiles
@@ -274,7 +274,8 @@ def test_blocks_cover_a_corpus_once_and_are_few_where_sums_are_large() -> None:
             numbers = [number for block in cut for number in range(block.start, block.stop)]
             assert numbers == list(range(n_recordings)) or n_recordings == 10**6
             assert len(cut) <= MOST_BLOCKS
-            assert len(cut) <= FEW_BLOCKS or len(cut) * n_bytes <= MOST_BYTES
+            sizes = [block.stop - block.start for block in cut]
+            assert len(cut) <= FEW_BLOCKS or n_bytes < (sizes[0] + 1) * BYTES_A_RECORDING
 
 
 class Part:
