@@ -1,12 +1,15 @@
-"""What a corpus is: a sized, indexable, ordered collection of recordings."""
+"""Corpora: sized, indexable, ordered collections of recordings."""
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, Protocol, runtime_checkable
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 from snaps.datasets.recording import Recording
-from snaps.errors import RecordingError
+from snaps.errors import RecordingError, check_choice
+
+#: Whether a recording that cannot be read raises its error or is left out.
+OnError = Literal["raise", "skip"]
 
 
 @runtime_checkable
@@ -51,7 +54,7 @@ def corpus_settings(corpus: CorpusLike) -> dict[str, Any]:
 def corpus_fingerprint(corpus: CorpusLike) -> str:
     """Hash that changes with the recordings, their annotations or their order.
 
-    A corpus brings its own; of a plain list, every recording is hashed.
+    It is the corpus's own attribute; a plain list is hashed recording by recording.
     """
     own = getattr(corpus, "fingerprint", None)
     if own is not None:
@@ -71,38 +74,28 @@ def corpus_fingerprint(corpus: CorpusLike) -> str:
     return digest.hexdigest()
 
 
-def iterate_annotations(
-    corpus: CorpusLike, *, on_error: Literal["raise", "skip"] = "raise"
-) -> Iterator[Recording] | None:
-    """Go through a corpus without its audio, where it allows that.
+def iterate_annotations(corpus: CorpusLike, *, on_error: OnError = "raise") -> Iterator[Recording]:
+    """Go through a corpus without computing spectrograms, where it allows that.
 
     Parameters
     ----------
     corpus : Corpus or list of Recording
         The corpus.
     on_error : {"raise", "skip"}
-        What becomes of recordings whose annotations cannot be read: their error, or nothing.
+        Whether a recording that cannot be read raises its error or is passed over.
 
-    Returns
-    -------
-    iterator of Recording or None
-        Recordings of which only identifier, tiers and attributes may be used. None where the corpus could
-        give them only by loading everything.
+    Yields
+    ------
+    Recording
+        Only its identifier, tiers and attributes may be used.
     """
-    annotation = getattr(corpus, "annotation", None)
-    if annotation is not None:
-        return _read_annotations(annotation, len(corpus), skip=on_error == "skip")
-    if isinstance(corpus, list | tuple):
-        return iter(corpus)
-    return None
-
-
-def _read_annotations(annotation: Callable[[int], Recording], size: int, *, skip: bool) -> Iterator[Recording]:
-    for index in range(size):
+    check_choice("on_error", on_error, get_args(OnError))
+    annotation = getattr(corpus, "annotation", corpus.__getitem__)
+    for index in range(len(corpus)):
         try:
             recording = annotation(index)
         except RecordingError:
-            if not skip:
+            if on_error == "raise":
                 raise
-            continue
-        yield recording
+        else:
+            yield recording

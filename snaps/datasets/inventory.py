@@ -55,8 +55,7 @@ def take_inventory(
         If a grouping needs a column that no recording has, naming those that exist, or a recording has two
         columns of one name.
     """
-    recordings = iterate_annotations(corpus, on_error="skip")
-    if recordings is None:
+    if not (hasattr(corpus, "annotation") or isinstance(corpus, list | tuple)):
         return Inventory(columns=None, labels={grouping.name: None for grouping in groupings})
     columns: dict[str, None] = dict.fromkeys(FRAME_COLUMNS)
     knowable = [
@@ -65,7 +64,7 @@ def take_inventory(
         if not {"step", "time"} & set(grouping.columns) and ("predicted" not in grouping.columns or symbols)
     ]
     labels: dict[str, set[str]] = {grouping.name: set() for grouping in knowable}
-    for recording in recordings:
+    for recording in iterate_annotations(corpus, on_error="skip"):
         check_column_names(recording)
         columns.update(dict.fromkeys([*recording.tiers, *recording.attributes]))
         for grouping in knowable:

@@ -116,7 +116,7 @@ class Speech:
 
 @dataclass(frozen=True)
 class Phone:
-    """A phone, and where it lies.
+    """A phone and its place.
 
     Attributes
     ----------
@@ -160,7 +160,7 @@ def timit_symbols(mnemonic: str, *, voice: str, where: str) -> tuple[str, ...]:
     voice : str
         One of the values of `VOICES`.
     where : str
-        The word or the sentence in which it was met, for the error's sentence.
+        The word or the sentence that has it, named in errors.
 
     Returns
     -------
@@ -188,7 +188,7 @@ def timit_symbols(mnemonic: str, *, voice: str, where: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class _Stretch:
-    """From one mark to the next: sound up to `quiet`, then quiet."""
+    """Samples from one mark to the next: sound up to `quiet`, then quiet."""
 
     start: int
     quiet: int
@@ -215,11 +215,11 @@ def phones_of(speech: Speech, *, voice: str, text: str) -> tuple[Phone, ...]:
     Parameters
     ----------
     speech : Speech
-        What eSpeak NG said.
+        The spoken sentence.
     voice : str
         eSpeak NG's voice, which chooses the table's column.
     text : str
-        The sentence, for an error's.
+        The sentence, named in errors.
 
     Returns
     -------
@@ -245,7 +245,7 @@ def phones_of(speech: Speech, *, voice: str, text: str) -> tuple[Phone, ...]:
 
 
 def _stretches(speech: Speech, *, voice: str, text: str) -> list[_Stretch]:
-    """Stretches between the marks; pauses that follow each other, and the quiet before them, as one."""
+    """Stretches between the marks; consecutive pauses, and the quiet before them, are one stretch."""
     loud = np.abs(speech.samples.astype(np.int32)) > QUIET
     marks = [phoneme.sample for phoneme in speech.phonemes]
     stretches: list[_Stretch] = []
@@ -270,7 +270,7 @@ def _stretches(speech: Speech, *, voice: str, text: str) -> list[_Stretch]:
 
 
 def _with_onsets(stretches: list[_Stretch]) -> list[_Stretch]:
-    """Rule 4."""
+    """Let vowels begin at their onset (rule 4)."""
     moved = stretches[:1]
     for stretch in stretches[1:]:
         before = moved[-1]
@@ -284,7 +284,7 @@ def _with_onsets(stretches: list[_Stretch]) -> list[_Stretch]:
 
 
 def _phones(stretches: list[_Stretch], rate: int) -> Iterator[Phone]:
-    """Rules 1, 2 and 5."""
+    """Phones of the stretches, closures among them (rules 1, 2 and 5)."""
     closing = None
     after_pause = True
     for index, stretch in enumerate(stretches):
@@ -336,7 +336,7 @@ def _shared(stretch: _Stretch, end: int, after: _Stretch | None) -> Iterator[Pho
 
 
 def _with_room_for_all(phones: list[Phone], rate: int) -> list[Phone]:
-    """Rule 3."""
+    """Lengthen phones that are too short (rule 3)."""
     roomy = phones[:1]
     for phone in phones[1:]:
         before = roomy[-1]
