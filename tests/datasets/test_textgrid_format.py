@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snaps.datasets.textgrid_format import TextGridError, parse_textgrid
+from snaps.datasets.textgrids import TextGridError, parse_textgrid
 
 label = st.one_of(
     st.text(max_size=12),
