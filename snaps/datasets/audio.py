@@ -80,7 +80,7 @@ def read_audio(path: Path, *, recording: str) -> Audio:
 
 
 def _read(path: Path) -> tuple[Float32[np.ndarray, " sample"], int]:
-    """Samples and rate of a file; a `ValueError` has the reason why it cannot be used, to follow its name."""
+    """Samples and rate of a file; the reason why it cannot be used is a `ValueError`."""
     import soundfile
 
     head = b""

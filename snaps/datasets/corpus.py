@@ -51,7 +51,7 @@ def corpus_name(corpus: CorpusLike) -> str:
 
 
 def corpus_settings(corpus: CorpusLike) -> dict[str, Any]:
-    """How the features of a corpus were made, as far as the corpus says so."""
+    """Settings of the features of a corpus; none for a plain list."""
     return dict(getattr(corpus, "settings", {}))
 
 
@@ -79,7 +79,7 @@ def corpus_fingerprint(corpus: CorpusLike) -> str:
 
 
 def iterate_annotations(corpus: CorpusLike, *, on_error: OnError = "raise") -> Iterator[Recording]:
-    """Go through a corpus without computing spectrograms, where it allows that.
+    """Iterate over the annotations of a corpus, without computing spectrograms if it has ``annotation``.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ LOADERS: dict[str, Callable[..., FileCorpus]] = {"timit": load_timit, "textgrids
 
 
 def load_corpus(source: str, **options: Any) -> FileCorpus:
-    """Load the corpus that a text like ``timit:PATH`` names.
+    """Load a corpus from its name on the command line, such as ``timit:PATH``.
 
     Parameters
     ----------

@@ -49,7 +49,7 @@ class DropLog:
     broken_layers: Counter[str] = field(default_factory=Counter)
 
     def add(self, reason: str, grouping: str, n: int) -> None:
-        """Count `n` frames, or for ``short`` recordings, that a grouping does without.
+        """Count `n` frames (for ``short``: recordings) that are left out of a grouping.
 
         Raises
         ------

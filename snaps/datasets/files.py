@@ -303,7 +303,7 @@ def _canonical(value: Any) -> bytes:
 
 
 def _file_digest(path: Path, *, most: int) -> str | None:
-    """SHA-256 of a file; None for one that cannot be read, which is said when its recording is read."""
+    """SHA-256 of a file; None if it cannot be read, which is an error only when its recording is read."""
     try:
         require_file(path, most=most)
         with path.open("rb") as file:

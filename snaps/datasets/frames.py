@@ -116,5 +116,5 @@ def check_column_names(recording: Recording) -> None:
 
 
 def _column(values: Sequence[object] | np.ndarray) -> pd.Series:
-    """Column of objects: versions of pandas differ in what they make of texts and None."""
+    """Column of dtype object, whatever the version of pandas."""
     return pd.Series(values, dtype=object)

@@ -48,7 +48,7 @@ def load_textgrids(
     tiers: Mapping[str, str] = ALIGNER_TIERS,
     relabel: Relabel | Mapping[str, Relabel] | None = None,
 ) -> FileCorpus:
-    """Load a corpus of audio files with TextGrids, in whatever folders.
+    """Load a corpus of audio files with TextGrids, in folders of any layout.
 
     A recording's `id` is its path below `root` without the ending; recordings are sorted by it. Each is
     matched with the TextGrid of the same path below `annotations` (case aside); else with the one of the same
@@ -211,13 +211,13 @@ def _match(audio: Mapping[str, Path], grids: Mapping[str, Path]) -> dict[str, tu
 
 
 def _parts(key: str, *, depth: int = 0) -> tuple[str, ...]:
-    """Last parts of a path, all for 0, none of a shorter path; case and the composition of accents do not count."""
+    """Last `depth` parts of a path (none if it is shorter), or all; case and composed accents do not count."""
     parts = tuple(unicodedata.normalize("NFC", key).lower().split("/"))
     return parts[-depth:] if len(parts) >= depth else ()
 
 
 def _by_end(keys: Iterable[str], end_of: Callable[[str], Sequence[str]]) -> dict[Sequence[str], list[str]]:
-    """Paths by their ends."""
+    """Group paths by their ends; paths without an end are left out."""
     ends: dict[Sequence[str], list[str]] = defaultdict(list)
     for key in keys:
         if end := end_of(key):

@@ -183,8 +183,8 @@ def _find_corpus(root: Path) -> tuple[Path, dict[tuple[str, str, str], list[Path
     bases: dict[Path, dict[tuple[str, str, str], list[Path]]] = {}
     for path in walk_files(root, depth=5, unreadable=unreadable):
         folders = path.relative_to(root).parts[:-1]
-        if not path.suffix and path.is_symlink() and not path.exists() and {*SPLITS} & {*map(str.lower, folders)}:
-            # In the place of a dialect or a speaker.
+        is_folder = any(_DIALECT.fullmatch(name.lower()) for name in (*folders[-1:], path.name))  # dialect or speaker
+        if is_folder and not path.suffix and path.is_symlink() and not path.exists():
             raise InputError(f"the folder '{path}' cannot be read: it is a link to nothing")
         for level in range(min(3, len(folders) - 1)):
             split, dialect, *speaker = folders[level:]

@@ -130,7 +130,7 @@ def synthesize_corpus(
             (folder / speaker.split / speaker.dialect / speaker.id).mkdir(parents=True)
 
         def write_recording(task: tuple[Speaker, str, str, tuple[int, int, int]]) -> None:
-            """Make one recording, which depends on the options and on its own seeds alone."""
+            """Write one recording, which depends on the options and its own seeds alone."""
             speaker, name, text, seeds = task
             rng = np.random.default_rng(seeds)
             samples, phones = record(engine, speaker, text, levels=levels, snr=snr, rng=rng)

@@ -69,7 +69,7 @@ class Speaker:
 
 @dataclass(frozen=True)
 class Engine:
-    """Location of eSpeak NG.
+    """eSpeak NG: the location of its library and data.
 
     Attributes
     ----------
@@ -158,7 +158,7 @@ def record(
     snr: tuple[float, float] | None,
     rng: np.random.Generator,
 ) -> tuple[Int16[np.ndarray, " sample"], tuple[Phone, ...]]:
-    """Speak a sentence as a recording has it.
+    """Make one recording: the spoken sentence with silence and noise around it, at a level.
 
     Parameters
     ----------

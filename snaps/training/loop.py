@@ -144,7 +144,7 @@ class Training:
 
     @property
     def n_batches(self) -> int:
-        """Batches an epoch."""
+        """Number of batches per epoch."""
         return len(length_batches([one.n_steps for one in self.training], self.settings.batch_size, epoch=0))
 
     def run_epoch(self, on_batch: Callable[[], object]) -> None:
@@ -296,7 +296,7 @@ def hold_still(model: Wav2Letter, settings: Settings) -> list[nn.Module]:
 
 
 def ctc_loss(model: Wav2Letter, logits: Float[Tensor, "batch symbol step"], batch: Batch) -> Float[Tensor, ""]:
-    """Connectionist temporal classification: mean over the batch of the loss a symbol (SNAP, section 4.2)."""
+    """CTC loss per symbol, mean over the batch (SNAP, section 4.2)."""
     return nn.functional.ctc_loss(
         logits.log_softmax(dim=1).permute(2, 0, 1),  # (step, batch, symbol)
         batch.targets,
@@ -345,7 +345,7 @@ def _product(module: nn.Conv1d, x: Float[Tensor, "batch unit step"]) -> Float[Te
 
 @contextmanager
 def ends_masked(model: Wav2Letter, lengths: Int[Tensor, " batch"]) -> Iterator[None]:
-    """Set all steps after the end of each recording of a batch to zero, as convolutions of a single recording pad them.
+    """Set the steps after the end of each recording of a batch to zero, as in a recording that is run alone.
 
     Without this, a batch would hold the normalised silence that its recordings were filled up with. A network that
     does not pad needs none of it: no output step that counts reaches beyond a recording's end.
