@@ -202,10 +202,7 @@ def train(
 
         if state is not None:
             run = begin(replace(settings, epochs=state["epochs"]))
-            try:
-                run.load_state_dict(state)
-            except (RuntimeError, ValueError, KeyError, TypeError) as error:
-                raise _no_state(path, error) from None
+            run.load_state_dict(state)
         elif max_minutes is not None:
             seconds = measure_step(begin(replace(settings, epochs=MEASURED_STEPS + 1)))
             run = begin(replace(settings, epochs=epochs_within(max_minutes, seconds, begin(settings))))
@@ -330,7 +327,8 @@ def load_state(path: Path, identity: str) -> dict[str, Any]:
             raise ValueError(f"it is {saved['format']!r} in the version {saved['version']}, not {FORMAT_VERSION}")
         earlier, state = saved["about"], saved["state"]
     except Exception as error:
-        raise _no_state(path, error) from None
+        reason = f"{path} is not the state of a training: {reason_of(error)}; delete it to begin anew"
+        raise InputError(reason) from None
     for name, value in json.loads(identity).items():
         if earlier.get(name) != value:
             raise InputError(
@@ -339,7 +337,3 @@ def load_state(path: Path, identity: str) -> dict[str, Any]:
                 "file"
             )
     return state
-
-
-def _no_state(path: Path | None, error: Exception) -> InputError:
-    return InputError(f"{path} is not the state of a training: {reason_of(error)}; delete it to begin anew")

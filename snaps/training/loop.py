@@ -228,13 +228,7 @@ class Training:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Continue from the state of another training with the same settings.
-
-        Raises
-        ------
-        RuntimeError, ValueError, KeyError, TypeError
-            If it is the state of another network.
-        """
+        """Continue from the state of another training with the same settings."""
         self.network.load_state_dict(state["last"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
