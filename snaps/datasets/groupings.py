@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -80,15 +81,18 @@ class Grouping:
         InputError
             If a column does not exist; the sentence lists those that do.
         """
-        here = list(map(str, rows.columns))
-        self.check_columns([*here, *known])
-        if rows.empty or not set(self.columns) <= set(here):
-            return np.full(len(rows), None, dtype=object)
-        # One look at each distinct combination instead of one at each frame.
-        codes, distinct = pd.MultiIndex.from_frame(rows[list(self.columns)].astype(object)).factorize()
-        labels = np.empty(len(distinct), dtype=object)
-        labels[:] = [self.join_labels("" if pd.isna(part) else str(part) for part in parts) for parts in distinct]
-        return labels[codes]
+        self.check_columns([*rows.columns, *known])
+        labels = np.full(len(rows), None, dtype=object)
+        if set(self.columns) <= set(rows.columns):
+            # One look at each distinct combination instead of one at each frame.
+            @lru_cache(maxsize=None, typed=True)
+            def join(*parts: Any) -> str | None:
+                return self.join_labels("" if pd.isna(part) else str(part) for part in parts)
+
+            labels[:] = [
+                join(*parts) for parts in zip(*(rows[column].tolist() for column in self.columns), strict=True)
+            ]
+        return labels
 
     def join_labels(self, parts: Iterable[str]) -> str | None:
         """Label of a frame from those of its columns; None for no label, as where a part is empty."""
