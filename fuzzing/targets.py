@@ -110,7 +110,7 @@ def _count_lines(found: Annotation, path: Path, kind: str) -> None:
 def _count_grid(found: Annotation, path: Path, _: str) -> None:
     """No label is lost: what was read cannot hold more strings than there are, and each was read or skipped."""
     from snaps.datasets.files import read_text
-    from snaps.datasets.textgrid_format import parse_textgrid
+    from snaps.datasets.textgrids import parse_textgrid
 
     text = read_text(path, recording=RECORDING)
     grid = parse_textgrid(text)

@@ -1,20 +1,20 @@
-"""Corpora, their labels, spectrograms, and the frame table."""
+"""Corpora, their labels, mel spectrograms, and the frame table."""
 
 from snaps.datasets.audio import Audio, read_audio
 from snaps.datasets.corpus import (
+    LOADERS,
     Corpus,
     CorpusLike,
     corpus_fingerprint,
     corpus_name,
     corpus_settings,
     iterate_annotations,
+    load_corpus,
 )
 from snaps.datasets.drops import REASONS, DropLog
 from snaps.datasets.files import Annotation, AnnotationReader, Entry, FileCorpus
 from snaps.datasets.frames import FRAME_COLUMNS, frame_rows, interval_labels
-from snaps.datasets.groupings import Grouping, parse_groupings
-from snaps.datasets.inventory import Inventory, label_inventory, take_inventory
-from snaps.datasets.loaders import LOADERS, load_corpus
+from snaps.datasets.groupings import Grouping, Inventory, parse_groupings, take_inventory
 from snaps.datasets.recording import Interval, Recording
 from snaps.datasets.spectrogram import RATE, SETTINGS, STEP, mel_frequencies, mel_spectrogram, resample
 from snaps.datasets.textgrids import load_textgrids
@@ -47,7 +47,6 @@ __all__ = [
     "frame_rows",
     "interval_labels",
     "iterate_annotations",
-    "label_inventory",
     "load_corpus",
     "load_textgrids",
     "load_timit",

@@ -1,4 +1,4 @@
-"""Audio from disk: any format, rate and number of channels becomes mono at 16 kHz."""
+"""Audio files of any format, rate and number of channels, read as mono at 16 kHz."""
 
 import re
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from snaps.datasets.paths import require_file
 from snaps.datasets.spectrogram import resample
 from snaps.errors import RecordingError
 
-#: Endings, in lower case, of the files that are taken for audio.
+#: Endings of audio files, in lower case.
 AUDIO_SUFFIXES = (
     *(".wav", ".sph", ".nist", ".flac", ".ogg", ".oga", ".opus", ".mp3"),
     *(".aif", ".aiff", ".au", ".snd", ".caf", ".w64", ".rf64"),
 )
 
-#: Samples per second that are accepted; a wrong header would make hours of a second, or nothing of an hour.
+#: Least and most samples per second; a wrong header would make hours of a second, or nothing of an hour.
 RATES = (1_000, 768_000)
 #: The longest audio that is read, in seconds and in samples of one channel: few bytes may promise terabytes.
 MOST_SECONDS = 4 * 3600
@@ -36,14 +36,14 @@ _SPHERE_COUNT = re.compile(rb"^sample_count\s+-i\s+(\d+)\s*$", re.MULTILINE)
 
 @dataclass(frozen=True, eq=False)
 class Audio:
-    """Sound of one file.
+    """Samples of one audio file.
 
     Attributes
     ----------
     samples : array of shape (samples,)
         Mono, 16 kHz, float32, full scale ±1.
     duration : float
-        Seconds, as the file has them before resampling.
+        Seconds before resampling.
     """
 
     samples: Float32[np.ndarray, " sample"]
@@ -63,7 +63,7 @@ def read_audio(path: Path, *, recording: str) -> Audio:
     Returns
     -------
     Audio
-        Its samples at 16 kHz, and how long it was before.
+        Samples at 16 kHz, and the duration before resampling.
 
     Raises
     ------
@@ -80,7 +80,7 @@ def read_audio(path: Path, *, recording: str) -> Audio:
 
 
 def _read(path: Path) -> tuple[Float32[np.ndarray, " sample"], int]:
-    """Samples and rate of a file; what is wrong with it is a `ValueError` that ends a sentence begun with its name."""
+    """Samples and rate of a file; the reason why it cannot be used is a `ValueError`."""
     import soundfile
 
     head = b""
@@ -128,7 +128,7 @@ def _refuse_unusable(block: Float32[np.ndarray, "sample channel"]) -> None:
 
 
 def _refuse_truncated(head: bytes, *, held: int, promised: int, log: str) -> None:
-    """Compare what the header promises with what the file holds; libsndfile is content with less."""
+    """Refuse a file that holds less than its header promises, which libsndfile does not."""
     count = _SPHERE_COUNT.search(head.split(b"end_head")[0]) if head.startswith(b"NIST_1A") else None
     promised = int(count[1]) if count else promised
     if held < promised and (count or promised < _UNKNOWN_LENGTH):

@@ -1,12 +1,19 @@
-"""What a corpus is: a sized, indexable, ordered collection of recordings."""
+"""Corpora: sized, indexable, ordered collections of recordings, and those that the command line knows by name."""
 
 import hashlib
+import inspect
 import json
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
+from snaps.datasets.files import FileCorpus
 from snaps.datasets.recording import Recording
-from snaps.errors import RecordingError
+from snaps.datasets.textgrids import load_textgrids
+from snaps.datasets.timit import load_timit
+from snaps.errors import InputError, RecordingError, check_choice, one_of
+
+#: Whether a recording that cannot be read raises its error or is left out.
+OnError = Literal["raise", "skip"]
 
 
 @runtime_checkable
@@ -44,14 +51,14 @@ def corpus_name(corpus: CorpusLike) -> str:
 
 
 def corpus_settings(corpus: CorpusLike) -> dict[str, Any]:
-    """How the features of a corpus were made, as far as the corpus says so."""
+    """Settings of the features of a corpus; none for a plain list."""
     return dict(getattr(corpus, "settings", {}))
 
 
 def corpus_fingerprint(corpus: CorpusLike) -> str:
     """Hash that changes with the recordings, their annotations or their order.
 
-    A corpus brings its own; of a plain list, every recording is hashed.
+    It is the corpus's own attribute; a plain list is hashed recording by recording.
     """
     own = getattr(corpus, "fingerprint", None)
     if own is not None:
@@ -71,38 +78,63 @@ def corpus_fingerprint(corpus: CorpusLike) -> str:
     return digest.hexdigest()
 
 
-def iterate_annotations(
-    corpus: CorpusLike, *, on_error: Literal["raise", "skip"] = "raise"
-) -> Iterator[Recording] | None:
-    """Go through a corpus without its audio, where it allows that.
+def iterate_annotations(corpus: CorpusLike, *, on_error: OnError = "raise") -> Iterator[Recording]:
+    """Iterate over the annotations of a corpus, without computing spectrograms if it has ``annotation``.
 
     Parameters
     ----------
     corpus : Corpus or list of Recording
         The corpus.
     on_error : {"raise", "skip"}
-        What becomes of recordings whose annotations cannot be read: their error, or nothing.
+        Whether a recording that cannot be read raises its error or is passed over.
 
-    Returns
-    -------
-    iterator of Recording or None
-        Recordings of which only identifier, tiers and attributes may be used. None where the corpus could
-        give them only by loading everything.
+    Yields
+    ------
+    Recording
+        Only its identifier, tiers and attributes may be used.
     """
-    annotation = getattr(corpus, "annotation", None)
-    if annotation is not None:
-        return _read_annotations(annotation, len(corpus), skip=on_error == "skip")
-    if isinstance(corpus, list | tuple):
-        return iter(corpus)
-    return None
-
-
-def _read_annotations(annotation: Callable[[int], Recording], size: int, *, skip: bool) -> Iterator[Recording]:
-    for index in range(size):
+    check_choice("on_error", on_error, get_args(OnError))
+    annotation = getattr(corpus, "annotation", corpus.__getitem__)
+    for index in range(len(corpus)):
         try:
             recording = annotation(index)
         except RecordingError:
-            if not skip:
+            if on_error == "raise":
                 raise
-            continue
-        yield recording
+        else:
+            yield recording
+
+
+#: Function that loads a corpus from a folder, by the name in front of the colon.
+LOADERS: dict[str, Callable[..., FileCorpus]] = {"timit": load_timit, "textgrids": load_textgrids}
+
+
+def load_corpus(source: str, **options: Any) -> FileCorpus:
+    """Load a corpus from its name on the command line, such as ``timit:PATH``.
+
+    Parameters
+    ----------
+    source : str
+        Name in `LOADERS`, a colon, and the folder.
+    **options
+        Keywords of the function that loads it; those that are None are left to its defaults.
+
+    Returns
+    -------
+    FileCorpus
+        As that function gives it.
+
+    Raises
+    ------
+    InputError
+        If the text names no corpus, or the function does not know an option or refuses the folder.
+    """
+    name, colon, root = source.partition(":")
+    if name not in LOADERS or not colon or not root:
+        raise InputError(f"the corpus is {source!r}; accepted is NAME:PATH, where NAME is one of {one_of(LOADERS)}")
+    given = {option: value for option, value in options.items() if value is not None}
+    _, *keywords = inspect.signature(LOADERS[name]).parameters
+    for option in given:
+        if option not in keywords:
+            raise InputError(f"a corpus {name!r} has no option {option!r}; its options are {one_of(keywords)}")
+    return LOADERS[name](root, **given)

@@ -1,11 +1,11 @@
-"""The drop log: what a run left out, and why."""
+"""The drop log: frames and recordings that a run left out, by reason."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from snaps.errors import InputError, one_of
+from snaps.errors import InputError, check_whole, one_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,7 +21,7 @@ REASONS: Mapping[str, str] = {
 
 @dataclass
 class DropLog:
-    """Counts of what was left out, by reason and grouping; skipped recordings; clipped intervals.
+    """Counts of dropped frames by reason and grouping, skipped recordings, and clipped intervals.
 
     Attributes
     ----------
@@ -43,17 +43,13 @@ class DropLog:
     left out: frames without a label: 3 (phoneme)
     """
 
-    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     clipped: int = 0
-    broken_layers: dict[str, int] = field(default_factory=dict)
-
-    def break_in(self, layer: str, n: int) -> None:
-        """Count `n` frames that are not finite in a layer."""
-        self.broken_layers[layer] = self.broken_layers.get(layer, 0) + n
+    broken_layers: Counter[str] = field(default_factory=Counter)
 
     def add(self, reason: str, grouping: str, n: int) -> None:
-        """Count `n` frames, or for ``short`` recordings, that a grouping does without.
+        """Count `n` frames (for ``short``: recordings) that are left out of a grouping.
 
         Raises
         ------
@@ -62,27 +58,24 @@ class DropLog:
         """
         if reason not in REASONS:
             raise InputError(f"the reason is {reason!r}; accepted are {one_of(REASONS)}")
-        if n < 0:
-            raise InputError(f"the number left out is {n!r}; accepted are whole numbers from 0")
-        groupings = self.counts.setdefault(reason, {})
-        groupings[grouping] = groupings.get(grouping, 0) + int(n)
+        check_whole("the number left out", n, least=0)
+        self.counts.setdefault(reason, Counter())[grouping] += int(n)
 
     def skip(self, recording: str, reason: str) -> None:
         """Note that a recording was left out because it could not be read."""
         self.skipped[recording] = reason
 
     def merge(self, other: "DropLog") -> None:
-        """Add what another part of the same run left out."""
+        """Add the drop log of another part of the same run."""
         for reason, groupings in other.counts.items():
             for grouping, n in groupings.items():
                 self.add(reason, grouping, n)
         self.skipped.update(other.skipped)
         self.clipped += other.clipped
-        for layer, n in other.broken_layers.items():
-            self.break_in(layer, n)
+        self.broken_layers.update(other.broken_layers)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return a form that JSON can hold, the same whatever the order of adding and merging."""
+        """Return a dictionary for JSON, which does not depend on the order of adding and merging."""
         return {
             "counts": {
                 reason: dict(sorted(self.counts[reason].items())) for reason in REASONS if reason in self.counts
@@ -94,7 +87,7 @@ class DropLog:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> "DropLog":
-        """Drop log from what `to_dict` gave.
+        """Drop log from the dictionary of `to_dict`.
 
         Raises
         ------
@@ -105,11 +98,11 @@ class DropLog:
         try:
             for reason, groupings in stored["counts"].items():
                 for grouping, n in groupings.items():
-                    log.add(reason, grouping, int(n))
+                    log.add(reason, grouping, n)
             for skipped in stored["skipped"]:
                 log.skip(skipped["recording"], skipped["reason"])
-            log.clipped = int(stored["clipped"])
-            log.broken_layers = {name: int(n) for name, n in stored.get("broken_layers", {}).items()}
+            log.clipped = stored["clipped"]
+            log.broken_layers.update(stored.get("broken_layers", {}))
         except (KeyError, TypeError, AttributeError) as error:
             raise InputError(f"a drop log has counts, skipped and clipped; received {stored!r}") from error
         return log
@@ -120,21 +113,19 @@ class DropLog:
 
         groupings = sorted({grouping for by_grouping in self.counts.values() for grouping in by_grouping})
         table = pd.DataFrame(
-            [[self.counts.get(reason, {}).get(name, 0) for name in groupings] for reason in REASONS],
+            [[self.counts.get(reason, Counter())[name] for name in groupings] for reason in REASONS],
             index=pd.Index(REASONS, name="reason"),
             columns=pd.Index(groupings, name="grouping", dtype=object),
         )
         return table.astype("int64")
 
     def __str__(self) -> str:
-        """Few lines for a reader: what was left out, the skipped recordings each with its reason."""
+        """Summary in a few lines: what was left out, and each skipped recording with its reason."""
         parts = []
         for reason, words in REASONS.items():
-            by_number: dict[int, list[str]] = defaultdict(list)
-            for grouping, n in sorted(self.counts.get(reason, {}).items()):
-                if n:
-                    by_number[n].append(grouping)
-            parts += [f"{words}: {n:,} ({', '.join(names)})" for n, names in sorted(by_number.items())]
+            counts = self.counts.get(reason, Counter())
+            for n in sorted(set(counts.values()) - {0}):
+                parts.append(f"{words}: {n:,} ({', '.join(name for name in sorted(counts) if counts[name] == n)})")
         if self.skipped:
             parts.append(f"recordings that cannot be read: {len(self.skipped):,}")
         lines = ["left out: " + ("; ".join(parts) if parts else "nothing")]

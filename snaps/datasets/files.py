@@ -1,4 +1,4 @@
-"""A corpus of files: listed at once, read one recording at a time."""
+"""Corpora of files: listed at once, read one recording at a time."""
 
 import functools
 import hashlib
@@ -26,7 +26,7 @@ MOST_BYTES = 64 << 20
 
 @dataclass(frozen=True)
 class Entry:
-    """One recording of the list: where its files lie.
+    """Files and attributes of one recording, before anything is read.
 
     Attributes
     ----------
@@ -37,9 +37,9 @@ class Entry:
     annotations : mapping of str to Path
         Annotation files by kind, e.g. ``phn``.
     attributes : mapping of str to str
-        What the file's place and name say about the recording.
+        Attributes that follow from the file's folder and name.
     problem : str or None
-        What is wrong with it already on the list; reading it raises a `RecordingError` that says so.
+        Reason why it cannot be read, if that is known already; reading it raises a `RecordingError` with it.
     """
 
     id: str
@@ -51,7 +51,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Annotation:
-    """Tiers and attributes of one recording, as they were read.
+    """Tiers and attributes of one recording, as its annotation files hold them.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ class Annotation:
     sources : mapping of str to Path
         The file that each tier comes from, for errors.
     attributes : mapping of str to str
-        What the annotation says about the whole recording.
+        Attributes that hold for the whole recording.
     """
 
     tiers: Mapping[str, Sequence[Interval]]
@@ -69,18 +69,18 @@ class Annotation:
 
 
 class AnnotationReader(Protocol):
-    """Reads the annotation files of one entry."""
+    """Reader of the annotation files of one entry."""
 
     def read(self, entry: Entry) -> Annotation:
         """Read tiers and attributes; every problem is a `RecordingError`."""
 
     def options(self) -> dict[str, Any]:
-        """Everything that changes what is read, in values that JSON can hold."""
+        """Options that change what is read, in values that JSON can hold."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class FileCorpus:
-    """Corpus whose recordings lie in files; it is what ``load_*`` functions return.
+    """Corpus whose recordings lie in files, as ``load_*`` functions return it.
 
     Indexing reads one recording and raises a `RecordingError` if that recording cannot be used; a slice, or
     `select`, gives a smaller corpus without reading anything.
@@ -92,7 +92,7 @@ class FileCorpus:
     entries : tuple of Entry
         The recordings, in order.
     reader : AnnotationReader
-        How annotation files are read.
+        Reader of the annotation files.
     """
 
     name: str
@@ -124,7 +124,7 @@ class FileCorpus:
         """SHA-256 of everything that determines the recordings and their order.
 
         Identifiers, attributes, the bytes of all audio and annotation files, and the options; not the place
-        where the corpus lies, nor the dates of its files. Computed once, when it is first asked for.
+        where the corpus lies, nor the dates of its files. Computed on first access.
         """
         digest = hashlib.sha256(_canonical([self.settings, self.reader.options()]))
         for entry in self.entries:
@@ -154,21 +154,7 @@ class FileCorpus:
         """
         if isinstance(index, slice):
             return replace(self, entries=self.entries[index])
-        entry = self.entries[as_index(index)]
-        annotation = self._read(entry)
-        if entry.audio is None:
-            raise RecordingError(entry.id, f"recording {entry.id!r} has annotations but no audio file")
-        audio = read_audio(entry.audio, recording=entry.id)
-        tiers, clipped = check_tiers(annotation, recording=entry.id, duration=audio.duration)
-        return Recording(
-            id=entry.id,
-            features=mel_spectrogram(audio.samples),
-            step=STEP,
-            tiers=tiers,
-            attributes={**entry.attributes, **annotation.attributes},
-            frequency=mel_frequencies(),
-            clipped=clipped,
-        )
+        return self._read(self.entries[as_index(index)], with_audio=True)
 
     def __iter__(self) -> Iterator[Recording]:
         return (self[index] for index in range(len(self)))
@@ -184,16 +170,7 @@ class FileCorpus:
         RecordingError
             If an annotation is missing, is damaged, or has an interval that ends before it starts.
         """
-        entry = self.entries[as_index(index)]
-        annotation = self._read(entry)
-        tiers, _ = check_tiers(annotation, recording=entry.id)
-        return Recording(
-            id=entry.id,
-            features=np.zeros((N_MELS, 0), dtype=np.float32),
-            step=STEP,
-            tiers=tiers,
-            attributes={**entry.attributes, **annotation.attributes},
-        )
+        return self._read(self.entries[as_index(index)], with_audio=False)
 
     def select(self, indices: Iterable[int]) -> "FileCorpus":
         """Corpus of some of the recordings, in the order given; nothing is read.
@@ -210,10 +187,26 @@ class FileCorpus:
         """
         return replace(self, entries=tuple(self.entries[as_index(index)] for index in indices))
 
-    def _read(self, entry: Entry) -> Annotation:
+    def _read(self, entry: Entry, *, with_audio: bool) -> Recording:
         if entry.problem is not None:
             raise RecordingError(entry.id, entry.problem)
-        return self.reader.read(entry)
+        annotation = self.reader.read(entry)
+        features, duration = np.zeros((N_MELS, 0), dtype=np.float32), math.inf
+        if with_audio:
+            if entry.audio is None:
+                raise RecordingError(entry.id, f"recording {entry.id!r} has annotations but no audio file")
+            audio = read_audio(entry.audio, recording=entry.id)
+            features, duration = mel_spectrogram(audio.samples), audio.duration
+        tiers, clipped = check_tiers(annotation, recording=entry.id, duration=duration)
+        return Recording(
+            id=entry.id,
+            features=features,
+            step=STEP,
+            tiers=tiers,
+            attributes={**entry.attributes, **annotation.attributes},
+            frequency=mel_frequencies() if with_audio else None,
+            clipped=clipped,
+        )
 
 
 def read_text(path: Path, *, recording: str) -> str:
@@ -229,22 +222,23 @@ def read_text(path: Path, *, recording: str) -> str:
         raw = path.read_bytes()
     except OSError as error:
         raise RecordingError(recording, f"the annotation '{path}' cannot be read: {error.strerror or error}") from None
+    encoding = "utf-8-sig"
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        encodings = ["utf-16"]
+        encoding = "utf-16"
     elif b"\0" in raw[:2]:
-        encodings = ["utf-16-le" if raw[1:2] == b"\0" else "utf-16-be"]
-    else:
-        encodings = ["utf-8-sig", "latin-1"]
-    for encoding in encodings:
-        try:
-            text = raw.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" in text:
-            line = text[: text.index("\0")].count("\n") + 1
-            raise RecordingError(recording, f"the annotation '{path}' is damaged: it has a NUL in its line {line}")
-        return text
-    raise RecordingError(recording, f"the annotation '{path}' is damaged: it is no text in UTF-16, as it claims")
+        encoding = "utf-16-le" if raw[1:2] == b"\0" else "utf-16-be"
+    try:
+        text = raw.decode(encoding)
+    except UnicodeDecodeError:
+        if encoding != "utf-8-sig":
+            raise RecordingError(
+                recording, f"the annotation '{path}' is damaged: it is no text in UTF-16, as it claims"
+            ) from None
+        text = raw.decode("latin-1")
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise RecordingError(recording, f"the annotation '{path}' is damaged: it has a NUL in its line {line}")
+    return text
 
 
 def check_tiers(
@@ -258,7 +252,7 @@ def check_tiers(
     Parameters
     ----------
     annotation : Annotation
-        What was read.
+        Intervals as they were read.
     recording : str
         Identifier of the recording, for the error.
     duration : float
@@ -309,7 +303,7 @@ def _canonical(value: Any) -> bytes:
 
 
 def _file_digest(path: Path, *, most: int) -> str | None:
-    """SHA-256 of a file; None for one that cannot be read, which is said when its recording is read."""
+    """SHA-256 of a file; None if it cannot be read, which is an error only when its recording is read."""
     try:
         require_file(path, most=most)
         with path.open("rb") as file:

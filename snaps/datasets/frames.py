@@ -1,4 +1,4 @@
-"""Frames and their labels: the frame table of one recording, from its annotation alone."""
+"""Frames of one recording: their times, their labels, and the frame table."""
 
 from collections.abc import Sequence
 
@@ -101,7 +101,7 @@ def check_column_names(recording: Recording) -> None:
     Raises
     ------
     InputError
-        Naming the column.
+        If there is one; the sentence names the column.
     """
     taken = set(FRAME_COLUMNS)
     for kind, names in (("tier", recording.tiers), ("attribute", recording.attributes)):
@@ -116,5 +116,5 @@ def check_column_names(recording: Recording) -> None:
 
 
 def _column(values: Sequence[object] | np.ndarray) -> pd.Series:
-    """Column of objects: versions of pandas differ in what they make of texts and None."""
+    """Column of dtype object, whatever the version of pandas."""
     return pd.Series(values, dtype=object)

@@ -1,14 +1,20 @@
-"""Groupings: which label every frame is averaged under."""
+"""Groupings: the label under which every frame is averaged, and the labels that a corpus may have."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from snaps.errors import InputError, check_name, check_text, one_of
+from snaps.datasets.corpus import CorpusLike, iterate_annotations
+from snaps.datasets.frames import FRAME_COLUMNS, check_column_names
+from snaps.datasets.recording import Recording
+from snaps.errors import InputError, check_name, check_text, check_type, one_of
 
-#: One grouping as a caller writes it: a column, several, or a column and the mapping of its labels.
+#: Specification of one grouping: a column, several, or a column and the mapping of its labels.
 GroupingSpec = str | Sequence[str] | tuple[str | Sequence[str], Mapping[str, str | None]]
 
 _ACCEPTED = (
@@ -43,21 +49,16 @@ class Grouping:
     mapping: Mapping[str, str | None] | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.name, str):
-            raise InputError(f"the grouping's name is {self.name!r}; accepted are texts")
+        check_type("the grouping's name", self.name, str, "a text")
         check_name(self.name, "the grouping's name")
         if not self.columns or not all(isinstance(column, str) and column for column in self.columns):
             raise InputError(f"the grouping {self.name!r} has the columns {self.columns!r}; {_ACCEPTED}")
-        wrong = [
-            item
-            for item in (self.mapping or {}).items()
-            if not isinstance(item[0], str) or not isinstance(item[1], str | None)
-        ]
-        if wrong:
-            raise InputError(
-                f"the mapping of the grouping {self.name!r} has {wrong[0][0]!r}: {wrong[0][1]!r}; "
-                "accepted are texts for texts, and None for no label"
-            )
+        for old, new in (self.mapping or {}).items():
+            if not (isinstance(old, str) and isinstance(new, str | None)):
+                raise InputError(
+                    f"the mapping of the grouping {self.name!r} has {old!r}: {new!r}; "
+                    "accepted are texts for texts, and None for no label"
+                )
 
     def labels(self, rows: pd.DataFrame, *, known: Iterable[str] = ()) -> np.ndarray:
         """Label of every frame.
@@ -80,29 +81,24 @@ class Grouping:
         InputError
             If a column does not exist; the sentence lists those that do.
         """
-        here = list(map(str, rows.columns))
-        self.check_columns([*here, *known])
-        missing = not set(self.columns) <= set(here)
-        if missing or rows.empty:
-            return np.full(len(rows), None, dtype=object)
-        codes = np.zeros(len(rows), dtype=np.int64)
-        joined: list[str | None] = [""]
-        for place, column in enumerate(self.columns):
-            # One look at each distinct value instead of one at each frame.
-            own, values = pd.factorize(rows[column], use_na_sentinel=True)
-            texts: list[str | None] = [str(value) or None for value in values] + [None]
-            pairs, codes = np.unique(codes * len(texts) + own % len(texts), return_inverse=True)
-            joined = [
-                _join(joined[pair // len(texts)], texts[pair % len(texts)], first=place == 0) for pair in pairs.tolist()
-            ]
-        for label in joined:
-            check_text(label or "", f"a label of the grouping {self.name!r}")
-        labels = np.empty(len(joined), dtype=object)
-        labels[:] = [self.map_label(label) for label in joined]
-        return labels[codes]
+        self.check_columns([*rows.columns, *known])
+        labels = np.full(len(rows), None, dtype=object)
+        if set(self.columns) <= set(rows.columns):
+            # One look at each distinct combination instead of one at each frame.
+            @lru_cache(maxsize=None, typed=True)
+            def join(*parts: Any) -> str | None:
+                return self.join_labels("" if pd.isna(part) else str(part) for part in parts)
 
-    def map_label(self, label: str | None) -> str | None:
-        """Label after the mapping, if there is one; None for no label."""
+            labels[:] = [
+                join(*parts) for parts in zip(*(rows[column].tolist() for column in self.columns), strict=True)
+            ]
+        return labels
+
+    def join_labels(self, parts: Iterable[str]) -> str | None:
+        """Label of a frame from those of its columns; None for no label, as where a part is empty."""
+        parts = list(parts)
+        label: str | None = "+".join(parts) if all(parts) else None
+        check_text(label or "", f"a label of the grouping {self.name!r}")
         if label is not None and self.mapping is not None:
             label = self.mapping.get(label)
         return label or None
@@ -127,7 +123,7 @@ class Grouping:
 def parse_groupings(
     groupings: Sequence[str | Sequence[str] | Grouping] | Mapping[str, GroupingSpec | Grouping],
 ) -> list[Grouping]:
-    """Make groupings from the list or the dictionary that callers give.
+    """Groupings from a list or a dictionary.
 
     Parameters
     ----------
@@ -154,9 +150,9 @@ def parse_groupings(
     if isinstance(groupings, str | bytes) or not isinstance(groupings, Mapping | Sequence):
         raise InputError(f"groupings is {groupings!r}; {_ACCEPTED}")
     if isinstance(groupings, Mapping):
-        parsed = [_from_item(name, spec) for name, spec in groupings.items()]
+        parsed = [_parse(spec, name) for name, spec in groupings.items()]
     else:
-        parsed = [spec if isinstance(spec, Grouping) else _from_columns(spec) for spec in groupings]
+        parsed = [_parse(spec) for spec in groupings]
     if not parsed:
         raise InputError(f"groupings is empty; {_ACCEPTED}")
     names = [grouping.name for grouping in parsed]
@@ -166,28 +162,97 @@ def parse_groupings(
     return parsed
 
 
-def _from_columns(spec: str | Sequence[str]) -> Grouping:
-    columns = _columns(spec, spec)
-    return Grouping("+".join(columns), columns)
-
-
-def _from_item(name: str, spec: GroupingSpec | Grouping) -> Grouping:
+def _parse(spec: GroupingSpec | Grouping, name: str | None = None) -> Grouping:
+    """One grouping; without a name it is called after its columns."""
     if isinstance(spec, Grouping):
-        return Grouping(name, spec.columns, spec.mapping)
-    if not isinstance(spec, str) and isinstance(spec, Sequence) and len(spec) == 2 and isinstance(spec[1], Mapping):
-        return Grouping(name, _columns(spec[0], spec), dict(spec[1]))
-    return Grouping(name, _columns(spec, spec))
-
-
-def _columns(columns: object, spec: object) -> tuple[str, ...]:
+        return spec if name is None else replace(spec, name=name)
+    columns: Any = spec
+    mapping = None
+    if name is not None and isinstance(spec, tuple | list) and len(spec) == 2 and isinstance(spec[1], Mapping):
+        columns, mapping = spec
     if isinstance(columns, str):
-        return (columns,)
-    if isinstance(columns, Sequence) and columns and all(isinstance(column, str) for column in columns):
-        return tuple(columns)
-    raise InputError(f"one of the groupings is {spec!r}; {_ACCEPTED}")
+        columns = (columns,)
+    if not isinstance(columns, Sequence) or not columns or not all(isinstance(column, str) for column in columns):
+        raise InputError(f"one of the groupings is {spec!r}; {_ACCEPTED}")
+    return Grouping("+".join(columns) if name is None else name, tuple(columns), mapping)
 
 
-def _join(label: str | None, more: str | None, *, first: bool) -> str | None:
-    if first or label is None or more is None:
-        return more if first else None
-    return f"{label}+{more}"
+@dataclass(frozen=True)
+class Inventory:
+    """Columns of a corpus's frame table, and labels of groupings, known before any audio is read.
+
+    Attributes
+    ----------
+    columns : tuple of str, or None
+        Columns that at least one recording has; None if the corpus gives annotations only with audio.
+    labels : dict of str to (frozenset of str, or None)
+        By grouping, all labels that may occur; some may turn out to have no frame. None where that cannot be
+        known beforehand.
+    """
+
+    columns: tuple[str, ...] | None
+    labels: dict[str, frozenset[str] | None]
+
+
+def take_inventory(
+    corpus: CorpusLike, groupings: Sequence[Grouping], *, symbols: Sequence[str] | None = None
+) -> Inventory:
+    """Columns and possible labels of a corpus, in one pass over its annotations.
+
+    Recordings whose annotations cannot be read are left out here; reading them says why.
+
+    Parameters
+    ----------
+    corpus : Corpus or list of Recording
+        The corpus to group.
+    groupings : sequence of Grouping
+        As `snaps.datasets.parse_groupings` gives them.
+    symbols : sequence of str, optional
+        Symbols that a network may predict. Without them, labels of groupings by ``predicted`` are not known.
+
+    Returns
+    -------
+    Inventory
+        Columns and labels that are known before anything is computed.
+
+    Raises
+    ------
+    InputError
+        If a grouping needs a column that no recording has, naming those that exist, or a recording has two
+        columns of one name.
+    """
+    if not (hasattr(corpus, "annotation") or isinstance(corpus, list | tuple)):
+        return Inventory(columns=None, labels={grouping.name: None for grouping in groupings})
+    columns: dict[str, None] = dict.fromkeys(FRAME_COLUMNS)
+    knowable = [
+        grouping
+        for grouping in groupings
+        if not {"step", "time"} & set(grouping.columns) and ("predicted" not in grouping.columns or symbols)
+    ]
+    labels: dict[str, set[str]] = {grouping.name: set() for grouping in knowable}
+    for recording in iterate_annotations(corpus, on_error="skip"):
+        check_column_names(recording)
+        columns.update(dict.fromkeys([*recording.tiers, *recording.attributes]))
+        for grouping in knowable:
+            labels[grouping.name].update(_possible(recording, grouping, symbols or ()))
+    for grouping in groupings:
+        grouping.check_columns(columns)
+    found = {grouping.name: labels.get(grouping.name) for grouping in groupings}
+    return Inventory(
+        columns=tuple(columns),
+        labels={name: None if some is None else frozenset(some) for name, some in found.items()},
+    )
+
+
+def _possible(recording: Recording, grouping: Grouping, symbols: Sequence[str]) -> Iterator[str]:
+    """Labels that frames of one recording may have: every combination of the columns' labels."""
+    choices: dict[str, Iterable[object]] = {
+        **{name: [value] for name, value in recording.attributes.items()},
+        **{name: {interval.label for interval in tier} for name, tier in recording.tiers.items()},
+        "predicted": symbols,
+        "recording": [recording.id],
+    }
+    for combination in itertools.product(*(choices.get(column, ()) for column in grouping.columns)):
+        label = grouping.join_labels(map(str, combination))
+        if label is not None:
+            yield label

@@ -1,4 +1,4 @@
-"""Files and folders of a corpus: what is no file is refused, and folders are walked once each."""
+"""Files and folders of a corpus: checks, and a walk that enters every folder once."""
 
 import errno
 import os
@@ -10,19 +10,19 @@ from snaps.errors import InputError, MissingFileError
 
 
 def require_file(path: Path, *, most: int | None = None) -> int:
-    """Refuse what is no file, or too large: a pipe would be waited for, and a device may never end.
+    """Refuse what is no regular file, such as a pipe or a device, or is too large.
 
     Parameters
     ----------
     path : Path
-        What is going to be read.
+        The file.
     most : int, optional
-        Bytes that it may have; any number unless given.
+        Largest accepted number of bytes; any number unless given.
 
     Returns
     -------
     int
-        Bytes that it has.
+        Number of its bytes.
 
     Raises
     ------
@@ -38,12 +38,12 @@ def require_file(path: Path, *, most: int | None = None) -> int:
 
 
 def exists(path: Path) -> bool:
-    """Whether there is anything under this name.
+    """Whether a file or folder of this name exists.
 
     Raises
     ------
     InputError
-        If that cannot be told, for example because a folder above may not be entered.
+        If the system does not say so, for example because a folder above may not be entered.
     """
     try:
         path.stat()
@@ -88,28 +88,28 @@ def walk_files(root: Path, *, depth: int | None = None, unreadable: list[OSError
     depth : int, optional
         Most folders between the root and a file; any number unless given.
     unreadable : list, optional
-        Takes the errors of folders that cannot be read; without it they are raised.
+        List to which errors of folders that cannot be read are added; without it they are raised.
 
     Raises
     ------
     InputError
-        If a folder cannot be read: what it holds would be missing without a word.
+        If a folder cannot be read, so that its files would be dropped silently.
     """
 
-    def told(error: OSError) -> None:
+    def add_error(error: OSError) -> None:
         if unreadable is None:
             raise unreadable_folder(error)
         unreadable.append(error)
 
     seen = {os.path.realpath(folder) for folder in (root.resolve(), *root.resolve().parents)}
-    for folder, folders, files in os.walk(root, followlinks=True, onerror=told):
+    for folder, folders, files in os.walk(root, followlinks=True, onerror=add_error):
         here = Path(folder)
         if depth is not None and len(here.relative_to(root).parts) >= depth:
             folders.clear()
         # Links come last, so that a folder is found where it lies and not where something points to it.
-        shown = sorted((here / name for name in folders if name[0] != "."), key=lambda path: (path.is_symlink(), path))
+        below = sorted((here / name for name in folders if name[0] != "."), key=lambda path: (path.is_symlink(), path))
         folders.clear()
-        for path in shown:
+        for path in below:
             if (place := os.path.realpath(path)) not in seen:
                 seen.add(place)
                 folders.append(path.name)
@@ -117,5 +117,5 @@ def walk_files(root: Path, *, depth: int | None = None, unreadable: list[OSError
 
 
 def unreadable_folder(error: OSError) -> InputError:
-    """Sentence about a folder that cannot be read."""
+    """Error of a folder that cannot be read."""
     return InputError(f"the folder '{error.filename}' cannot be read: {error.strerror or error}")

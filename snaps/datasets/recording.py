@@ -1,4 +1,4 @@
-"""One recording: features, annotations and what is known about the speaker."""
+"""Recordings: features, annotations and attributes."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,7 +43,7 @@ class Recording:
     tiers : mapping of str to sequence of Interval
         Annotation tiers by name, in file order.
     attributes : mapping of str to str
-        What holds for the whole recording, e.g. speaker, sex, dialect, text.
+        Properties of the whole recording, e.g. speaker, sex, dialect, text.
     frequency : array of shape (units,), optional
         Centre frequency of every unit in Hz, if known.
     clipped : int

@@ -1,4 +1,4 @@
-"""Mel spectrograms: what a recording looks like to a network (section 5.0 of the design)."""
+"""Mel spectrograms, the input of networks (section 5.0 of the design)."""
 
 import functools
 import warnings
@@ -104,7 +104,7 @@ def mel_frequencies() -> Float64[np.ndarray, " unit"]:
 
 
 def resample(samples: Float32[np.ndarray, " sample"], rate: int) -> Float32[np.ndarray, " resampled"]:
-    """Bring mono audio to 16 kHz (soxr's high-quality band-limited resampling).
+    """Resample mono audio to 16 kHz (soxr's high-quality band-limited resampling).
 
     Parameters
     ----------

@@ -1,11 +1,17 @@
-"""Audio with Praat TextGrids, as forced aligners write them; LibriSpeech with its alignments among them."""
+"""Audio with Praat TextGrids, as forced aligners write them; LibriSpeech with its alignments among them.
+
+TextGrids are read as Praat itself reads them: it takes strings, free-standing numbers and flags in their order, and
+ignores everything else. So the long form, with its ``xmin =`` and ``intervals [2]:``, and the short form are one
+format. Praat also ignores what follows the last tier; here that is an error: a size that is too small leaves it.
+"""
 
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,14 +20,23 @@ from snaps.datasets.audio import AUDIO_SUFFIXES
 from snaps.datasets.files import Annotation, Entry, FileCorpus, read_text
 from snaps.datasets.paths import exists, require_folder, walk_files
 from snaps.datasets.recording import Interval
-from snaps.datasets.textgrid_format import TextGrid, TextGridError, parse_textgrid
-from snaps.errors import InputError, RecordingError, legible, one_of
+from snaps.errors import InputError, RecordingError, check_type, legible, one_of, shown
 
 Relabel = Mapping[str, str | None]
 
-#: What forced aligners call their tiers, and what we call them.
+#: Our names of the tiers of forced aligners.
 ALIGNER_TIERS: Mapping[str, str] = MappingProxyType({"phones": "phoneme", "words": "word"})
 
+_TOKEN = re.compile(
+    r"""
+      "(?P<string>[^"]*(?:""[^"]*)*)"
+    | (?P<comment>![^\r\n]*)
+    | (?<!\S)(?P<number>[-+]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?)(?!\S)
+    | (?<!\S)(?P<flag><\w+>)(?!\S)
+    | (?P<stray>")
+    """,
+    re.VERBOSE,
+)
 _LIBRISPEECH = re.compile(r"(?P<chapter>(?P<speaker>\d+)-\d+)-\d+")
 _TAKEN = ("recording", "step", "time", "predicted", "speaker", "text")
 
@@ -33,7 +48,7 @@ def load_textgrids(
     tiers: Mapping[str, str] = ALIGNER_TIERS,
     relabel: Relabel | Mapping[str, Relabel] | None = None,
 ) -> FileCorpus:
-    """Load a corpus of audio files with TextGrids, in whatever folders.
+    """Load a corpus of audio files with TextGrids, in folders of any layout.
 
     A recording's `id` is its path below `root` without the ending; recordings are sorted by it. Each is
     matched with the TextGrid of the same path below `annotations` (case aside); else with the one of the same
@@ -52,7 +67,7 @@ def load_textgrids(
     annotations : path, optional
         Folder of the TextGrids, where they lie in a tree of their own.
     tiers : mapping of str to str
-        Which interval tiers to read, and what to call them; ``{"phones": "phoneme", "words": "word"}`` unless
+        Interval tiers to read, and their names here; ``{"phones": "phoneme", "words": "word"}`` unless
         given.
     relabel : mapping, optional
         New labels by old ones, for all tiers: ``{"AH0": "ah", "sp": None}``; or one such mapping by the name
@@ -103,7 +118,7 @@ def load_textgrids(
 
 @dataclass(frozen=True)
 class TextGridReader:
-    """Reads the chosen tiers of a TextGrid, and LibriSpeech's transcript.
+    """Reader of the chosen tiers of a TextGrid, and of LibriSpeech's transcript.
 
     Parameters
     ----------
@@ -117,7 +132,7 @@ class TextGridReader:
     relabel: Mapping[str, Relabel] = field(default_factory=dict)
 
     def options(self) -> dict[str, Any]:
-        """Everything that changes what is read."""
+        """Options that change what is read."""
         relabel = {name: dict(mapping) for name, mapping in self.relabel.items()}
         return {"layout": "textgrids", "tiers": dict(self.tiers), "relabel": relabel}
 
@@ -143,7 +158,7 @@ class TextGridReader:
             attributes["text"] = text.lower()
         return Annotation(tiers=tiers, sources=dict.fromkeys(tiers, path), attributes=attributes)
 
-    def _tier(self, grid: TextGrid, name: str, *, entry: Entry) -> list[Interval]:
+    def _tier(self, grid: "TextGrid", name: str, *, entry: Entry) -> list[Interval]:
         path = entry.annotations["textgrid"]
         found = [intervals for own, intervals in grid.tiers if own == name]
         if len(found) != 1:
@@ -172,61 +187,49 @@ def _below(root: Path, paths: Iterable[Path]) -> dict[str, Path]:
     return files
 
 
-def _match(
-    audio: Mapping[str, Path], grids: Mapping[str, Path]
-) -> dict[str, tuple[tuple[Path, ...], tuple[Path, ...]]]:
-    """Match by the same path; then, of what is left, by the most parts in common, counted from the end.
+def _match(audio: Mapping[str, Path], grids: Mapping[str, Path]) -> dict[str, tuple[list[Path], list[Path]]]:
+    """Match recordings and TextGrids by the same path, then by the most parts in common, counted from the end.
 
-    Returns, by recording, the TextGrids that fit (one if all is well), and all recordings that these fit if there
-    are several.
+    Returns, by recording, the TextGrids that fit (one if all is well), and all recordings that these fit (one as well).
     """
-    same: dict[str, list[str]] = defaultdict(list)
-    for key in grids:
-        same["/".join(_parts(key))].append(key)
-    matched = {key: [key] if key in grids else same["/".join(_parts(key))] for key in audio}
-    used = {grid for keys in matched.values() for grid in keys}
-    matches: dict[str, tuple[tuple[Path, ...], tuple[Path, ...]]] = {
-        key: (tuple(grids[grid] for grid in keys), ()) for key, keys in matched.items()
-    }
-    open_audio = {key: _parts(key) for key in audio if not matched[key]}
-    open_grids = {key: _parts(key) for key in grids if key not in used}
+    matches: dict[str, tuple[list[Path], list[Path]]] = {key: ([], []) for key in audio}
+    open_audio, open_grids = list(audio), list(grids)
     names = Counter(_parts(key)[-1] for keys in (audio, grids) for key in keys)
-    for depth in range(max(map(len, open_audio.values()), default=0), 0, -1):
-        by_end = _by_end(open_grids, depth)
-        for end, keys in _by_end(open_audio, depth).items():
-            fit = by_end.get(end, [])
+    depths = range(max(len(_parts(key)) for key in audio), 0, -1)
+    ways: list[Callable[[str], Sequence[str]]] = [str, _parts, *(partial(_parts, depth=depth) for depth in depths)]
+    for end_of in ways:
+        fitting = _by_end(open_grids, end_of)
+        for end, keys in _by_end(open_audio, end_of).items():
             # A name like 001 says nothing: without folders in common it has to be the only one.
-            if not fit or (depth == 1 and names[end[0]] > 2):
-                continue
-            rivals = tuple(audio[key] for key in keys) if len(keys) > 1 else ()
-            for key in keys:
-                matches[key] = (tuple(grids[grid] for grid in fit), rivals)
-                del open_audio[key]
-            for grid in fit:
-                del open_grids[grid]
+            if end in fitting and (end_of in (str, _parts) or len(end) > 1 or names[end[0]] <= 2):
+                for key in keys:
+                    matches[key] = ([grids[grid] for grid in fitting[end]], [audio[key] for key in keys])
+        open_audio = [key for key in open_audio if not matches[key][0]]
+        used = {grid for found, _ in matches.values() for grid in found}
+        open_grids = [key for key in open_grids if grids[key] not in used]
     return matches
 
 
-def _parts(key: str) -> tuple[str, ...]:
-    """Path as it is compared: case and the composition of accents are file systems' own business."""
-    return tuple(unicodedata.normalize("NFC", key).lower().split("/"))
+def _parts(key: str, *, depth: int = 0) -> tuple[str, ...]:
+    """Last `depth` parts of a path (none if it is shorter), or all; case and composed accents do not count."""
+    parts = tuple(unicodedata.normalize("NFC", key).lower().split("/"))
+    return parts[-depth:] if len(parts) >= depth else ()
 
 
-def _by_end(keys: Mapping[str, tuple[str, ...]], depth: int) -> dict[tuple[str, ...], list[str]]:
-    """Paths by their last parts."""
-    ends: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for key, parts in keys.items():
-        if len(parts) >= depth:
-            ends[parts[-depth:]].append(key)
+def _by_end(keys: Iterable[str], end_of: Callable[[str], Sequence[str]]) -> dict[Sequence[str], list[str]]:
+    """Group paths by their ends; paths without an end are left out."""
+    ends: dict[Sequence[str], list[str]] = defaultdict(list)
+    for key in keys:
+        if end := end_of(key):
+            ends[end].append(key)
     return ends
 
 
-def _entry(path: Path, key: str, match: tuple[tuple[Path, ...], tuple[Path, ...]], *, relative: Path) -> Entry:
+def _entry(path: Path, key: str, match: tuple[list[Path], list[Path]], *, relative: Path) -> Entry:
     grids, rivals = match
     *folders, stem = key.split("/")
-    librispeech = _LIBRISPEECH.fullmatch(stem)
     attributes, annotations, problem = {}, {}, None
-    if librispeech:
+    if librispeech := _LIBRISPEECH.fullmatch(stem):
         attributes["speaker"] = librispeech["speaker"]
         transcript = path.with_name(f"{librispeech['chapter']}.trans.txt")
         # A name of digits alone may be so long that this one is none.
@@ -235,14 +238,14 @@ def _entry(path: Path, key: str, match: tuple[tuple[Path, ...], tuple[Path, ...]
                 annotations["transcript"] = transcript
     elif folders:
         attributes["speaker"] = legible(folders[-1])
-    if len(grids) > 1:
-        problem = f"'{path}' has several TextGrids that fit: {one_of(map(str, grids))}"
-    elif rivals:
-        problem = f"the TextGrid '{grids[0]}' fits several recordings: {one_of(map(str, rivals))}"
-    elif grids:
-        annotations["textgrid"] = grids[0]
-    else:
+    if not grids:
         problem = f"'{path}' has no TextGrid in '{relative}'"
+    elif len(grids) > 1:
+        problem = f"'{path}' has several TextGrids that fit: {one_of(map(str, grids))}"
+    elif len(rivals) > 1:
+        problem = f"the TextGrid '{grids[0]}' fits several recordings: {one_of(map(str, rivals))}"
+    else:
+        annotations["textgrid"] = grids[0]
     # Names that are not in UTF-8 could be written into no file.
     return Entry(id=legible(key), audio=path, annotations=annotations, attributes=attributes, problem=problem)
 
@@ -250,8 +253,7 @@ def _entry(path: Path, key: str, match: tuple[tuple[Path, ...], tuple[Path, ...]
 def _relabel_by_tier(relabel: Relabel | Mapping[str, Relabel] | None, names: Sequence[str]) -> dict[str, Relabel]:
     if relabel is None:
         return {}
-    if not isinstance(relabel, Mapping):
-        raise InputError(f"relabel is a {type(relabel).__name__}; accepted is a mapping from label to label")
+    check_type("relabel", relabel, Mapping, "a mapping from label to label")
     by_tier: dict[str, Any] = dict(relabel)
     if not any(isinstance(value, Mapping) for value in by_tier.values()):
         by_tier = dict.fromkeys(names, by_tier)
@@ -277,3 +279,102 @@ def _transcript(entry: Entry) -> str | None:
         if name == own:
             return text.strip()
     return None
+
+
+class TextGridError(Exception):
+    """A text that is no TextGrid, or a damaged one."""
+
+
+@dataclass(frozen=True)
+class TextGrid:
+    """Tiers of a TextGrid.
+
+    Attributes
+    ----------
+    tiers : tuple of (str, tuple of Interval)
+        Interval tiers in file order, with their intervals as they stand: nothing is sorted or refused.
+    point_tiers : tuple of str
+        Names of the point tiers, which are skipped.
+    """
+
+    tiers: tuple[tuple[str, tuple[Interval, ...]], ...]
+    point_tiers: tuple[str, ...]
+
+
+def parse_textgrid(text: str) -> TextGrid:
+    r"""Read the text of a TextGrid file in its long or short form.
+
+    Raises
+    ------
+    TextGridError
+        If it is something else, ends early or late, or has another thing where a number or a label is due.
+
+    Examples
+    --------
+    >>> parse_textgrid('"ooTextFile"\n"TextGrid"\n0 1 <exists> 1 "IntervalTier" "phones" 0 1 1 0 1 "a"').tiers
+    (('phones', (Interval(start=0.0, end=1.0, label='a'),)),)
+    """
+    tokens = _Tokens(text)
+    if not tokens.string("file type").startswith("ooTextFile") or tokens.string("object class") != "TextGrid":
+        raise TextGridError("it is no text file of the class TextGrid")
+    tokens.number("start")
+    tokens.number("end")
+    if tokens.take("flag", "tiers' flag") != "<exists>":
+        tokens.end("its header")
+        return TextGrid(tiers=(), point_tiers=())
+    tiers, point_tiers = [], []
+    for _ in range(tokens.count("number of tiers")):
+        kind, name = tokens.string("class of a tier"), tokens.string("name of a tier")
+        tier = f"the tier {shown(name)}"
+        tokens.number(f"start of {tier}")
+        tokens.number(f"end of {tier}")
+        size = tokens.count(f"size of {tier}")
+        if kind == "IntervalTier":
+            tiers.append((name, tuple(_intervals(tokens, tier, size))))
+        elif kind == "TextTier":
+            for _ in range(size):
+                tokens.number(f"time in {tier}")
+                tokens.string(f"mark in {tier}")
+            point_tiers.append(name)
+        else:
+            raise TextGridError(f"{tier} has the class {shown(kind)}; known are IntervalTier and TextTier")
+    tokens.end("its last tier")
+    return TextGrid(tiers=tuple(tiers), point_tiers=tuple(point_tiers))
+
+
+def _intervals(tokens: "_Tokens", tier: str, size: int) -> Iterator[Interval]:
+    for number in range(1, size + 1):
+        where = f"of the interval {number} in {tier}"
+        yield Interval(tokens.number(f"start {where}"), tokens.number(f"end {where}"), tokens.string(f"label {where}"))
+
+
+class _Tokens:
+    """Iterator over the strings, numbers and flags of a text."""
+
+    def __init__(self, text: str) -> None:
+        self._matches = (match for match in _TOKEN.finditer(text) if match.lastgroup != "comment")
+
+    def take(self, kind: str, due: str) -> str:
+        match = next(self._matches, None)
+        if match is None:
+            raise TextGridError(f"it ends where the {due} is due")
+        if match.lastgroup != kind:
+            raise TextGridError(f"it has {shown(match[0], limit=40)} where the {due} is due")
+        return match[kind]
+
+    def end(self, last: str) -> None:
+        match = next(self._matches, None)
+        if match is not None:
+            raise TextGridError(f"it goes on behind {last} with {shown(match[0], limit=40)}")
+
+    def string(self, due: str) -> str:
+        return self.take("string", due).replace('""', '"')
+
+    def number(self, due: str) -> float:
+        return float(self.take("number", due))
+
+    def count(self, due: str) -> int:
+        number = self.number(due)
+        if not (number >= 0 and number.is_integer()):
+            raise TextGridError(f"it has {number} where the {due} is due")
+        return int(number)

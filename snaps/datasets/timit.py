@@ -1,5 +1,6 @@
 """TIMIT, and any corpus in its layout."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ def load_timit(
     split : {"train", "test"}, optional
         One part of the corpus; both unless given.
     dialect_sentences : {"keep", "drop"} or int
-        What becomes of the two sentences that all speakers read, SA1 and SA2. A number keeps that many
+        Whether the two sentences that all speakers read, SA1 and SA2, are kept. A number keeps that many
         recordings of each, drawn from all that `split` selects (the SNAP paper keeps 7 for training).
     phones : {61, 39}
         Symbols of the phoneme tier: TIMIT's own, or the customary fold of Lee and Hon (1989), see `FOLD_39`.
@@ -132,7 +133,7 @@ def load_timit(
 
 @dataclass(frozen=True)
 class TimitReader:
-    """Reads ``.PHN``, ``.WRD`` and ``.TXT``; their sample numbers count at 16 kHz.
+    """Reader of ``.PHN``, ``.WRD`` and ``.TXT`` files, whose sample numbers count at 16 kHz.
 
     Parameters
     ----------
@@ -143,7 +144,7 @@ class TimitReader:
     phones: Literal[61, 39] = 61
 
     def options(self) -> dict[str, Any]:
-        """Everything that changes what is read."""
+        """Options that change what is read."""
         return {"layout": "timit", "phones": self.phones}
 
     def read(self, entry: Entry) -> Annotation:
@@ -177,12 +178,14 @@ class TimitReader:
 
 
 def _find_corpus(root: Path) -> tuple[Path, dict[tuple[str, str, str], list[Path]]]:
-    """Folder that holds the splits, up to two levels below the root, and its files by split, dialect and speaker."""
+    """Folder of the splits, up to two levels below the root, and its files by split, dialect and speaker."""
     unreadable: list[OSError] = []
     bases: dict[Path, dict[tuple[str, str, str], list[Path]]] = {}
     for path in walk_files(root, depth=5, unreadable=unreadable):
         folders = path.relative_to(root).parts[:-1]
-        _refuse_link_to_nothing(path, folders)
+        is_folder = any(_DIALECT.fullmatch(name.lower()) for name in (*folders[-1:], path.name))  # dialect or speaker
+        if is_folder and not path.suffix and path.is_symlink() and not path.exists():
+            raise InputError(f"the folder '{path}' cannot be read: it is a link to nothing")
         for level in range(min(3, len(folders) - 1)):
             split, dialect, *speaker = folders[level:]
             if split.lower() in SPLITS and _DIALECT.fullmatch(dialect.lower()):
@@ -201,15 +204,6 @@ def _find_corpus(root: Path) -> tuple[Path, dict[tuple[str, str, str], list[Path
             "or TEST with dialect folders DR1 to DR8"
         )
     return next(iter(bases.items()))
-
-
-def _refuse_link_to_nothing(path: Path, folders: tuple[str, ...]) -> None:
-    """Refuse what stands in the place of a dialect's or a speaker's folder and leads nowhere."""
-    above, parent = ("", "", *folders)[-2:]
-    is_dialect = parent.lower() in SPLITS and _DIALECT.fullmatch(path.name.lower())
-    is_speaker = above.lower() in SPLITS and _DIALECT.fullmatch(parent.lower())
-    if (is_dialect or is_speaker) and path.is_symlink() and not path.exists():
-        raise InputError(f"the folder '{path}' cannot be read: it is a link to nothing")
 
 
 def _list_speaker(folders: tuple[str, str, str], paths: list[Path]) -> list[Entry]:
@@ -243,19 +237,12 @@ def _list_speaker(folders: tuple[str, str, str], paths: list[Path]) -> list[Entr
 
 
 def _rivals(paths: list[Path]) -> str | None:
-    """What is wrong where names differ by their case alone: two recordings, or two states of one."""
+    """Problem of a recording that has two files whose names differ by their case alone."""
     first, *others = paths
     for path in others:
-        if path.name.lower() == first.name.lower() and not _is_same(path, first):
+        if path.name.lower() == first.name.lower() and os.path.realpath(path) != os.path.realpath(first):
             return f"'{first}' and '{path}' differ by the case of their names alone; accepted is one of them"
     return None
-
-
-def _is_same(path: Path, other: Path) -> bool:
-    try:
-        return path.samefile(other)
-    except OSError:
-        return False
 
 
 def _thin_dialect_sentences(entries: list[Entry], *, keep: int, seed: int) -> list[Entry]:
@@ -269,7 +256,7 @@ def _thin_dialect_sentences(entries: list[Entry], *, keep: int, seed: int) -> li
 
 
 def _read_intervals(path: Path, recording: str) -> list[Interval]:
-    """Lines ``start end label``, in samples at 16 kHz."""
+    """Intervals from lines ``start end label``, in samples at 16 kHz."""
     intervals = []
     for number, line in enumerate(read_text(path, recording=recording).splitlines(), start=1):
         if not line.strip():

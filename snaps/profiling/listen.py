@@ -231,7 +231,7 @@ class Batch:
         if not whole.all():
             for layer, of_layer in finite.items():
                 if not bool(of_layer.all()):
-                    self.log.drops.break_in(layer, int((~of_layer).sum()))
+                    self.log.drops.broken_layers[layer] += int((~of_layer).sum())
         return found, whole
 
     def _keep(self, finite: Bool[np.ndarray, " frame"]) -> None:
@@ -318,13 +318,13 @@ def _naming(recording: Recording) -> Iterator[None]:
 def _count_broken_layers(played: Played, frames: np.ndarray, log: Log) -> None:
     """Count frames without a prediction by the layers whose activations are not finite in their cones."""
     if len(frames):
-        log.drops.break_in(LOGITS_LAYER, len(frames))
+        log.drops.broken_layers[LOGITS_LAYER] += len(frames)
     for batch in _batches(frames, played.network.responder.batch_size):
         numbers = torch.from_numpy(batch).to(played.network.device)
         for response in played.piece.respond(numbers, played.network.target, []):
             whole = torch.isfinite(response.cone).all(dim=2).all(dim=1)
             if response.geometry.name != LOGITS_LAYER and not bool(whole.all()):
-                log.drops.break_in(response.geometry.name, int((~whole).sum()))
+                log.drops.broken_layers[response.geometry.name] += int((~whole).sum())
 
 
 def _batches(frames: np.ndarray, size: int) -> Iterator[np.ndarray]:

@@ -1,4 +1,4 @@
-"""Synthetic speech: eSpeak NG reads a text file of sentences, and a corpus in TIMIT's layout is written."""
+"""Synthetic speech: a corpus in TIMIT's layout, spoken by eSpeak NG."""
 
 from snaps.speech.corpus import synthesize_corpus
 

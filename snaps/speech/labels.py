@@ -1,4 +1,11 @@
-"""From eSpeak NG's marks to annotations as TIMIT has them: phones without gaps, with closures, and words.
+"""Labels as TIMIT has them, from the phonemes that eSpeak NG reports: phones without gaps, with closures, and words.
+
+The file ``mnemonics.txt`` has a row for every mnemonic that the voices in use emit, with example words in brackets.
+Its first symbols hold for all voices; a dialect whose voice makes another sound of the mnemonic is named after them
+(the Lancastrian ``V`` of *butter* is a ``uh``). They follow eSpeak NG's own rendering of each mnemonic in the
+International Phonetic Alphabet. Marks of stress are not part of a mnemonic. The vowel of *lot* is ``aa`` in every
+dialect, also where it is rounded, so that it stays apart from *thought* (``ao``). TIMIT's ``em eng nx hv ax-h`` have
+no counterpart in eSpeak NG and do not occur.
 
 eSpeak NG marks where a phoneme begins. Five rules make phones of the marks; "quiet" is a stretch of samples
 below `QUIET` that ends at a mark.
@@ -14,27 +21,45 @@ below `QUIET` that ends at a mark.
    phone before it and itself, `BORROWED` at most.
 4. After a nasal, a liquid or a glide eSpeak NG marks a vowel where its onset is over, not where it begins. The
    consonant keeps `SONORANT_SHARE` of its stretch, which is where the spectrum changes most after nasals.
-5. Two symbols for one mnemonic share its stretch, as the table says.
+5. Two symbols for one mnemonic share its stretch: the first takes `FIRST_SHARE` of it, or all where the second
+   one is also what comes next (``eh r`` before the linking ``r`` of *fairy*).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
+from jaxtyping import Int16
 
-from snaps.speech.engine import Speech
-from snaps.speech.mnemonics import (
-    CLOSURES,
-    FIRST_SHARE,
-    PAUSES,
-    SONORANTS,
-    VOICED_RELEASES,
-    VOWELS,
-    timit_symbols,
+from snaps.errors import InputError
+
+#: Dialect folder -> eSpeak NG's voice: American, British, Received Pronunciation, Scottish, Lancastrian and Caribbean
+#: English. (New York's and the West Midlands' are left out: they drop the h, the former with the word's mark.)
+VOICES: dict[str, str] = {
+    "DR1": "en-us",
+    "DR2": "en",
+    "DR3": "en-gb-x-rp",
+    "DR4": "en-gb-scotland",
+    "DR5": "en-gb-x-gbclan",
+    "DR6": "en-029",
+}
+
+PAUSES = frozenset({"_", "_:", "_!", "_|"})
+#: Closure of each release, as TIMIT names them.
+CLOSURES = {**{release: f"{release}cl" for release in "bdgptk"}, "jh": "dcl", "ch": "tcl"}
+VOICED_RELEASES = frozenset({"b", "d", "g", "jh"})
+SONORANTS = frozenset({"m", "n", "ng", "l", "r", "w", "y"})
+VOWELS = frozenset(
+    (
+        *("iy", "ih", "eh", "ey", "ae", "aa", "aw", "ay", "ah", "ao"),
+        *("oy", "ow", "uh", "uw", "ux", "er", "ax", "ix", "axr", "el"),
+    )
 )
 
+#: Largest absolute value of a 16-bit sample of quiet: 44 dB below full scale.
 QUIET = 200
-"""Largest absolute value of a 16-bit sample of quiet: 44 dB below full scale."""
+# Seconds, and shares of a stretch.
 SHORTEST_QUIET = 0.005
 SHORTEST_CLOSURE = 0.015
 SHORTEST_EPI = 0.020
@@ -45,14 +70,53 @@ SHORTEST_PHONE = 0.020
 BORROWED = 0.060
 BORROWED_SHARE = 0.4
 SONORANT_SHARE = 0.6
+FIRST_SHARE = 0.6
 
 _GLOTTAL_STOP = ("q",)
 _SILENT = frozenset({"h#", "pau", "epi", "q", *CLOSURES.values()})
 
 
 @dataclass(frozen=True)
+class Phoneme:
+    """A phoneme that eSpeak NG reported.
+
+    Attributes
+    ----------
+    sample : int
+        Where it begins, in samples of the speech.
+    mnemonic : str
+        eSpeak NG's name for it, without stress marks.
+    word : int
+        Index of the word that it belongs to; -1 before the first one.
+    """
+
+    sample: int
+    mnemonic: str
+    word: int
+
+
+@dataclass(frozen=True, eq=False)
+class Speech:
+    """A spoken sentence.
+
+    Attributes
+    ----------
+    samples : array of shape (samples,)
+        16-bit mono.
+    rate : int
+        Samples a second.
+    phonemes : tuple of Phoneme
+        In the order in which they are spoken; pauses are among them.
+    """
+
+    samples: Int16[np.ndarray, " sample"]
+    rate: int
+    phonemes: tuple[Phoneme, ...]
+
+
+@dataclass(frozen=True)
 class Phone:
-    """A phone, and where it lies.
+    """A phone and its place.
 
     Attributes
     ----------
@@ -70,9 +134,61 @@ class Phone:
     word: int
 
 
+def _read_table() -> dict[str, dict[str, str]]:
+    table: dict[str, dict[str, str]] = {}
+    for line in Path(__file__).with_name("mnemonics.txt").read_text(encoding="ascii").splitlines():
+        if not line.startswith("# "):
+            mnemonic, everywhere, *others = line.partition("(")[0].split()
+            table[mnemonic] = {"": everywhere}
+            for other in others:
+                dialect, _, symbols = other.partition("=")
+                table[mnemonic][VOICES[dialect]] = symbols
+    return table
+
+
+#: Symbols of each mnemonic by voice, those of all other voices under an empty name; two are joined by ``+``.
+TABLE = _read_table()
+
+
+def timit_symbols(mnemonic: str, *, voice: str, where: str) -> tuple[str, ...]:
+    """TIMIT's symbols for a mnemonic.
+
+    Parameters
+    ----------
+    mnemonic : str
+        eSpeak NG's mnemonic without stress marks; no pause.
+    voice : str
+        One of the values of `VOICES`.
+    where : str
+        The word or the sentence that has it, named in errors.
+
+    Returns
+    -------
+    tuple of str
+        One symbol, or two that share the stretch.
+
+    Raises
+    ------
+    InputError
+        If the table has no such row.
+
+    Examples
+    --------
+    >>> timit_symbols("A@", voice="en-us", where="march"), timit_symbols("A@", voice="en", where="march")
+    (('aa', 'r'), ('aa',))
+    """
+    row = TABLE.get(mnemonic)
+    if row is None:
+        raise InputError(
+            f"eSpeak NG's mnemonic {mnemonic!r}, met in {where!r} with the voice {voice}, has no entry in "
+            f"the table of TIMIT's symbols; it has entries for {' '.join(TABLE)}"
+        )
+    return tuple(row.get(voice, row[""]).split("+"))
+
+
 @dataclass(frozen=True)
 class _Stretch:
-    """From one mark to the next: sound up to `quiet`, then quiet."""
+    """Samples from one mark to the next: sound up to `quiet`, then quiet."""
 
     start: int
     quiet: int
@@ -99,11 +215,11 @@ def phones_of(speech: Speech, *, voice: str, text: str) -> tuple[Phone, ...]:
     Parameters
     ----------
     speech : Speech
-        What eSpeak NG said.
+        The spoken sentence.
     voice : str
         eSpeak NG's voice, which chooses the table's column.
     text : str
-        The sentence, for an error's.
+        The sentence, named in errors.
 
     Returns
     -------
@@ -128,14 +244,8 @@ def phones_of(speech: Speech, *, voice: str, text: str) -> tuple[Phone, ...]:
     return tuple(phones)
 
 
-def word_bounds(phones: Sequence[Phone], n_words: int) -> list[tuple[int, int]]:
-    """Beginning and end of every word, in samples."""
-    own = [[phone for phone in phones if phone.word == word] for word in range(n_words)]
-    return [(min(phone.start for phone in some), max(phone.end for phone in some)) for some in own]
-
-
 def _stretches(speech: Speech, *, voice: str, text: str) -> list[_Stretch]:
-    """Stretches between the marks; pauses that follow each other, and the quiet before them, as one."""
+    """Stretches between the marks; consecutive pauses, and the quiet before them, are one stretch."""
     loud = np.abs(speech.samples.astype(np.int32)) > QUIET
     marks = [phoneme.sample for phoneme in speech.phonemes]
     stretches: list[_Stretch] = []
@@ -160,7 +270,7 @@ def _stretches(speech: Speech, *, voice: str, text: str) -> list[_Stretch]:
 
 
 def _with_onsets(stretches: list[_Stretch]) -> list[_Stretch]:
-    """Rule 4."""
+    """Let vowels begin at their onset (rule 4)."""
     moved = stretches[:1]
     for stretch in stretches[1:]:
         before = moved[-1]
@@ -174,7 +284,7 @@ def _with_onsets(stretches: list[_Stretch]) -> list[_Stretch]:
 
 
 def _phones(stretches: list[_Stretch], rate: int) -> Iterator[Phone]:
-    """Rules 1, 2 and 5."""
+    """Phones of the stretches, closures among them (rules 1, 2 and 5)."""
     closing = None
     after_pause = True
     for index, stretch in enumerate(stretches):
@@ -226,7 +336,7 @@ def _shared(stretch: _Stretch, end: int, after: _Stretch | None) -> Iterator[Pho
 
 
 def _with_room_for_all(phones: list[Phone], rate: int) -> list[Phone]:
-    """Rule 3."""
+    """Lengthen phones that are too short (rule 3)."""
     roomy = phones[:1]
     for phone in phones[1:]:
         before = roomy[-1]

@@ -1,24 +1,152 @@
-"""One recording: what eSpeak NG says, with silence around it, at 16 kHz, with a noise floor, at a level."""
+"""One recording: a speaker, the sentence that eSpeak NG speaks with silence around it, noise, and a level."""
 
-from dataclasses import replace
+import importlib.util
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int16
+from jaxtyping import Float64, Int16
 
 from snaps.datasets import RATE, resample
-from snaps.speech.casting import Speaker
-from snaps.speech.engine import Engine, Speech
-from snaps.speech.labels import Phone, phones_of
+from snaps.errors import InputError
+from snaps.speech.espeak import SEPARATOR
+from snaps.speech.labels import VOICES, Phone, Phoneme, Speech, phones_of
 
 FULL_SCALE = 32768
+#: Least and most silence at either end, in seconds.
 SILENCE = (0.10, 0.30)
-"""Least and most silence at either end, in seconds."""
+#: Share by which a speaker's rate varies from recording to recording.
 RATE_VARIES = 0.06
-"""A speaker's rate varies by this share from recording to recording."""
-STEEPEST_NOISE = 1.0
-"""Noise lies between white and pink."""
-LOWEST_NOISE = 50.0
-"""Below this frequency in Hz noise does not grow any more."""
+#: Noise lies between white and pink; below this frequency in Hz it does not grow any more.
+STEEPEST_NOISE, LOWEST_NOISE = 1.0, 50.0
+#: Seconds that eSpeak NG may take for a sentence; it needs some hundredths of one.
+LIMIT = 300
+
+#: Marks of stress that may stand before a mnemonic.
+STRESS = "',%=|"
+
+_PROGRAM = "import sys; sys.path.append(sys.argv[1]); import espeak; espeak.speak(*sys.argv[2:])"
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """One speaker.
+
+    Attributes
+    ----------
+    id : str
+        As TIMIT names speakers: sex, three initials, a digit, e.g. ``FCJF0``.
+    sex : str
+        ``F`` or ``M``.
+    split : str
+        ``TRAIN`` or ``TEST``.
+    dialect : str
+        ``DR1`` to ``DR6``.
+    variant : str
+        eSpeak NG's voice variant.
+    pitch, pitch_range : int
+        From 0 to 100; 50 is the variant's own.
+    rate : int
+        Words a minute.
+    """
+
+    id: str
+    sex: str
+    split: str
+    dialect: str
+    variant: str
+    pitch: int
+    pitch_range: int
+    rate: int
+
+    @property
+    def voice(self) -> str:
+        """Voice and variant, as eSpeak NG names them together."""
+        return f"{VOICES[self.dialect]}+{self.variant}"
+
+
+@dataclass(frozen=True)
+class Engine:
+    """eSpeak NG: the location of its library and data.
+
+    Attributes
+    ----------
+    library, data : str
+        Paths of the shared library and of its data folder.
+    """
+
+    library: str
+    data: str
+
+    def speak(self, text: str, speaker: Speaker, *, seed: int) -> Speech:
+        """Speak a sentence in a process of its own.
+
+        Parameters
+        ----------
+        text : str
+            The sentence.
+        speaker : Speaker
+            Voice, pitch and rate.
+        seed : int
+            Seed of a breathy voice's noise.
+
+        Raises
+        ------
+        RuntimeError
+            If eSpeak NG fails, gives no answer, or reports another number of words.
+        """
+        words, voice = text.split(), speaker.voice
+        # It takes the text word by word, and pauses at a comma only where a space follows.
+        parted = "".join(word + (" " if word[-1] in ".,?!" else SEPARATOR) for word in words).rstrip(" " + SEPARATOR)
+        numbers = map(str, (speaker.rate, speaker.pitch, speaker.pitch_range, seed))
+        # -I and -S leave the user's settings and installed packages out: a faster start, and no surprises. eSpeak NG
+        # takes no data path of more than some 160 characters, so it runs in the data folder.
+        program = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(Path(__file__).parent), self.library, voice]
+        try:
+            process = subprocess.run(  # noqa: S603
+                [*program, *numbers], input=parted.encode(), capture_output=True, cwd=self.data, timeout=LIMIT
+            )
+        except subprocess.TimeoutExpired:
+            raise RuntimeError(f"eSpeak NG's voice {voice} gave no answer within {LIMIT} seconds") from None
+        if process.returncode != 0:
+            reason = process.stderr.decode(errors="replace").strip()
+            raise RuntimeError(f"eSpeak NG's voice {voice} failed with exit status {process.returncode}: {reason}")
+        lines, _, pcm = process.stdout.partition(b"\n\n")
+        rate, *events = lines.decode().split("\n")
+        phonemes: list[Phoneme] = []
+        n_words = 0
+        for event in events:
+            kind, sample, *mnemonic = event.split(" ")
+            if kind == "word":
+                n_words += 1
+            else:
+                phonemes.append(Phoneme(int(sample), mnemonic[0].lstrip(STRESS), n_words - 1))
+        if n_words != len(words):
+            raise RuntimeError(
+                f"eSpeak NG's voice {voice} reported {n_words} words in {text!r}, which has {len(words)}"
+            )
+        return Speech(np.frombuffer(pcm, dtype=np.int16), int(rate), tuple(phonemes))
+
+
+def find_engine() -> Engine:
+    """Find eSpeak NG.
+
+    Raises
+    ------
+    InputError
+        If the wheel ``espeakng-loader`` is not installed.
+    """
+    if importlib.util.find_spec("espeakng_loader") is None:
+        raise InputError(
+            "synthesising a corpus needs eSpeak NG, which is not installed: "
+            'pip install "neuron-snaps[synthesis]" installs it'
+        )
+    import espeakng_loader
+
+    paths = (espeakng_loader.get_library_path(), espeakng_loader.get_data_path())
+    return Engine(*(str(Path(path).resolve()) for path in paths))
 
 
 def record(
@@ -30,14 +158,14 @@ def record(
     snr: tuple[float, float] | None,
     rng: np.random.Generator,
 ) -> tuple[Int16[np.ndarray, " sample"], tuple[Phone, ...]]:
-    """Speak a sentence.
+    """Make one recording: the spoken sentence with silence and noise around it, at a level.
 
     Parameters
     ----------
     engine : Engine
-        Where eSpeak NG lies.
+        eSpeak NG.
     speaker : Speaker
-        Who speaks.
+        The speaker.
     text : str
         The sentence.
     levels : (float, float)
@@ -45,7 +173,7 @@ def record(
     snr : (float, float) or None
         Lowest and highest signal-to-noise ratio in dB; None for no noise.
     rng : numpy.random.Generator
-        What rate, silences, level and noise follow from.
+        Source of rate, silences, level and noise.
 
     Returns
     -------
@@ -54,20 +182,14 @@ def record(
     phones : tuple of Phone
         Its phones, in samples at 16 kHz.
     """
-    speech = engine.speak(
-        text.split(),
-        voice=speaker.voice,
-        rate=round(speaker.rate * rng.uniform(1 - RATE_VARIES, 1 + RATE_VARIES)),
-        pitch=speaker.pitch,
-        pitch_range=speaker.pitch_range,
-        seed=int(rng.integers(2**31)),
-    )
+    varied = replace(speaker, rate=round(speaker.rate * rng.uniform(1 - RATE_VARIES, 1 + RATE_VARIES)))
+    speech = engine.speak(text, varied, seed=int(rng.integers(2**31)))
     before, after = (round(speech.rate * rng.uniform(*SILENCE)) for _ in range(2))
     padded = np.pad(speech.samples, (before, after))
     marks = tuple(replace(phoneme, sample=phoneme.sample + before) for phoneme in speech.phonemes)
-    phones = phones_of(Speech(padded, speech.rate, marks), voice=speaker.language, text=text)
+    phones = phones_of(Speech(padded, speech.rate, marks), voice=VOICES[speaker.dialect], text=text)
 
-    samples = resample(padded.astype(np.float32) / FULL_SCALE, speech.rate)
+    samples: np.ndarray = resample(padded.astype(np.float32) / FULL_SCALE, speech.rate)
     limits = [0, *(round(phone.end * RATE / speech.rate) for phone in phones[:-1]), len(samples)]
     phones = tuple(
         replace(phone, start=start, end=end) for phone, start, end in zip(phones, limits[:-1], limits[1:], strict=True)
@@ -75,26 +197,25 @@ def record(
 
     # Drawn whether it is needed or not, so that a level does not depend on there being noise.
     level, ratio, slope = (rng.uniform(*bounds) for bounds in (levels, snr or (0.0, 0.0), (0.0, STEEPEST_NOISE)))
-    noisy: np.ndarray = samples
     if snr is not None:
-        noise = noise_floor(len(samples), rate=RATE, slope=slope, rng=rng)
-        noisy = add_noise(samples, noise, snr=ratio, spoken=slice(phones[0].end, phones[-1].start))
-    return at_level(noisy, level), phones
+        power = np.mean(samples[phones[0].end : phones[-1].start].astype(np.float64) ** 2)
+        samples = samples + noise_floor(len(samples), slope=slope, rng=rng) * np.sqrt(power / 10 ** (ratio / 10))
+    peak = 10 ** (level / 20) * FULL_SCALE
+    scaled = np.round(samples * (peak / np.max(np.abs(samples))))
+    return np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16), phones
 
 
-def noise_floor(n_samples: int, *, rate: int, slope: float, rng: np.random.Generator) -> Float64[np.ndarray, " sample"]:
+def noise_floor(n_samples: int, *, slope: float, rng: np.random.Generator) -> Float64[np.ndarray, " sample"]:
     """Steady noise whose power falls with frequency as 1 / frequency^slope: white for 0, pink for 1.
 
     Parameters
     ----------
     n_samples : int
-        How long.
-    rate : int
-        Samples a second.
+        Number of samples, at 16 kHz.
     slope : float
         Exponent.
     rng : numpy.random.Generator
-        What the noise follows from.
+        Source of the noise.
 
     Returns
     -------
@@ -104,44 +225,7 @@ def noise_floor(n_samples: int, *, rate: int, slope: float, rng: np.random.Gener
     # A power of two: the transform of a length without small factors is slow.
     length = 1 << max(n_samples - 1, 1).bit_length()
     spectrum = np.fft.rfft(rng.standard_normal(length))
-    frequency = np.fft.rfftfreq(length, 1 / rate)
+    frequency = np.fft.rfftfreq(length, 1 / RATE)
     coloured = np.fft.irfft(spectrum * np.maximum(frequency, LOWEST_NOISE) ** (-slope / 2), length)
     noise = coloured[:n_samples]
     return noise / np.sqrt(np.mean(noise**2))
-
-
-def add_noise(
-    samples: Float32[np.ndarray, " sample"],
-    noise: Float64[np.ndarray, " sample"],
-    *,
-    snr: float,
-    spoken: slice,
-) -> Float64[np.ndarray, " sample"]:
-    """Add noise at a signal-to-noise ratio.
-
-    Parameters
-    ----------
-    samples, noise : array of shape (samples,)
-        Speech; noise with a root mean square of 1.
-    snr : float
-        Mean power of the speech over that of the noise, in dB.
-    spoken : slice
-        Samples from the first to the last sound, over which the speech's power is taken.
-    """
-    power = np.mean(samples[spoken].astype(np.float64) ** 2)
-    return samples + noise * np.sqrt(power / 10 ** (snr / 10))
-
-
-def at_level(samples: np.ndarray, level: float) -> Int16[np.ndarray, " sample"]:
-    """Bring the largest absolute value to a level, as 16-bit samples.
-
-    Parameters
-    ----------
-    samples : array of shape (samples,)
-        Audio, not all of it 0.
-    level : float
-        dB relative to full scale, 0 at most.
-    """
-    peak = 10 ** (level / 20) * FULL_SCALE
-    scaled = np.round(samples * (peak / np.max(np.abs(samples))))
-    return np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)

@@ -1,18 +1,15 @@
-"""What a network is taught to write: tables of symbols, and the target sequence of one recording.
+"""Symbol tables, and the target sequence of one recording.
 
 As in section 4.2 of the SNAP paper, a target is a sequence without any timing: the letters of the sentence,
 or the labels of a tier in file order.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from string import ascii_lowercase
-from typing import Literal, get_args
 
-from snaps.datasets.corpus import CorpusLike
+from snaps.datasets.corpus import CorpusLike, OnError, iterate_annotations
 from snaps.datasets.recording import Recording
-from snaps.errors import InputError, RecordingError, check_choice, one_of
-
-OnError = Literal["raise", "skip"]
+from snaps.errors import InputError, RecordingError, one_of
 
 BLANK = "_"
 #: The name under which letters are asked for; every other name of labels is that of a tier.
@@ -59,7 +56,7 @@ def phoneme_symbols(corpus: CorpusLike, tier: str = "phoneme", *, on_error: OnEr
     """
     labels: set[str] = set()
     tiers: set[str] = set()
-    for recording in _annotations(corpus, on_error):
+    for recording in iterate_annotations(corpus, on_error=on_error):
         tiers.update(recording.tiers)
         labels.update(interval.label for interval in recording.tiers.get(tier, ()) if interval.label)
     if not labels:
@@ -70,7 +67,7 @@ def phoneme_symbols(corpus: CorpusLike, tier: str = "phoneme", *, on_error: OnEr
 
 
 def symbols_for(corpus: CorpusLike, labels: str = "phoneme", *, on_error: OnError = "raise") -> tuple[str, ...]:
-    """Symbol table for training on `labels`: `LETTERS` for ``"letter"``, else what occurs in the tier.
+    """Symbol table for training on `labels`: `LETTERS` for ``"letter"``, else the labels that occur in the tier.
 
     Parameters
     ----------
@@ -105,7 +102,7 @@ def spell(text: str) -> str:
 
 
 def targets(recording: Recording, labels: str, symbols: Sequence[str], *, blank: str | None = BLANK) -> tuple[int, ...]:
-    """Look up what a network should write for one recording, as positions in its symbol table.
+    """Target sequence of one recording, as positions in a network's symbol table.
 
     Parameters
     ----------
@@ -134,20 +131,7 @@ def targets(recording: Recording, labels: str, symbols: Sequence[str], *, blank:
     >>> targets(Recording("a", np.zeros((128, 25)), attributes={"text": "Ab, a."}), "letter", LETTERS)
     (3, 4, 1, 3)
     """
-    table = {symbol: position for position, symbol in enumerate(symbols) if symbol != blank}
-    sequence = list(_labels(recording, labels))
-    for label in sequence:
-        if label not in table:
-            what, where = ("character", "text") if labels == LETTER else ("label", f"tier {labels!r}")
-            raise RecordingError(
-                recording.id,
-                f"the {where} of recording {recording.id!r} has the {what} {label!r}, which the network's symbols "
-                f"lack; they are {one_of(table, limit=64)}",
-            )
-    return tuple(table[label] for label in sequence)
-
-
-def _labels(recording: Recording, labels: str) -> Iterator[str]:
+    sequence: Iterable[str]
     if labels == LETTER:
         if "text" not in recording.attributes:
             raise RecordingError(
@@ -155,23 +139,21 @@ def _labels(recording: Recording, labels: str) -> Iterator[str]:
                 f"recording {recording.id!r} has no attribute 'text' to learn letters from; "
                 f"it has {one_of(recording.attributes)}",
             )
-        yield from spell(recording.attributes["text"])
+        sequence, where = spell(recording.attributes["text"]), "text"
     elif labels in recording.tiers:
-        yield from (interval.label for interval in recording.tiers[labels] if interval.label)
+        sequence, where = (interval.label for interval in recording.tiers[labels] if interval.label), f"tier {labels!r}"
     else:
         raise RecordingError(
             recording.id,
             f"recording {recording.id!r} has no tier {labels!r}; it has {one_of(recording.tiers)}, "
             f"and {LETTER!r} takes the letters of its text",
         )
-
-
-def _annotations(corpus: CorpusLike, on_error: OnError) -> Iterator[Recording]:
-    check_choice("on_error", on_error, get_args(OnError))
-    annotation = getattr(corpus, "annotation", corpus.__getitem__)
-    for index in range(len(corpus)):
-        try:
-            yield annotation(index)
-        except RecordingError:
-            if on_error == "raise":
-                raise
+    table = {symbol: position for position, symbol in enumerate(symbols) if symbol != blank}
+    try:
+        return tuple(table[label] for label in sequence)
+    except KeyError as error:
+        raise RecordingError(
+            recording.id,
+            f"the {where} of recording {recording.id!r} has the label {error.args[0]!r}, which the network's symbols "
+            f"lack; they are {one_of(table, limit=64)}",
+        ) from None

@@ -10,18 +10,18 @@ from jaxtyping import Float
 from rapidfuzz.distance import Levenshtein
 from torch import Tensor
 
-from snaps.datasets.corpus import CorpusLike
+from snaps.datasets.corpus import CorpusLike, OnError
 from snaps.datasets.recording import Recording
 from snaps.errors import InputError
 from snaps.models import Wav2Letter
 from snaps.responses import evaluating
-from snaps.training.alphabet import LETTER, OnError
+from snaps.training.alphabet import LETTER
 from snaps.training.examples import LeftOut, usable
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """How well a network transcribes a corpus.
+    """Transcripts of a corpus and their error rate.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Evaluation:
         One row a recording: ``recording``, ``reference`` and ``predicted`` (symbols, separated by spaces; for
         letters the text itself), and its own ``error_rate``.
     left_out : DataFrame
-        What was left out: ``recording``, ``cause`` and ``reason``.
+        One row a recording that is left out: ``recording``, ``cause`` and ``reason``.
     """
 
     error_rate: float
@@ -154,7 +154,7 @@ def evaluate(
     blank_position(model)
     left_out, rows, errors, n_symbols = LeftOut(), [], 0, 0
     bar = "transcribing" if progress else None
-    for example, recording in usable(model, corpus, labels, left_out, on_error=on_error, progress=bar):
+    for example, recording in usable(model, corpus, labels=labels, left_out=left_out, on_error=on_error, bar=bar):
         reference = _folded([model.symbols[position] for position in example.target], fold or {})
         predicted = _folded(transcribe(model, recording), fold or {})
         if not reference:

@@ -1,4 +1,4 @@
-"""Usable recordings of a corpus, their targets, the speakers set aside for the validation, and padded batches."""
+"""Recordings to train on, their targets, the speakers set aside for the validation, and padded batches."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,12 +14,12 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
-from snaps.datasets.corpus import CorpusLike
+from snaps.datasets.corpus import CorpusLike, OnError
 from snaps.datasets.frames import interval_labels
 from snaps.datasets.recording import Recording
 from snaps.errors import InputError, RecordingError, check_choice
 from snaps.models import Wav2Letter
-from snaps.training.alphabet import OnError, targets
+from snaps.training.alphabet import targets
 
 #: Share of the free memory that features may take; what does not fit is read anew in every epoch.
 MEMORY_SHARE = 0.25
@@ -57,14 +57,14 @@ class Example:
 
 
 class LeftOut(list[tuple[str, str, str]]):
-    """Recordings that are left out: identifier; cause, ``error``, ``short`` or ``unlabelled``; and reason."""
+    """Recordings left out, each with its identifier, cause (``error``, ``short`` or ``unlabelled``) and reason."""
 
     def table(self) -> pd.DataFrame:
         """One row a recording: ``recording``, ``cause``, ``reason``."""
         return pd.DataFrame(list(self), columns=["recording", "cause", "reason"], dtype=object)
 
     def none_left(self, n_recordings: int) -> InputError:
-        """Sentence about a corpus without any usable recording, naming the first reason."""
+        """Error of a corpus without any usable recording; it names the first reason."""
         why = f"; the first reason: {self[0][2]}" if self else ""
         return InputError(f"none of the {n_recordings} recordings can be used{why}")
 
@@ -106,7 +106,7 @@ def read_examples(
     on_error: OnError = "raise",
     progress: bool = True,
 ) -> Examples:
-    """Go through a corpus once, find what can be used, and keep the features that fit into memory.
+    """Read a corpus once, choose the recordings to train on, and keep the features that fit into memory.
 
     A recording is left out as ``short`` if the network makes fewer output steps of it than CTC needs: one a
     symbol, and a blank between two equal symbols. One without any symbol is left out as ``unlabelled``.
@@ -138,7 +138,7 @@ def read_examples(
     kept: dict[int, np.ndarray] = {}
     left_out = LeftOut()
     bar = "reading" if progress else None
-    for example, recording in usable(model, corpus, labels, left_out, on_error=on_error, progress=bar):
+    for example, recording in usable(model, corpus, labels=labels, left_out=left_out, on_error=on_error, bar=bar):
         # CTC needs a step a symbol, and a blank between two equal symbols.
         needed = len(example.target) + sum(one == other for one, other in pairwise(example.target))
         n_out = int(model.output_lengths(torch.tensor(example.n_steps)))
@@ -163,23 +163,15 @@ def read_examples(
 def usable(
     model: Wav2Letter,
     corpus: CorpusLike,
+    *,
     labels: str,
     left_out: LeftOut,
-    *,
-    on_error: OnError = "raise",
-    progress: str | None = None,
+    on_error: OnError,
+    bar: str | None,
 ) -> Iterator[tuple[Example, Recording]]:
-    """Go through all recordings that can be read and have symbols; the others are noted in `left_out`.
-
-    Progress is shown under the name that is given.
-
-    Raises
-    ------
-    RecordingError
-        If a recording cannot be read or labelled, and is not to be skipped.
-    """
+    """Recordings that can be read and have symbols; the others go into `left_out`. `bar` names the progress bar."""
     check_choice("on_error", on_error, get_args(OnError))
-    for index in tqdm(range(len(corpus)), desc=progress, unit="rec", leave=False, disable=progress is None):
+    for index in tqdm(range(len(corpus)), desc=bar, unit="rec", leave=False, disable=bar is None):
         try:
             recording = corpus[index]
             example = _example(model, recording, index, labels)
@@ -209,7 +201,7 @@ def _example(model: Wav2Letter, recording: Recording, index: int, labels: str) -
 
 
 def frame_targets(model: Wav2Letter, recording: Recording, tier: str) -> Int[np.ndarray, " out"]:
-    """Symbol that is annotated at the centre of every output step's receptive field.
+    """Symbol annotated at the centre of every output step's receptive field.
 
     Parameters
     ----------
@@ -240,12 +232,12 @@ def frame_targets(model: Wav2Letter, recording: Recording, tier: str) -> Int[np.
 def set_aside(
     examples: Sequence[Example], *, share: float, seed: int
 ) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-    """Part examples into those to train on and those of speakers who are set aside.
+    """Split examples by speaker into those to train on and those set aside for the validation.
 
     Parameters
     ----------
     examples : sequence of Example
-        What there is.
+        All examples.
     share : float
         Share of the speakers to set aside, at least one of them; 0 for none.
     seed : int
@@ -253,8 +245,8 @@ def set_aside(
 
     Returns
     -------
-    tuple of two tuples of Example
-        To train on; to validate with. No speaker is in both.
+    training, validation : tuple of Example
+        No speaker is in both.
 
     Raises
     ------
@@ -273,10 +265,8 @@ def set_aside(
         )
     n_aside = min(max(1, round(share * len(speakers))), len(speakers) - 1)
     chosen = set(np.random.default_rng(seed).permutation(speakers)[:n_aside].tolist())
-    parts: tuple[list[Example], list[Example]] = ([], [])
-    for example in examples:
-        parts[example.speaker in chosen].append(example)
-    return tuple(parts[0]), tuple(parts[1])
+    training = tuple(example for example in examples if example.speaker not in chosen)
+    return training, tuple(example for example in examples if example.speaker in chosen)
 
 
 class Batch(NamedTuple):
@@ -313,14 +303,14 @@ def batches(
     examples : Examples
         Where features come from; those that are not in memory are read from the corpus.
     chosen : sequence of Example
-        What to put into batches.
+        The examples to put into batches.
     batch_size : int
         Recordings a batch.
     band_shift : int
         Largest number of bands by which a recording is moved up or down, drawn anew in every epoch.
     seed, epoch : int
-        What order and shifts depend on, and nothing else: a training that is resumed goes on with the batches that
-        it would have had. Without an epoch batches go from short to long recordings, as they are.
+        Order and shifts depend on them alone, so that a training that is resumed goes on with the batches that it
+        would have had. Without an epoch, batches go from short to long recordings and nothing is shifted.
     """
     # A stream of its own, so that the order does not depend on whether bands are shifted.
     random = np.random.default_rng([seed, epoch or 0, 1])
@@ -335,7 +325,7 @@ def batches(
 def length_batches(
     lengths: Sequence[int], batch_size: int, *, seed: int = 0, epoch: int | None = None
 ) -> list[list[int]]:
-    """Places of recordings in batches of about the same length.
+    """Positions of recordings in batches of about the same length.
 
     Examples
     --------
@@ -357,15 +347,14 @@ def length_batches(
 
 
 def shift_bands(features: Float[np.ndarray, "unit step"], bands: int) -> Float[np.ndarray, "unit step"]:
-    """Move a spectrogram up by some bands, or down; the outermost band takes the place of what moves in.
+    """Move a spectrogram up by some bands, or down; the outermost band is repeated.
 
     Examples
     --------
     >>> shift_bands(np.array([[1.0], [2.0], [3.0]]), 1).ravel()
     array([1., 1., 2.])
     """
-    units = len(features)
-    return features[np.clip(np.arange(units) - bands, 0, units - 1)]
+    return features.take(np.arange(len(features)) - bands, axis=0, mode="clip")
 
 
 def padded(pairs: Sequence[tuple[Float[np.ndarray, "unit step"], Example]]) -> Batch:

@@ -1,4 +1,4 @@
-"""Training a network: one function from a corpus to the best weights."""
+"""Training a network on a corpus: `train`, its result, and the state that it keeps on disk."""
 
 import copy
 import json
@@ -17,22 +17,23 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from snaps.datasets.corpus import CorpusLike, corpus_fingerprint
+from snaps.datasets.corpus import CorpusLike, OnError, corpus_fingerprint
 from snaps.datasets.paths import exists
 from snaps.errors import InputError, check_number, check_type, one_of, reason_of, shortened
 from snaps.models import Wav2Letter
 from snaps.outputs import claimed, remove_leftovers, replacing
 from snaps.responses import device_of
-from snaps.training.alphabet import OnError
 from snaps.training.decode import blank_position
 from snaps.training.examples import Example, read_examples, set_aside
-from snaps.training.loop import DivergedError, Settings, Training, WarmStart
+from snaps.training.loop import Settings, Training, WarmStart
 
 FORMAT = "neuron-snaps training"
 #: Version 3 is PyTorch's own format.
 FORMAT_VERSION = 3
 #: Name of the file that keeps a state, where a folder is given.
 FILE_NAME = "training.ckpt"
+#: Columns of the history that the progress bar shows.
+SHOWN = ("epoch", "train_loss", "val_loss", "error_rate")
 #: Steps that are measured where `max_minutes` is given.
 MEASURED_STEPS = 20
 #: Fewest epochs to which a limit of time shortens a training; with fewer no network has learned anything.
@@ -43,7 +44,7 @@ VALIDATION_COST = 0.4
 
 @dataclass(frozen=True, eq=False)
 class TrainingResult:
-    """A trained network, and how it came about.
+    """A trained network and its history.
 
     Attributes
     ----------
@@ -186,7 +187,7 @@ def train(
     settings.check(model)
     blank_position(model)
     place = device_of(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    identity = {**asdict(settings), "network": model.config, "corpus": corpus_fingerprint(corpus)}
+    identity = json.dumps({**asdict(settings), "network": model.config, "corpus": corpus_fingerprint(corpus)})
 
     with _kept_state(checkpoint) as path:
         state = load_state(path, identity) if path is not None and exists(path) else None
@@ -201,10 +202,7 @@ def train(
 
         if state is not None:
             run = begin(replace(settings, epochs=state["epochs"]))
-            try:
-                run.load_state_dict(state)
-            except (RuntimeError, ValueError, KeyError, TypeError) as error:
-                raise _no_state(path, error) from None
+            run.load_state_dict(state)
         elif max_minutes is not None:
             seconds = measure_step(begin(replace(settings, epochs=MEASURED_STEPS + 1)))
             run = begin(replace(settings, epochs=epochs_within(max_minutes, seconds, begin(settings))))
@@ -214,16 +212,11 @@ def train(
             total=run.settings.epochs * run.n_batches, initial=len(run.history) * run.n_batches,
             desc=f"training on {labels}s", unit="batch", disable=not progress,
         ) as bar:  # fmt: skip
-            while not run.finished:
-                _show(bar, run.history)
-                try:
-                    run.run_epoch(bar.update)
-                except DivergedError as error:
-                    kept = f"; the state after epoch {len(run.history)} is kept in {str(path)!r}"
-                    raise InputError(f"{error}{kept if path is not None and run.history else ''}") from None
+            while len(run.history) < run.settings.epochs:
+                run.run_epoch(bar.update)
+                bar.set_postfix({name: f"{run.history[-1][name]:.3g}" for name in SHOWN})
                 if path is not None:
                     save_state(run.state_dict(), path, identity)
-            _show(bar, run.history)
     network = run.network
     network.load_state_dict(run.best)
     for ours, theirs in zip(network.parameters(), model.parameters(), strict=True):
@@ -245,7 +238,7 @@ def train(
 
 
 def measure_step(run: Training) -> float:
-    """Seconds of one step of a training, from its first steps; `run` cannot be used any more."""
+    """Seconds of one step, measured over the first steps of a training that is thrown away afterwards."""
     steps = list(islice(run.training_batches(0), MEASURED_STEPS))
     run.step(steps[0])  # memory and threads are set up
     begun = time.monotonic()
@@ -255,22 +248,7 @@ def measure_step(run: Training) -> float:
 
 
 def epochs_within(max_minutes: float, step_seconds: float, run: Training) -> int:
-    """Epochs that fit into a time, from the fewest to those that were asked for.
-
-    Parameters
-    ----------
-    max_minutes : float
-        The time.
-    step_seconds : float
-        What one step takes.
-    run : Training
-        The training, whose batches count.
-
-    Warns
-    -----
-    UserWarning
-        If the fewest epochs take longer.
-    """
+    """Number of epochs that fit into a time, at most that of the settings and at least `FEWEST_EPOCHS`."""
     settings = run.settings
     epoch = step_seconds * (run.n_batches + VALIDATION_COST * -(-len(run.validation) // settings.batch_size))
     fewest = min(settings.epochs, FEWEST_EPOCHS)
@@ -285,7 +263,7 @@ def epochs_within(max_minutes: float, step_seconds: float, run: Training) -> int
 
 
 def _unseen(model: Wav2Letter, training: tuple[Example, ...], labels: str) -> tuple[str, ...]:
-    """Symbols that cannot be learned, because no recording has them."""
+    """Symbols that no recording has, with a warning that they cannot be learned."""
     seen = {position for example in training for position in example.target}
     unseen = tuple(
         symbol
@@ -300,15 +278,9 @@ def _unseen(model: Wav2Letter, training: tuple[Example, ...], labels: str) -> tu
     return unseen
 
 
-def _show(bar: Any, history: list[dict[str, Any]]) -> None:
-    if history:
-        shown = {name: f"{history[-1][name]:.3g}" for name in ("epoch", "train_loss", "val_loss", "error_rate")}
-        bar.set_postfix(shown)
-
-
 @contextmanager
 def _kept_state(checkpoint: str | os.PathLike[str] | None) -> Iterator[Path | None]:
-    """File of a state, claimed, without what killed trainings left half-written; ``training.ckpt`` in a folder."""
+    """File of a state, or ``training.ckpt`` in a folder, claimed by this training."""
     if checkpoint is None:
         yield None
         return
@@ -321,36 +293,27 @@ def _kept_state(checkpoint: str | os.PathLike[str] | None) -> Iterator[Path | No
         yield path
 
 
-def save_state(state: Mapping[str, Any], path: Path, identity: Mapping[str, Any]) -> None:
-    """Write a training's state after an epoch; the file is replaced at once and whole.
+def save_state(state: Mapping[str, Any], path: Path, identity: str) -> None:
+    """Write the state of a training, as `Training.state_dict` gives it; the file is replaced at once and whole.
 
-    Parameters
-    ----------
-    state : mapping
-        What `Training.state_dict` gives.
-    path : Path
-        The file.
-    identity : mapping
-        Options, network and corpus, in values that JSON can hold; a training that goes on must have the same.
+    Options, network and corpus are the `identity`, as JSON; a training that goes on must have the same.
 
     Raises
     ------
     InputError
-        If it cannot be written; what was there is untouched.
+        If it cannot be written; the state before it is untouched.
     """
-    saved = {"format": FORMAT, "version": FORMAT_VERSION, "about": json.loads(json.dumps(identity)), "state": state}
+    saved = {"format": FORMAT, "version": FORMAT_VERSION, "about": json.loads(identity), "state": state}
     try:
         with replacing(path) as partial:
             torch.save(saved, partial)
     except (OSError, RuntimeError) as error:
         reason = getattr(error, "strerror", None) or shortened(error)
-        n = len(state["history"]) - 1
-        kept = f"that of {n} epochs is kept" if n and path.exists() else "there is none before it"
-        raise InputError(f"the state of the training cannot be written to {str(path)!r}: {reason}; {kept}") from error
+        raise InputError(f"the state of the training cannot be written to {str(path)!r}: {reason}") from error
 
 
-def load_state(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
-    """Read a training's state, as `Training.load_state_dict` takes it; nothing is ever unpickled.
+def load_state(path: Path, identity: str) -> dict[str, Any]:
+    """Read the state of a training, as `Training.load_state_dict` takes it; nothing is ever unpickled.
 
     Raises
     ------
@@ -360,17 +323,13 @@ def load_state(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
     """
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
-        if saved["format"] != FORMAT:
-            raise ValueError(f"its format is {saved['format']!r}")
-        version, earlier, state = saved["version"], saved["about"], saved["state"]
+        if (saved["format"], saved["version"]) != (FORMAT, FORMAT_VERSION):
+            raise ValueError(f"it is {saved['format']!r} in the version {saved['version']}, not {FORMAT_VERSION}")
+        earlier, state = saved["about"], saved["state"]
     except Exception as error:
-        raise _no_state(path, error) from None
-    if version != FORMAT_VERSION:
-        raise InputError(
-            f"{path} has the version {version}; this version of snaps reads {FORMAT_VERSION}: use the one that wrote "
-            "it, or delete it to begin anew"
-        )
-    for name, value in json.loads(json.dumps(identity)).items():
+        reason = f"{path} is not the state of a training: {reason_of(error)}; delete it to begin anew"
+        raise InputError(reason) from None
+    for name, value in json.loads(identity).items():
         if earlier.get(name) != value:
             raise InputError(
                 f"{path} is the state of a training with {name}={shortened(repr(earlier.get(name)))}, and this one has "
@@ -378,7 +337,3 @@ def load_state(path: Path, identity: Mapping[str, Any]) -> dict[str, Any]:
                 "file"
             )
     return state
-
-
-def _no_state(path: Path | None, error: Exception) -> InputError:
-    return InputError(f"{path} is not the state of a training: {reason_of(error)}; delete it to begin anew")

@@ -1,29 +1,31 @@
-"""Options of a training, and its loop: one network, one cycle of the learning rate, epoch after epoch."""
+"""Options of a training, its epochs and steps, and its losses."""
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, get_args
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from rapidfuzz.distance import Levenshtein
 from torch import Tensor, nn
 
 from snaps.errors import InputError, check_choice, check_number, check_whole
 from snaps.models import Wav2Letter
 from snaps.training.alphabet import LETTER
-from snaps.training.ctc import ctc_loss, ends_masked, frame_loss, wide_kernels_as_products
 from snaps.training.decode import best_path, blank_position
-from snaps.training.examples import Batch, Example, Examples, batches, length_batches
+from snaps.training.examples import NO_TARGET, Batch, Example, Examples, batches, length_batches
 from snaps.training.transfer import layer_modules
 
 #: Largest norm of the gradient of one batch. Without it the first steps of CTC throw the network about.
 GRADIENT_NORM = 1.0
 #: Decay of the weights in AdamW, its usual value.
 WEIGHT_DECAY = 0.01
-
+#: Fewest steps of a kernel whose convolution is computed as a matrix product.
+WIDE_KERNEL = 16
 
 #: How a training may begin before CTC; None for CTC from the first epoch.
 WarmStart = Literal["frames"]
@@ -99,10 +101,6 @@ class Settings:
             )
 
 
-class DivergedError(InputError):
-    """The loss or its gradient is no longer finite."""
-
-
 @dataclass(eq=False)
 class Training:
     """A network between two epochs.
@@ -114,9 +112,9 @@ class Training:
     settings : Settings
         How to train it.
     examples : Examples
-        Where features come from.
+        Source of the features.
     training, validation : tuple of Example
-        What to train on and to validate with.
+        Recordings to train on and to validate with.
     device : device
         Where to compute.
     """
@@ -146,13 +144,8 @@ class Training:
 
     @property
     def n_batches(self) -> int:
-        """Batches an epoch."""
+        """Number of batches per epoch."""
         return len(length_batches([one.n_steps for one in self.training], self.settings.batch_size, epoch=0))
-
-    @property
-    def finished(self) -> bool:
-        """Whether all epochs lie behind."""
-        return len(self.history) >= self.settings.epochs
 
     def run_epoch(self, on_batch: Callable[[], object]) -> None:
         """Train for one epoch, validate, and keep the weights if they are the best so far.
@@ -164,7 +157,7 @@ class Training:
 
         Raises
         ------
-        DivergedError
+        InputError
             If the loss or its gradient is not finite.
         """
         number, begun = len(self.history), time.monotonic()
@@ -182,10 +175,12 @@ class Training:
         }
         self.history.append(row)
         if self._is_best(row):
-            self.best_epoch, self.best = row["epoch"], on_cpu(self.network.state_dict())
+            weights = self.network.state_dict().items()
+            self.best_epoch = row["epoch"]
+            self.best = {name: tensor.detach().to("cpu", copy=True) for name, tensor in weights}
 
-    def training_batches(self, epoch: int) -> Any:
-        """Batches of an epoch, counted from 0."""
+    def training_batches(self, epoch: int) -> Iterator[Batch]:
+        """Batches of one epoch; epochs count from 0."""
         settings = self.settings
         return batches(
             self.examples, self.training, batch_size=settings.batch_size, band_shift=settings.band_shift,
@@ -193,11 +188,11 @@ class Training:
         )  # fmt: skip
 
     def step(self, batch: Batch) -> float:
-        """Take one step of the optimiser, and give the loss before it.
+        """Take one step of the optimiser and return the loss before it.
 
         Raises
         ------
-        DivergedError
+        InputError
             If the loss or its gradient is not finite; the weights are left as they are.
         """
         self.network.train()
@@ -212,17 +207,16 @@ class Training:
         norm = float(nn.utils.clip_grad_norm_(self._trained, GRADIENT_NORM))
         value = float(loss.detach())
         if not (math.isfinite(value) and math.isfinite(norm)):
-            what = "loss" if not math.isfinite(value) else "gradient"
-            raise DivergedError(
-                f"the {what} is not finite in epoch {len(self.history) + 1}; try an lr below {self.settings.lr:g}, "
-                f"such as {self.settings.lr / 10:g}"
+            raise InputError(
+                f"the loss or its gradient is not finite in epoch {len(self.history) + 1}; try an lr below "
+                f"{self.settings.lr:g}, such as {self.settings.lr / 10:g}"
             )
         self.optimizer.step()
         self.schedule.step()
         return value
 
     def state_dict(self) -> dict[str, Any]:
-        """Everything that a training needs to go on after its last epoch."""
+        """State from which a training goes on after its last epoch."""
         return {
             "epochs": self.settings.epochs,
             "history": self.history,
@@ -234,13 +228,7 @@ class Training:
         }
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on where another training of the same settings had come to.
-
-        Raises
-        ------
-        RuntimeError, ValueError, KeyError, TypeError
-            If it is the state of another network.
-        """
+        """Continue from the state of another training with the same settings."""
         self.network.load_state_dict(state["last"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["schedule"])
@@ -272,23 +260,15 @@ class Training:
         return {"val_loss": loss / len(self.validation), "error_rate": errors / symbols, "blanks": blanks / steps}
 
     def _is_best(self, row: Mapping[str, Any]) -> bool:
-        """Whether an epoch has the lowest error rate so far, or the lower loss with the same.
-
-        Without a validation every epoch is better than the one before.
-        """
+        """Whether an epoch has the lowest error rate so far (ties: loss); without a validation, every epoch has."""
         if not self.best_epoch or not self.validation:
             return True
         best = self.history[self.best_epoch - 1]
         return not (row["error_rate"], row["val_loss"]) >= (best["error_rate"], best["val_loss"])
 
 
-def on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Copies of tensors on the CPU."""
-    return {name: tensor.detach().to("cpu", copy=True) for name, tensor in tensors.items()}
-
-
 def hold_still(model: Wav2Letter, settings: Settings) -> list[nn.Module]:
-    """Take what is not to be trained out of the gradient.
+    """Exclude frozen modules from the gradient.
 
     Returns
     -------
@@ -307,3 +287,78 @@ def hold_still(model: Wav2Letter, settings: Settings) -> list[nn.Module]:
     for module in {*frozen, *held, *absorbed}:
         module.requires_grad_(False)
     return held
+
+
+def ctc_loss(model: Wav2Letter, logits: Float[Tensor, "batch symbol step"], batch: Batch) -> Float[Tensor, ""]:
+    """CTC loss per symbol, mean over the batch (SNAP, section 4.2)."""
+    return nn.functional.ctc_loss(
+        logits.log_softmax(dim=1).permute(2, 0, 1),  # (step, batch, symbol)
+        batch.targets,
+        model.output_lengths(batch.lengths),
+        batch.target_lengths,
+        blank=blank_position(model),
+        zero_infinity=True,
+    )
+
+
+def frame_loss(logits: Float[Tensor, "batch symbol step"], batch: Batch) -> Float[Tensor, ""]:
+    """Cross-entropy at every output step at which a symbol is annotated."""
+    assert batch.frame_targets is not None
+    return nn.functional.cross_entropy(logits, batch.frame_targets, ignore_index=NO_TARGET)
+
+
+@contextmanager
+def wide_kernels_as_products(model: Wav2Letter) -> Iterator[None]:
+    """Compute convolutions with a wide kernel as one matrix product each, where that is faster.
+
+    On CPUs the gradients of the 32 steps wide convolution of a ``w2l`` take 2.5 times as long in PyTorch's own way,
+    and it is three quarters of the network.
+    """
+    wide = [
+        module
+        for module in model.modules()
+        if isinstance(module, nn.Conv1d)
+        and module.kernel_size[0] >= WIDE_KERNEL
+        and module.stride[0] == 1
+        and module.weight.device.type == "cpu"
+    ]
+    for module in wide:
+        module.forward = partial(_product, module)  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        for module in wide:
+            del module.forward
+
+
+def _product(module: nn.Conv1d, x: Float[Tensor, "batch unit step"]) -> Float[Tensor, "batch filter out"]:
+    windows = x.unfold(2, module.kernel_size[0], 1).permute(0, 2, 1, 3)  # (batch, out, unit, kernel)
+    product = nn.functional.linear(windows.flatten(2), module.weight.flatten(1), module.bias)
+    return product.transpose(1, 2)
+
+
+@contextmanager
+def ends_masked(model: Wav2Letter, lengths: Int[Tensor, " batch"]) -> Iterator[None]:
+    """Set the steps after the end of each recording of a batch to zero, as in a recording that is run alone.
+
+    Without this, a batch would hold the normalised silence that its recordings were filled up with. A network that
+    does not pad needs none of it: no output step that counts reaches beyond a recording's end.
+    """
+    handles = []
+    if model.pads and int(lengths.min()) < int(lengths.max()):
+        steps = lengths
+        for module in model.modules():
+            if isinstance(module, nn.BatchNorm1d):
+                handles.append(module.register_forward_hook(partial(_mask, steps)))
+            elif isinstance(module, nn.Conv1d):
+                steps = (steps + module.stride[0] - 1) // module.stride[0]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _mask(lengths: Int[Tensor, " batch"], _module: nn.Module, _inputs: Any, output: Tensor) -> Tensor:
+    inside = torch.arange(output.shape[-1], device=output.device) < lengths[:, None]  # (batch, step)
+    return output * inside[:, None]

@@ -1,8 +1,8 @@
-"""One network's lower layers as the beginning of another (SNAP paper, section 4.2 and Table 2)."""
+"""Untrained networks, and networks that start with the lower layers of another (SNAP, section 4.2 and Table 2)."""
 
 import copy
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, TypedDict, Unpack
 
 import torch
 from torch import nn
@@ -11,16 +11,18 @@ from snaps.errors import InputError, check_type
 from snaps.models import Wav2Letter
 
 
+class Architecture(TypedDict, total=False):
+    """Options of `Wav2Letter`, besides its symbols and its preset."""
+
+    layers: Sequence[Sequence[int]] | None
+    n_inputs: int
+    width: int
+    norm: Literal["before", "after"]
+    padding: Literal["same", "valid"]
+
+
 def create_network(
-    symbols: Sequence[str],
-    preset: str = "w2l",
-    *,
-    layers: Sequence[Sequence[int]] | None = None,
-    n_inputs: int = 128,
-    width: int = 256,
-    norm: Literal["before", "after"] = "before",
-    padding: Literal["same", "valid"] = "same",
-    seed: int = 0,
+    symbols: Sequence[str], preset: str = "w2l", *, seed: int = 0, **architecture: Unpack[Architecture]
 ) -> Wav2Letter:
     """Build an untrained network whose weights depend on `seed` alone.
 
@@ -28,10 +30,12 @@ def create_network(
     ----------
     symbols : sequence of str
         Output symbols, the blank ``_`` among them, e.g. `symbols_for` of the corpus.
-    preset, layers, n_inputs, width, norm, padding
-        As `Wav2Letter` takes them.
+    preset : str
+        As `Wav2Letter` takes it.
     seed : int
         Seed of the weights; the global random state stays as it is.
+    **architecture
+        `layers`, `n_inputs`, `width`, `norm` and `padding`, as `Wav2Letter` takes them.
 
     Raises
     ------
@@ -46,7 +50,7 @@ def create_network(
     """
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = Wav2Letter(symbols, preset, layers=layers, n_inputs=n_inputs, width=width, norm=norm, padding=padding)
+        network = Wav2Letter(symbols, preset, **architecture)
         for module in network.modules():
             if isinstance(module, nn.Conv1d):
                 # He's initialisation: PyTorch's own is six times smaller in variance, and CTC takes up to twice as
@@ -104,27 +108,16 @@ def transfer(source: Wav2Letter, target: Wav2Letter, *, layers: int = 5) -> Wav2
             "accepted are two networks with the same norm"
         )
     result = copy.deepcopy(target)
-    with torch.no_grad():
-        for number in range(1, layers + 1):
-            for below, above in zip(layer_modules(source, number), layer_modules(result, number), strict=True):
-                _take_over(below, above, f"conv{number}")
+    for number in range(1, layers + 1):
+        for ours, theirs in zip(layer_modules(source, number), layer_modules(result, number), strict=True):
+            if str(ours) != str(theirs):
+                raise InputError(
+                    f"layer 'conv{number}' cannot be taken over: the source has {ours}, the target has {theirs}"
+                )
+            theirs.load_state_dict(ours.state_dict())
     return result
 
 
 def layer_modules(model: Wav2Letter, number: int) -> tuple[nn.Module, nn.Module]:
     """Batch normalisation and convolution of one layer, counted from 1."""
     return model.get_submodule(f"norm{number}"), model.get_submodule(f"conv{number}")
-
-
-def _take_over(source: nn.Module, target: nn.Module, layer: str) -> None:
-    ours, theirs = _described(source), _described(target)
-    if ours != theirs:
-        raise InputError(f"layer {layer!r} cannot be taken over: the source has {ours}, the target has {theirs}")
-    target.load_state_dict(source.state_dict())
-
-
-def _described(module: nn.Module) -> str:
-    if isinstance(module, nn.Conv1d):
-        filters, units, kernel = module.weight.shape
-        return f"{filters} filters over {units} units and {kernel} steps with stride {module.stride[0]}"
-    return f"a normalisation of {module.get_buffer('running_mean').numel()} units"

@@ -114,7 +114,7 @@ def test_an_interrupted_command_leaves_nothing_half_written(tmp_path: Path) -> N
     """It is interrupted when it speaks its fifth sentence of many."""
     code = (
         "import os, signal, sys\n"
-        "from snaps.speech.engine import Engine\n"
+        "from snaps.speech.recording import Engine\n"
         "speak, spoken = Engine.speak, []\n"
         "def interrupted(*arguments, **options):\n"
         "    spoken.append(1)\n"

@@ -100,11 +100,11 @@ def test_a_training_that_is_stopped_killed_and_out_of_disk(
     for name in left:
         (tmp_path / name).touch()
 
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
-        patched.setattr("snaps.models.checkpoints.write_sealed", full)
+        patched.setattr("snaps.models.checkpoints.save_file", full)
         told = sentence(invoke(*training))
     assert told == (
         f"{str(out)!r} cannot be written: No space left on device; the state of the run is kept in {str(state)!r}, and "

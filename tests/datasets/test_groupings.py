@@ -53,7 +53,7 @@ def test_dictionary_form() -> None:
         (["a/b"], "name is 'a/b'"),
         ({"a/b": "phoneme"}, "name is 'a/b'"),
         ({"..": "phoneme"}, r"name is '\.\.'"),
-        ({3: "phoneme"}, "name is 3"),
+        ({3: "phoneme"}, "name is a int; accepted is a text"),
         ({"a": ""}, r"columns \(''"),
         ({"a": ("phoneme", {"s": 3})}, "'s': 3"),
         ({"a": ("phoneme", {3: "s"})}, "3: 's'"),

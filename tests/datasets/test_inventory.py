@@ -1,15 +1,7 @@
 import numpy as np
 import pytest
 
-from snaps.datasets import (
-    Grouping,
-    Interval,
-    Recording,
-    label_inventory,
-    load_timit,
-    parse_groupings,
-    take_inventory,
-)
+from snaps.datasets import Grouping, Interval, Recording, load_timit, parse_groupings, take_inventory
 from snaps.errors import InputError
 
 
@@ -35,12 +27,13 @@ CORPUS = [recording("r1", "s k  s", sex="f"), recording("r2", "k z", sex="m"), r
 )
 def test_labels(spec: object, expected: set[str] | None) -> None:
     (grouping,) = parse_groupings({"g": spec})  # type: ignore[dict-item]
-    assert label_inventory(CORPUS, grouping) == expected
+    assert take_inventory(CORPUS, [grouping]).labels == {"g": expected}
 
 
 def test_symbols_make_predictions_known() -> None:
     grouping = Grouping("g", ("predicted", "sex"))
-    assert label_inventory(CORPUS, grouping, symbols=["_", "x"]) == {"_+f", "x+f", "_+m", "x+m"}
+    labels = take_inventory(CORPUS, [grouping], symbols=["_", "x"]).labels
+    assert labels == {"g": {"_+f", "x+f", "_+m", "x+m"}}
 
 
 def test_columns() -> None:

@@ -1,11 +1,10 @@
 from collections.abc import Callable
-from time import thread_time as time_of_thread
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snaps.datasets.textgrid_format import TextGridError, parse_textgrid
+from snaps.datasets.textgrids import TextGrid, TextGridError, parse_textgrid
 
 label = st.one_of(
     st.text(max_size=12),
@@ -114,9 +113,11 @@ def test_refuses(text: str, sentence: str) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     for whole in (text, MIXED[:120] + text, MIXED.replace('"a"', text)):
         try:
-            parse_textgrid(whole)
-        except TextGridError:
-            continue
+            grid = parse_textgrid(whole)
+        except TextGridError as error:
+            assert 0 < len(str(error)) < 200
+        else:
+            assert isinstance(grid, TextGrid)
 
 
 def test_a_size_that_is_no_number_loses_no_interval(write_textgrid: Callable[..., str]) -> None:
@@ -135,17 +136,14 @@ def test_a_size_that_is_no_number_loses_no_interval(write_textgrid: Callable[...
         ("1" * 2000 + "x ") * 200 + MIXED,
     ],
 )
-def test_long_texts_take_no_time(text: str) -> None:
-    begun = time_of_thread()
-    parse_textgrid(text)
-    assert time_of_thread() - begun < 2
+def test_long_words_are_ignored_like_others(text: str) -> None:
+    """Reading that took quadratic time would take hours."""
+    assert parse_textgrid(text) == parse_textgrid(MIXED)
 
 
-def test_a_long_name_takes_no_time_for_every_interval(write_textgrid: Callable[..., str]) -> None:
+def test_a_long_name_is_cut_in_errors(write_textgrid: Callable[..., str]) -> None:
     text = write_textgrid({"n" * 200_000: [(0.0, 1.0, "a")] * 5000})
-    begun = time_of_thread()
     assert len(parse_textgrid(text).tiers[0][1]) == 5000
-    assert time_of_thread() - begun < 2
     with pytest.raises(TextGridError) as caught:
         parse_textgrid(text + "0 " + '"' * 3)
     assert len(str(caught.value)) < 200

@@ -10,7 +10,7 @@ import pytest
 from fuzzing import readers, targets
 from fuzzing.targets import TARGETS
 from fuzzing.trees import FindingError
-from snaps.datasets.textgrid_format import TextGrid, parse_textgrid
+from snaps.datasets.textgrids import TextGrid, parse_textgrid
 from snaps.errors import RecordingError
 from tests.waiting import PATIENCE
 
@@ -63,7 +63,7 @@ def test_a_lost_interval_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
         return TextGrid(tuple((name, tier[:-1]) for name, tier in grid.tiers), grid.point_tiers)
 
     made = TARGETS["textgrid"]()
-    monkeypatch.setattr("snaps.datasets.textgrid_format.parse_textgrid", lose_the_last)
+    monkeypatch.setattr("snaps.datasets.textgrids.parse_textgrid", lose_the_last)
     with pytest.raises(FindingError, match="strings, of which"):
         made.check(made.seeds()[0])
 

@@ -15,8 +15,8 @@ from snaps.errors import InputError, RecordingError
 from snaps.models import Wav2Letter, weights_hash
 from snaps.training import create_network, error_rate, evaluate, fitting, loop, train
 from snaps.training import examples as examples_module
-from snaps.training.ctc import ends_masked, wide_kernels_as_products
 from snaps.training.examples import NO_TARGET, frame_targets
+from snaps.training.loop import ends_masked, wide_kernels_as_products
 
 
 @pytest.fixture(scope="module")
@@ -214,7 +214,7 @@ def test_a_tier_without_times(network, tones, quickly):
 def test_a_loss_that_is_not_finite_says_what_to_try_and_keeps_the_last_good_state(
     networks, tones, quickly, tmp_path, monkeypatch
 ):
-    said = r"the (loss|gradient) is not finite in epoch 1; try an lr below 1e\+30, such as 1e\+29$"
+    said = r"the loss or its gradient is not finite in epoch 1; try an lr below 1e\+30, such as 1e\+29$"
     with pytest.raises(InputError, match=said):
         train(networks(), tones, **{**quickly, "lr": 1e30})
     real, path = loop.ctc_loss, tmp_path / "a.ckpt"
@@ -223,7 +223,7 @@ def test_a_loss_that_is_not_finite_says_what_to_try_and_keeps_the_last_good_stat
         return real(model, logits, batch) * (math.nan if path.exists() and model.training else 1)
 
     monkeypatch.setattr(loop, "ctc_loss", bursts)
-    with pytest.raises(InputError, match=r"epoch 2; .* the state after epoch 1 is kept in '.*a\.ckpt'$"):
+    with pytest.raises(InputError, match=r"in epoch 2; try an lr below 0\.03, such as 0\.003$"):
         train(networks(), tones, checkpoint=path, **quickly)
     monkeypatch.setattr(loop, "ctc_loss", real)
     gone_on = train(networks(), tones, checkpoint=path, **quickly)

@@ -48,9 +48,9 @@ def test_lower_layers_are_taken_over_with_their_statistics(norm):
 
 
 def test_layers_that_do_not_fit_are_named(source):
-    with pytest.raises(InputError, match=r"'conv1'.*4 filters over 128 units and 48 steps.*has 8 filters"):
+    with pytest.raises(InputError, match=r"'conv1'.*has Conv1d\(128, 4, kernel_size=\(48,\).*has Conv1d\(128, 8"):
         transfer(source, create_network(LETTERS, "w2l", width=8))
-    with pytest.raises(InputError, match=r"'conv1' .* a normalisation of 128 units, .* of 64"):
+    with pytest.raises(InputError, match=r"'conv1' .*has BatchNorm1d\(128, .*has BatchNorm1d\(64"):
         transfer(source, create_network(LETTERS, "w2l", width=4, n_inputs=64))
     with pytest.raises(InputError, match="'conv6'"):
         transfer(source, create_network(LETTERS, "w2l", width=4), layers=6)
