@@ -41,7 +41,7 @@ def evaluation_of(labels: tuple[str, ...]) -> xr.Dataset:
     codes = np.arange(len(labels))
     judged = Judgement(codes, codes, np.ones(len(labels), dtype=bool), codes % 3)
     counts.add("one", judged, predicted=codes, same=codes, unaligned=0)
-    return counts.result(step=0.01, matched=True, repeats=3, seed=0)
+    return counts.result(step=0.01, matched=True, n_resamples=3, seed=0)
 
 
 def pictures(labels: tuple[str, ...]) -> Iterator[tuple[str, Axes | Figure]]:
