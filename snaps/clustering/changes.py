@@ -1,7 +1,9 @@
-"""How much two clusterings of the same groups differ (definition 13 of the design)."""
+"""Change between two clusterings of the same groups (definition 13 of the design)."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import xarray as xr
 
 from snaps.clustering.clusters import Clustering
@@ -11,7 +13,7 @@ from snaps.schema import GROUP
 
 @dataclass(frozen=True)
 class ClusteringChange:
-    """What changed between two clusterings.
+    """Change between two clusterings.
 
     Attributes
     ----------
@@ -19,7 +21,7 @@ class ClusteringChange:
         Fraction of the pairs of groups that are together in one clustering and apart in the other: 1 − Rand
         index. 0 for equal clusterings, at most 1.
     adjusted_rand : float
-        Adjusted Rand index: 1 for equal clusterings, 0 on average for random ones, which can go below.
+        Adjusted Rand index: 1 for equal clusterings, 0 on average for random ones, at least −0.5.
     n_groups : int
         Number of groups compared.
     """
@@ -70,6 +72,29 @@ def compare_clusterings(a: Clustering | xr.DataArray, b: Clustering | xr.DataArr
         raise InputError(f"comparing clusterings takes at least two groups; received {one_of(first)}")
     one, other = list(first.values()), [second[group] for group in first]
     return ClusteringChange(1 - float(rand_score(one, other)), float(adjusted_rand_score(one, other)), len(one))
+
+
+def layer_changes(
+    clusterings: Mapping[str, list[Clustering]],
+    others: Mapping[str, list[Clustering]],
+    partners: Mapping[str, str],
+    percentiles: Sequence[float],
+) -> xr.Dataset:
+    """Change between the clusterings of every layer and those of its partner, NaN for a layer without one."""
+    values = np.full((2, len(clusterings), len(percentiles)), np.nan)
+    for row, (layer, own) in enumerate(clusterings.items()):
+        for column, (a, b) in enumerate(zip(own, others.get(partners.get(layer, ""), []), strict=False)):
+            change = compare_clusterings(a, b)
+            values[:, row, column] = change.changed, change.adjusted_rand
+    dims = ("layer", "percentile")
+    return xr.Dataset(
+        {"changed": (dims, values[0]), "adjusted_rand": (dims, values[1])},
+        coords={
+            "layer": list(clusterings),
+            "percentile": list(percentiles),
+            "matched": ("layer", [partners.get(layer, "") for layer in clusterings]),
+        },
+    )
 
 
 def _labels(clustering: Clustering | xr.DataArray) -> dict[str, int]:
