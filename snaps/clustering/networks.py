@@ -104,10 +104,9 @@ class ModelComparison:
 
         Returns
         -------
-        Dataset with the dimensions layer, ``layer_``, percentile and group
+        Dataset with the dimensions layer (of the first network), ``layer_`` (of the second), percentile and group
             ``changed``, ``adjusted_rand``, ``rsa``, ``rsa_p_value``, ``cka``, ``cka_chance``, ``cka_p_value``,
-            ``moved`` and ``rank``; the layers of the first network lie along ``layer``, those of the second
-            along ``layer_``.
+            ``moved`` and ``rank``.
 
         Raises
         ------
