@@ -1,34 +1,33 @@
-"""What a page shows of a comparison of networks."""
+"""Sections of the page on a comparison of networks."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
-from matplotlib.figure import Figure
 
 from snaps.clustering import ModelComparison, mean_silhouette
-from snaps.figures import plot_changes, plot_layer_matrix, plot_moved, plot_silhouette_panels
+from snaps.figures import figure_of, plot_changes, plot_layer_matrix, plot_moved, plot_silhouette_panels
 from snaps.report.page import Block, Picture, Section, Table, drawn_on, number
 from snaps.schema import GROUP
 
-#: Groups that are shown as those that moved most.
+#: Number of groups in the figure of groups that moved most.
 MOST_MOVED = 20
 
 
 def comparison_sections(comparison: ModelComparison, *, transferred: str | None = None) -> list[Section]:
-    """Build the sections of a comparison, e.g. for ``write_report(…, sections=…)``.
+    """Sections on a comparison of networks, e.g. for ``write_report(…, sections=…)``.
 
     Parameters
     ----------
     comparison : ModelComparison
-        What `snaps.compare_models` gives.
+        Result of `snaps.compare_models`.
     transferred : str, optional
-        The last layer that was taken over from another network, to be marked among the silhouettes.
+        Last layer with weights from another network, to be marked in the figure of silhouettes.
 
     Returns
     -------
     list of Section
-        What is compared, silhouettes, changes within each network, and a section for every pair of networks.
+        Networks, layers and groups; silhouettes; changes within each network; and a section for every pair of networks.
 
     Raises
     ------
@@ -51,13 +50,13 @@ def _compared(comparison: ModelComparison) -> Section:
     ]
     content: list[Block] = [
         Table(["network", "layers", "which", "layers left out"], rows),
-        f"Compared are {len(comparison.groups)} groups that all networks have: {listed(comparison.groups)}.",
+        f"{len(comparison.groups)} groups that all networks have: {listed(comparison.groups)}.",
         *comparison.notes,
     ]
     if comparison.left_out:
         content.append(
             Table(
-                ["group", "why"],
+                ["group", "reason"],
                 list(comparison.left_out.items()),
                 caption=f"Groups that were left out: {len(comparison.left_out)}",
             )
@@ -81,8 +80,8 @@ def _silhouettes(comparison: ModelComparison, transferred: str | None) -> Sectio
         Picture(
             plot_silhouette_panels(comparison.silhouettes, transferred=transferred),
             f"Mean silhouettes over the layers of {listed(comparison.models)}, one panel for every percentile",
-            "How well the groups fall into clusters, of the groups compared alone. Across layers that a network lacks "
-            "its line is dotted.",
+            "Mean silhouette of the clusters of these groups. The line of a network is dotted across layers that it "
+            "lacks.",
         ),
         Table(
             ["layer", *comparison.models],
@@ -98,15 +97,15 @@ def _silhouettes(comparison: ModelComparison, transferred: str | None) -> Sectio
 
 def _successive(comparison: ModelComparison) -> Section:
     content: list[Block] = [
-        "How much the clusters change from each layer to the next: the share of pairs of groups that are together "
-        "in one clustering and apart in the other."
+        "Change of the clusters from each layer to the next: share of pairs of groups that are together in one "
+        "clustering and apart in the other."
     ]
     for name, layers in comparison.layers.items():
         if len(layers) < 2:
-            content.append(f"{name} has a single layer here.")
+            content.append(f"{name} has a single layer in this comparison.")
             continue
         changed = comparison.successive["changed"].sel(model=name, layer=list(layers[1:]))
-        figure = _lines(changed, len(layers), name)
+        figure = figure_of(plot_changes(changed, title=name))
         content.append(Picture(figure, f"Change between the clusters of successive layers of {name}"))
     return Section("Changes from layer to layer", content)
 
@@ -137,7 +136,7 @@ def _correspondence(found: xr.Dataset, first: str, second: str) -> Section:
             best = values.idxmax("layer_").item()
             row.extend([best, *(float(found[one].sel(layer=layer, layer_=best)) for one in (name, *others))])
         rows.append(row)
-    columns = ["layer", "most alike by RSA", "RSA", "p", "most alike by CKA", "CKA", "CKA by chance", "p"]
+    columns = ["layer", "highest RSA with", "RSA", "p", "highest CKA with", "CKA", "CKA by chance", "p"]
     return Section(
         "Layers against layers",
         [
@@ -145,16 +144,16 @@ def _correspondence(found: xr.Dataset, first: str, second: str) -> Section:
                 figure,
                 f"Correspondence of the layers of {first} and {second}: RSA at the left, CKA at the right",
                 "Left: Spearman's correlation of the distances between groups. Right: linear CKA of their activations. "
-                "Frames mark the layer that is most alike in each row; crosses p-values above 0.05, from shuffled "
-                "groups and without correction for their number; grey is undefined.",
+                "Frames mark the most similar layer of each row; crosses mark p-values above 0.05 (permuted groups, "
+                "not corrected for the number of tests); grey is undefined.",
             ),
-            Table(columns, rows, caption=f"For every layer of {first} the layer of {second} that is most alike"),
+            Table(columns, rows, caption=f"Most similar layer of {second} for every layer of {first}"),
         ],
     )
 
 
 def _changes(found: xr.Dataset, first: str, second: str) -> Section:
-    figure = _lines(found["changed"], found.sizes["layer"])
+    figure = figure_of(plot_changes(found["changed"]))
     columns = ["layer", f"layer of {second}", *(f"{one:g}th percentile" for one in found["percentile"].values)]
     rows = []
     for layer in found["layer"].values:
@@ -183,38 +182,25 @@ def _moved(found: xr.Dataset, first: str, second: str) -> Section:
     if not moved.sizes["layer"]:
         return Section("Groups that moved", ["Undefined in every layer."])
     most = min(MOST_MOVED, moved.sizes[GROUP])
-    figure = drawn_on(
-        2.8 + 0.36 * moved.sizes["layer"], 1.4 + 0.21 * most, lambda ax: plot_moved(moved, ax, most=most)
-    )  # fmt: skip
-    rows = [
-        [str(layer), ", ".join(_ranked(found, str(layer))[:8]), float(moved.sel(layer=layer).max())]
-        for layer in moved["layer"].values
-    ]
+    rows = []
+    for layer in moved["layer"].values:
+        ranks = found["rank"].sel(layer=layer).to_series()
+        first_groups = ranks[ranks > 0].sort_values().index[:8]
+        rows.append([str(layer), ", ".join(map(str, first_groups)), float(moved.sel(layer=layer).max())])
     return Section(
         "Groups that moved",
         [
             Picture(
-                figure,
-                f"How far the {most} groups that moved most moved between {first} and {second}",
-                "One minus Spearman's correlation between a group's distances to all others in the one network and in "
-                f"the other. Shown are the {most} groups with the largest mean over layers.",
+                figure_of(plot_moved(moved, most=most)),
+                f"Moves of the {most} groups that moved most between {first} and {second}",
+                "One minus Spearman's correlation between a group's distances to all others in the two networks. The "
+                f"figure shows the {most} groups with the largest mean over layers.",
             ),
-            Table(["layer", "groups that moved most", "the first by"], rows),
+            Table(["layer", "groups that moved most", "largest value"], rows),
         ],
     )
 
 
-def _ranked(found: xr.Dataset, layer: str) -> list[str]:
-    """Groups from the one that moved most; undefined ones are missing."""
-    ranks = found["rank"].sel(layer=layer)
-    order = np.argsort(ranks.values, kind="stable")
-    return [str(ranks[GROUP].values[place]) for place in order if ranks.values[place] > 0]
-
-
-def _lines(changes: xr.DataArray, layers: int, title: str | None = None) -> Figure:
-    return drawn_on(max(6.0, 3.4 + 0.48 * layers), 3.3, lambda ax: plot_changes(changes, ax, title=title))
-
-
 def listed(names: Sequence[str]) -> str:
-    """Names in a sentence."""
+    """Names as part of a sentence: a, b and c."""
     return " and ".join([*([", ".join(names[:-1])] if len(names) > 1 else []), names[-1]])

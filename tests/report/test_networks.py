@@ -91,7 +91,7 @@ def test_notes_and_dead_layers_are_told(tmp_path: Path) -> None:
     assert "No group was left out." in page.of("p")
     one = compare_models(dead["conv1"], other["phoneme/conv1"], n_permutations=0, min_count=1)
     text = write_report(one, tmp_path / "one.html").read_text(encoding="utf-8")
-    assert "has a single layer here" in text
+    assert "has a single layer in this comparison" in text
     assert "Undefined in every layer." in text
 
 

@@ -231,7 +231,7 @@ def test_many_groups_show_the_largest_maps_and_say_so(tmp_path: Path, monkeypatc
     monkeypatch.setattr("snaps.report.layers.MOST_MAPS", 3)
     tree = small_tree()
     text = write_report(tree, tmp_path / "r.html").read_text(encoding="utf-8")
-    assert "Shown are the 3 largest of 8 groups." in text
+    assert "The figure shows the 3 largest of 8 groups." in text
 
 
 def test_sections_of_ones_own_come_first(tmp_path: Path) -> None:
