@@ -232,9 +232,9 @@ def units_section(
     rows: list[list[object]] = []
     for unit in chosen:
         of_unit = values.sel({UNIT: unit}) if UNIT in values.coords else values.isel({UNIT: unit})
-        highest, lowest = (getattr(of_unit, end)(LAG).to_series().sort_values(kind="stable") for end in ("max", "min"))
-        above = highest[highest > 0].index[: -TOP_GROUPS - 1 : -1]
-        rows.append([unit, ", ".join(above), ", ".join(lowest[lowest < 0].index[:TOP_GROUPS])])
+        highest, lowest = of_unit.max(LAG).to_series(), of_unit.min(LAG).to_series()
+        above, below = highest[highest > 0].nlargest(TOP_GROUPS), lowest[lowest < 0].nsmallest(TOP_GROUPS)
+        rows.append([unit, ", ".join(above.index), ", ".join(below.index)])
     return Section(
         title or f"Units of {layer}",
         [

@@ -77,7 +77,7 @@ def test_everything_is_written_and_said(compared: Outcome, stored: dict[str, Pat
     page = (out / "report.html").read_text(encoding="utf-8")
     assert outcome["page"] == str(out / "report.html")
     assert "Comparison of w2l and tl" in page
-    assert "Where the profiles come from" in page
+    assert "Provenance" in page
 
 
 def test_tables_hold_the_comparison(compared: Outcome, stored: dict[str, Path], out: Path) -> None:

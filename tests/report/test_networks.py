@@ -49,7 +49,7 @@ def test_the_page_says_what_is_compared_and_what_is_not(page: Page) -> None:
         *("Profiles of <b>w2l</b>", "Profiles of tl"),
     ]
     assert page.of("h3")[:3] == ["Layers against layers", "Changes between the networks", "Groups that moved"]
-    assert page.of("h3").count("Where the profiles come from") == 2
+    assert page.of("h3").count("Provenance") == 2
     assert "Groups that were left out: 1" in page.of("p")
     assert {"no group of '<b>w2l</b>'", "input, conv1, conv2, logits"} <= set(page.of("td"))
     assert "9 groups, by phoneme" in page.of("p")
