@@ -1,4 +1,4 @@
-"""Figures: one picture each. Those that fit into axes take and return Axes, the others return a Figure."""
+"""Figures: functions that draw on axes take and return Axes, those with several panels return a Figure."""
 
 from snaps.figures.alignment import (
     plot_aligners,

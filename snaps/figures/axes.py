@@ -1,4 +1,4 @@
-"""The frame that all figures share: axes, ticks, headings, legends and colour bars, and pictures as files."""
+"""Parts that all figures share: axes, ticks, headings, legends, colour bars; and figures as files."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -21,13 +21,13 @@ from snaps.errors import InputError, one_of
 from snaps.figures.scales import drawn, verbatim
 
 MARKERS = "osD^vP*X"
-#: Legends to the right of the axes, in a smaller font and in that of the labels.
+#: Options of legends at the right of the axes, with a small font and with the font of the labels.
 SMALL: Mapping[str, Any] = {"bbox_to_anchor": (1.0, 0.5), "fontsize": 8}
 LARGE: Mapping[str, Any] = {"bbox_to_anchor": (1.01, 0.5)}
 
 
 def axes_of(ax: Axes | None, width: float, height: float) -> Axes:
-    """Axes to draw on: those given, or new ones of so many inches."""
+    """Given axes, or new ones; width and height are in inches."""
     return plt.subplots(figsize=(width, height), layout="constrained")[1] if ax is None else ax
 
 
@@ -40,7 +40,7 @@ def finish(
     legend: Mapping[str, Any] | None = None,
     **heading: Any,
 ) -> Axes:
-    """Write the names of the axes, the heading and the legend as they are, and give the axes back."""
+    """Add labels of the axes, the heading and the legend, all as literal text, and return the axes."""
     for write, text, options in ((ax.set_xlabel, x, {}), (ax.set_ylabel, y, {}), (ax.set_title, title, heading)):
         if text is not None:
             verbatim(write(text, **options))
@@ -50,14 +50,14 @@ def finish(
 
 
 def name_ticks(axis: Axis, labels: ArrayLike, places: ArrayLike | None = None, **options: Any) -> None:
-    """Write labels along an axis as they are, one at each place; at 0, 1, 2 and so on otherwise."""
+    """Label an axis with literal texts at the given places, or at 0, 1, 2 and so on."""
     names = [drawn(label) for label in np.asarray(labels, dtype=object)]
     axis.set_ticks(np.arange(len(names)) if places is None else np.asarray(places), names, **options)
     verbatim(*axis.get_ticklabels())
 
 
 def color_bar(image: AxesImage, label: str, *, small: float | None = None, **place: Any) -> Colorbar:
-    """Add a colour bar beside the axes of an image, or in those given as ``cax``; `small` is the size of its font."""
+    """Add a colour bar beside the axes of an image, or in the axes ``cax``; `small` is a font size."""
     beside: dict[str, Any] = {} if "cax" in place else {"ax": image.axes, "pad": 0.02}
     bar = image.axes.figure.colorbar(image, **beside, **place)
     bar.set_label(drawn(label), parse_math=False, fontsize=small or plt.rcParams["axes.labelsize"])
@@ -68,7 +68,7 @@ def color_bar(image: AxesImage, label: str, *, small: float | None = None, **pla
 
 
 def layers_of(values: xr.DataArray, dims: set[str], transferred: str | None = None) -> list[str]:
-    """Names of the layers of an array.
+    """Names of the layers of an array, after a check of its dimensions.
 
     Raises
     ------
@@ -84,12 +84,12 @@ def layers_of(values: xr.DataArray, dims: set[str], transferred: str | None = No
 
 
 def axes_over_layers(ax: Axes | None, layers: Sequence[str], *, least: float = 5.0, margin: float = 2.2) -> Axes:
-    """Axes for lines over so many layers, with room for a legend at the right."""
+    """Axes for lines over layers, with space for a legend at the right; `least` and `margin` are in inches."""
     return axes_of(ax, max(least, margin + 0.45 * len(layers)), 3.6)
 
 
 def draw_percentiles(ax: Axes, values: xr.DataArray) -> None:
-    """Draw a line over layers for every percentile, from an array of shape (layer, percentile)."""
+    """Draw a line over layers for every percentile of an array of shape (layer, percentile)."""
     values = values.transpose("percentile", "layer")
     shades = colormaps["viridis"](np.linspace(0.05, 0.85, len(values)))
     for place, (line, percentile) in enumerate(zip(values.values, values["percentile"].values, strict=True)):
@@ -107,20 +107,20 @@ def finish_layers(
     undefined: tuple[np.ndarray, str] | None = None,
     **frame: Any,
 ) -> Axes:
-    """Name the layers below, mark a depth of transfer and layers where something is undefined, and finish the axes.
+    """Label the layers, mark the last transferred layer and layers with undefined values, and finish the axes.
 
     Parameters
     ----------
     ax : Axes
-        Where lines over layers are drawn.
+        Axes with lines over layers.
     layers : sequence of str
-        Their names.
+        Names of the layers.
     transferred : str, optional
-        The last layer that was taken over from another network: a dashed line is drawn behind it.
+        Last layer with weights from another network; a dashed line follows it.
     undefined : (array of shape (layer,), str), optional
-        Layers that have a cross at the lower edge, and what the legend says of it.
+        Layers with a cross at the lower edge, and its label in the legend.
     **frame
-        As `finish` takes it.
+        As in `finish`.
     """
     if transferred is not None:
         behind = layers.index(transferred) + 0.5
@@ -143,17 +143,17 @@ def finish_layers(
 
 
 def figure_of(drawn: Axes) -> Figure:
-    """The figure that axes stand in, let go of by pyplot, for a page or a file.
+    """Figure of axes, for a page or a file; pyplot closes it.
 
     Parameters
     ----------
     drawn : Axes
-        What a function of this room gave.
+        Result of a function of this room.
 
     Returns
     -------
     Figure
-        The whole figure, also where the axes stand in a part of it.
+        The whole figure, also if the axes are in a subfigure.
     """
     figure = drawn.get_figure(root=True)
     assert figure is not None
@@ -162,28 +162,28 @@ def figure_of(drawn: Axes) -> Figure:
 
 
 def save_figure(drawn: Axes | Figure, path: str | os.PathLike[str], *, dpi: float = 150) -> Path:
-    """Write a picture to a file, and let go of it.
+    """Write a figure to a file, and close it.
 
     Parameters
     ----------
     drawn : Axes or Figure
-        What a function of this room gave.
+        Result of a function of this room.
     path : path
-        File to write; its ending says in which format, e.g. ``.png`` or ``.pdf``.
+        File to write; its ending gives the format, e.g. ``.png`` or ``.pdf``.
     dpi : float
-        Dots per inch, for formats that consist of dots.
+        Dots per inch, for raster formats.
 
     Returns
     -------
     Path
         The file.
     """
-    # Pyplot keeps what it has made, and a long run makes many.
+    # Pyplot keeps every open figure in memory.
     figure = drawn if isinstance(drawn, Figure) else figure_of(drawn)
     figure.savefig(path, dpi=dpi, bbox_inches="tight")
     return Path(path)
 
 
 def draw_offscreen() -> None:
-    """Open no window from now on, whatever the machine has: pictures become files alone."""
+    """Draw without windows from now on, for programs that only write files."""
     plt.switch_backend("agg")

@@ -215,7 +215,7 @@ def plot_panels(
             image = draw_panel(ax, values, limit)
             draw_marks(ax, values, marks=marks, group=panel.group)
             _trim_ticks(ax, values, below=row + 1 == len(rows) or column >= len(rows[row + 1]), left=column == 0)
-            scale = f"±{limit:.3g} {units_of(panel.values) if units is None else units}".rstrip()
+            scale = f"±{limit:.3g} {units_of(panel.values, units)}".rstrip()
             _name_panel(ax, panel.name or panel.group, "" if bars else scale)
         for ax in axes[row, len(panels) :]:
             ax.remove()
@@ -294,5 +294,5 @@ def _limits(shown: Sequence[Sequence[xr.DataArray]], shared: Shared, vmax: float
 def _bar_label(panels: Sequence[Panel], units: str | None) -> str:
     """Label of the colour bar of several panels, with the unit of the values if it is the same in all of them."""
     names = dict.fromkeys(value_label(panel.values, "") for panel in panels)
-    common = {units_of(panel.values) for panel in panels} if units is None else {units}
+    common = {units_of(panel.values, units) for panel in panels}
     return with_units(" and ".join(names) if len(names) < 3 else "value", common.pop() if len(common) == 1 else "")

@@ -1,4 +1,4 @@
-"""Axes in Hz and milliseconds, colours around zero, and text that is shown as it is."""
+"""Scales and text of figures: frequencies in Hz, lags in ms, units of values, labels without formulas."""
 
 from dataclasses import dataclass
 
@@ -13,11 +13,11 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from snaps.errors import InputError, legible, one_of
 from snaps.schema import FREQUENCY, GROUP, LAG, RANK, UNIT
 
-#: Frequencies that are marked on a mel axis, in Hz.
+#: Ticks of a frequency axis, in Hz.
 FREQUENCY_TICKS = (100, 500, 1000, 2000, 4000, 8000)
-#: Characters of a label that are drawn at most.
+#: Largest number of characters of a label.
 LONGEST_LABEL = 60
-#: Stands before what would otherwise be no name to a legend; it is not drawn.
+#: Invisible character before a label that a legend would otherwise leave out.
 NAMED = "\u2060"
 
 
@@ -41,12 +41,12 @@ class Horizontal:
 
     @property
     def edges(self) -> tuple[float, float]:
-        """Left edge of the first column and right edge of the last."""
+        """Left edge of the first column and right edge of the last one."""
         return self.values[0] - self.step / 2, self.values[-1] + self.step / 2
 
 
 def horizontal_of(values: xr.DataArray) -> Horizontal:
-    """Horizontal axis of an array of shape (unit, something): lags and times in ms, ranks as they are.
+    """Horizontal axis of an array of shape (unit, other): in ms for lags and times, in steps or ranks otherwise.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def horizontal_of(values: xr.DataArray) -> Horizontal:
 
 
 def draw_map(ax: Axes, values: xr.DataArray, *, cmap: Colormap, vmin: float, vmax: float) -> AxesImage:
-    """Draw an array of shape (unit, something) with its lowest unit at the bottom."""
+    """Draw an array of shape (unit, other) with its lowest unit at the bottom."""
     matrix = np.ma.masked_invalid(values.transpose(UNIT, ...).values)
     return ax.imshow(
         matrix, origin="lower", aspect="auto", interpolation="nearest", vmin=vmin, vmax=vmax,
@@ -76,7 +76,7 @@ def draw_map(ax: Axes, values: xr.DataArray, *, cmap: Colormap, vmin: float, vma
 
 
 def label_units(ax: Axes, values: xr.DataArray, *, label: bool = True) -> None:
-    """Mark the vertical axis: in Hz where the frequency of the units is known, else with their numbers."""
+    """Set the ticks of the vertical axis: frequencies in Hz if they are known, else numbers of units."""
     if FREQUENCY in values.coords:
         ticks = frequency_ticks(values[FREQUENCY].values)
         names = [f"{hertz / 1000:g}k" if hertz >= 1000 else f"{hertz:g}" for hertz in ticks]
@@ -84,12 +84,11 @@ def label_units(ax: Axes, values: xr.DataArray, *, label: bool = True) -> None:
         ax.minorticks_off()
     else:
         ax.yaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
-        if UNIT in values.coords:
-            # Profiles of a selection of units keep their numbers.
-            numbers = values[UNIT].values
-            ax.yaxis.set_major_formatter(
-                FuncFormatter(lambda y, _: str(numbers[round(y)]) if 0 <= round(y) < len(numbers) else "")
-            )
+        # Profiles of a selection of units keep their numbers.
+        numbers = values[UNIT].values
+        ax.yaxis.set_major_formatter(
+            FuncFormatter(lambda y, _: str(numbers[round(y)]) if 0 <= round(y) < len(numbers) else "")
+        )
     if label:
         ax.set_ylabel(vertical_label(values))
 
@@ -100,7 +99,7 @@ def vertical_label(values: xr.DataArray) -> str:
 
 
 def label_columns(ax: Axes, horizontal: Horizontal, *, label: bool = True, bins: int = 7) -> None:
-    """Mark the horizontal axis."""
+    """Set the ticks of the horizontal axis."""
     if len(horizontal.values) == 1:
         ax.set_xticks(horizontal.values)
     else:
@@ -110,14 +109,10 @@ def label_columns(ax: Axes, horizontal: Horizontal, *, label: bool = True, bins:
 
 
 def frequency_ticks(frequency: np.ndarray) -> dict[int, float]:
-    """Where the marked frequencies lie among the units, from their centre frequencies in Hz.
-
-    Frequencies between two units lie between them; one up to a unit beyond the outermost, as the upper edge
-    of the last mel band, lies at the edge of the axis.
-    """
+    """Positions of the ticks among units with these centre frequencies in Hz."""
     places = {hertz: frequency_place(frequency, hertz) for hertz in FREQUENCY_TICKS}
     ticks = {hertz: place for hertz, place in places.items() if place is not None}
-    # Few units lie close together; labels that would touch are left out, the higher one stays.
+    # Of labels that would touch, the one of the higher frequency stays.
     kept: dict[int, float] = {}
     for hertz, position in reversed(ticks.items()):
         if not kept or min(kept.values()) - position >= 0.055 * len(frequency):
@@ -126,11 +121,14 @@ def frequency_ticks(frequency: np.ndarray) -> dict[int, float]:
 
 
 def frequency_place(frequency: np.ndarray, hertz: float) -> float | None:
-    """Where a frequency in Hz lies among the units with these centre frequencies; None where it lies outside."""
+    """Position of a frequency in Hz among units with these centre frequencies; None if it lies off the axis.
+
+    A frequency up to one unit beyond the outermost one, such as the upper edge of the last mel band, lies at the edge.
+    """
     if len(frequency) < 2 or not (np.diff(frequency) > 0).all():
         return None
     centres = np.concatenate([[2 * frequency[0] - frequency[1]], frequency, [2 * frequency[-1] - frequency[-2]]])
-    # Rounding of the outermost centre must not lose the tick at the end of the scale.
+    # The tolerance keeps the tick at the end of the scale in spite of rounding.
     if not centres[0] <= hertz <= centres[-1] * (1 + 1e-3):
         return None
     place = np.interp(hertz, centres, np.arange(-1, len(frequency) + 1))
@@ -138,20 +136,20 @@ def frequency_place(frequency: np.ndarray, hertz: float) -> float | None:
 
 
 def largest(values: xr.DataArray) -> float:
-    """Largest absolute value, for colours around zero; 1 where there is none."""
+    """Largest absolute value, for a colour scale around zero; 1 if all values are 0 or not finite."""
     finite = np.abs(values.values[np.isfinite(values.values)])
     return float(finite.max()) if finite.size and finite.max() > 0 else 1.0
 
 
-def units_of(values: xr.DataArray) -> str:
-    """Name the unit of the values: the attribute ``units``, or dB where units have a frequency."""
-    if "units" in values.attrs:
-        return str(values.attrs["units"])
-    return "dB" if FREQUENCY in values.coords else ""
+def units_of(values: xr.DataArray, given: str | None = None) -> str:
+    """Physical unit of the values: as given, else the attribute ``units``, else dB if the units have frequencies."""
+    if given is not None:
+        return given
+    return str(values.attrs.get("units", "dB" if FREQUENCY in values.coords else ""))
 
 
 def with_units(name: str, units: str) -> str:
-    """Label of a scale.
+    """Label of a scale with its physical unit.
 
     Examples
     --------
@@ -162,7 +160,7 @@ def with_units(name: str, units: str) -> str:
 
 
 def drawn(label: object) -> str:
-    """Label as it is drawn: control characters are written as Python does, and what is very long has a gap.
+    """Label in a figure: control characters are escaped as in Python, and long labels are shortened.
 
     Examples
     --------
@@ -174,13 +172,13 @@ def drawn(label: object) -> str:
 
 
 def in_legend(label: object) -> str:
-    """Label for a legend: matplotlib leaves out those that begin with an underscore, unless something is before it."""
+    """Label for a legend; `NAMED` comes first if it begins with an underscore, which matplotlib would leave out."""
     text = drawn(label)
     return NAMED + text if text.startswith("_") or not text else text
 
 
 def verbatim(*texts: Text) -> None:
-    """Show texts as they are: a dollar sign is a dollar sign, not the beginning of a formula."""
+    """Show texts literally: a dollar sign does not begin a formula."""
     for text in texts:
         text.set_parse_math(False)
         text.set_text(legible(text.get_text().removeprefix(NAMED), keep="\n"))
@@ -192,7 +190,7 @@ def group_index(values: xr.DataArray, group: str) -> xr.DataArray:
     Raises
     ------
     InputError
-        Naming the groups there are.
+        If the array has no such group.
     """
     if GROUP not in values.dims or GROUP not in values.coords:
         raise InputError(f"the array has no labelled dimension 'group'; its dimensions are {values.dims}")

@@ -49,7 +49,7 @@ def _compared(comparison: ModelComparison) -> Section:
         for name, layers in comparison.layers.items()
     ]
     content: list[Block] = [
-        Table(["network", "layers", "which", "layers left out"], rows),
+        Table(["network", "layers", "names", "layers left out"], rows),
         f"{len(comparison.groups)} groups that all networks have: {listed(comparison.groups)}.",
         *comparison.notes,
     ]
@@ -63,7 +63,7 @@ def _compared(comparison: ModelComparison) -> Section:
         )
     else:
         content.append("No group was left out.")
-    return Section("What is compared", content)
+    return Section("Networks and groups", content)
 
 
 def _silhouettes(comparison: ModelComparison, transferred: str | None) -> Section:
@@ -138,7 +138,7 @@ def _correspondence(found: xr.Dataset, first: str, second: str) -> Section:
         rows.append(row)
     columns = ["layer", "highest RSA with", "RSA", "p", "highest CKA with", "CKA", "CKA by chance", "p"]
     return Section(
-        "Layers against layers",
+        "Similarity of layers",
         [
             Picture(
                 figure,
