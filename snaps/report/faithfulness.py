@@ -42,49 +42,38 @@ def _flipping(found: xr.Dataset) -> Section:
         [str(method), *(_interval(found.sel(saliency=method, against=order)) for order in ("random", "least"))]
         for method in found["saliency"].values
     ]
-    return Section(
-        "Pixel flipping",
-        [
-            f"{found.attrs['n_frames']:,} frames of {found.attrs['n_recordings']:,} recordings; value of flipped bins: "
-            f"{found.attrs['baseline']}; random orders: {found.attrs['random_orders']}. {left_out_text(found)}",
-            Picture(
-                figure_of(plot_flipping(found)), "Accuracy over the share of flipped bins",
-                "Solid lines: the most relevant bins are flipped first; a faster fall means that the network needs "
-                "these bins more. Dashed lines: the least relevant bins first; for relevances these should stay high. "
-                "Bands are 95 % intervals over recordings.",
-            ),
-            Table(
-                ["method", "below random", "below least relevant first"], rows,
-                caption="Mean difference in accuracy between another order and the most relevant bins first",
-            ),
-        ],
-    )  # fmt: skip
+    picture = Picture(
+        figure_of(plot_flipping(found)),
+        "Accuracy over the share of flipped bins",
+        "Solid lines: the most relevant bins are flipped first; a faster fall means that the network needs these bins "
+        "more. Dashed lines: the least relevant bins first; for relevances these should stay high. Bands are 95 % "
+        "intervals over recordings.",
+    )
+    columns = ["method", "below random", "below least relevant first"]
+    table = Table(columns, rows, "Mean difference in accuracy between another order and the most relevant bins first")
+    text = (
+        f"{found.attrs['n_frames']:,} frames of {found.attrs['n_recordings']:,} recordings; value of flipped bins: "
+        f"{found.attrs['baseline']}; random orders: {found.attrs['random_orders']}. {left_out_text(found)}"
+    )
+    return Section("Pixel flipping", [text, picture, table])
 
 
 def _randomization(found: xr.Dataset) -> Section:
-    last = found.isel(randomised=-1)
-    rows: list[list[object]] = [
-        [
-            str(method), float(found.isel(randomised=0)["correlation"].sel(saliency=method)),
-            float(last["correlation"].sel(saliency=method)), float(last["correlation_absolute"].sel(saliency=method)),
-            int(found["undefined"].sel(saliency=method).sum()),
-        ]
-        for method in found["saliency"].values
-    ]  # fmt: skip
+    rows = []
+    for method in found["saliency"].values:
+        one = found.sel(saliency=method)
+        correlations = (one["correlation"][0], one["correlation"][-1], one["correlation_absolute"][-1])
+        rows.append([method, *(value.item() for value in correlations), int(one["undefined"].sum())])
+    caption = "Rank correlation with the saliency of the trained network"
+    picture = Picture(
+        figure_of(plot_randomization(found)),
+        caption,
+        "The correlation falls towards 0 if saliency depends on the learned weights. If it stays near 1, the method "
+        "shows the input rather than the network.",
+    )
     columns = ["method", "top layer", "all layers", "all layers, absolute value", "frames without a correlation"]
-    return Section(
-        "Randomised networks",
-        [
-            f"{found.attrs['n_frames']:,} frames. {left_out_text(found)}",
-            Picture(
-                figure_of(plot_randomization(found)),
-                "Rank correlation with the saliency of the trained network",
-                "The correlation falls towards 0 if saliency depends on the learned weights. If it stays near 1, the "
-                "method shows the input rather than the network.",
-            ),
-            Table(columns, rows, caption="Rank correlation with the saliency of the trained network"),
-        ],
-    )  # fmt: skip
+    text = f"{found.attrs['n_frames']:,} frames. {left_out_text(found)}"
+    return Section("Randomised networks", [text, picture, Table(columns, rows, caption)])
 
 
 def _profiles(found: xr.Dataset) -> Section:

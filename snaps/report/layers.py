@@ -168,23 +168,15 @@ def saliency_section(
             used = f"{n_used} of {int(found['n_lags'])}"
             cells = [_span(found["first"], found["last"]), used, f"{100 * float(found['used']):.0f} %"]
         rows.append([layer, _span(lags[0], lags[-1]), *cells])
-    return Section(
-        title,
-        [
-            Picture(
-                figure_of(plot_saliency_by_lag(curves, share=share, title="")),
-                f"Mean saliency over lag of {len(curves)} layers, from {next(iter(curves))} on",
-                "Mean absolute saliency over all units and epochs, scaled to the largest value of each layer. Lag 0 is "
-                f"the peak. The thick line is the shortest range of lags with {percent} of the saliency, the thin line "
-                "covers all lags of the layer.",
-            ),
-            Table(
-                ["layer", "lags", f"{percent} of saliency", "steps used", "share"],
-                rows,
-                caption=f"Shortest range of lags with {percent} of the saliency",
-            ),
-        ],
+    picture = Picture(
+        figure_of(plot_saliency_by_lag(curves, share=share, title="")),
+        f"Mean saliency over lag of {len(curves)} layers, from {next(iter(curves))} on",
+        "Mean absolute saliency over all units and epochs, scaled to the largest value of each layer. Lag 0 is the "
+        f"peak. The thick line is the shortest range of lags with {percent} of the saliency, the thin line covers all "
+        "lags of the layer.",
     )
+    columns = ["layer", "lags", f"{percent} of saliency", "steps used", "share"]
+    return Section(title, [picture, Table(columns, rows, f"Shortest range of lags with {percent} of the saliency")])
 
 
 def units_section(
@@ -235,18 +227,14 @@ def units_section(
         highest, lowest = of_unit.max(LAG).to_series(), of_unit.min(LAG).to_series()
         above, below = highest[highest > 0].nlargest(TOP_GROUPS), lowest[lowest < 0].nsmallest(TOP_GROUPS)
         rows.append([unit, ", ".join(above.index), ", ".join(below.index)])
-    return Section(
-        title or f"Units of {layer}",
-        [
-            Picture(
-                figure,
-                f"SNAPs of units {', '.join(map(str, chosen))} of {layer} over lag, a line for every group",
-                f"{how}Lag 0 is the peak. Values are 0 where a unit does not differ from the grand mean or has no "
-                "saliency. All panels have one scale.",
-            ),
-            Table(["unit", "groups furthest above 0", "groups furthest below 0"], rows),
-        ],
+    picture = Picture(
+        figure,
+        f"SNAPs of units {', '.join(map(str, chosen))} of {layer} over lag, a line for every group",
+        f"{how}Lag 0 is the peak. Values are 0 where a unit does not differ from the grand mean or has no saliency. "
+        "All panels have one scale.",
     )
+    table = Table(["unit", "groups furthest above 0", "groups furthest below 0"], rows)
+    return Section(title or f"Units of {layer}", [picture, table])
 
 
 def _span(first: object, last: object) -> str:

@@ -54,45 +54,28 @@ def _compared(comparison: ModelComparison) -> Section:
         *comparison.notes,
     ]
     if comparison.left_out:
-        content.append(
-            Table(
-                ["group", "reason"],
-                list(comparison.left_out.items()),
-                caption=f"Groups that were left out: {len(comparison.left_out)}",
-            )
-        )
+        caption = f"Groups that were left out: {len(comparison.left_out)}"
+        content.append(Table(["group", "reason"], list(comparison.left_out.items()), caption))
     else:
         content.append("No group was left out.")
     return Section("Networks and groups", content)
 
 
 def _silhouettes(comparison: ModelComparison, transferred: str | None) -> Section:
-    means = mean_silhouette(comparison.silhouettes)
-    has_layer = comparison.silhouettes["has_layer"].values
+    means = mean_silhouette(comparison.silhouettes).transpose("layer", "model")
+    has_layer = comparison.silhouettes["has_layer"].transpose("layer", "model").values
     rows = [
-        [
-            str(layer),
-            *(float(means.values[place, row]) if there[row] else None for place, there in enumerate(has_layer)),
-        ]
-        for row, layer in enumerate(means["layer"].values)
+        [layer, *(value if there else None for value, there in zip(values, known, strict=True))]
+        for layer, values, known in zip(means["layer"].values, means.values, has_layer, strict=True)
     ]
-    content: list[Block] = [
-        Picture(
-            plot_silhouette_panels(comparison.silhouettes, transferred=transferred),
-            f"Mean silhouettes over the layers of {listed(comparison.models)}, one panel for every percentile",
-            "Mean silhouette of the clusters of these groups. The line of a network is dotted across layers that it "
-            "lacks.",
-        ),
-        Table(
-            ["layer", *comparison.models],
-            rows,
-            caption="Mean over percentiles; empty where a network has no such layer",
-        ),
-    ]
+    picture = Picture(
+        plot_silhouette_panels(comparison.silhouettes, transferred=transferred),
+        f"Mean silhouettes over the layers of {listed(comparison.models)}, one panel for every percentile",
+        "Mean silhouette of the clusters of these groups. The line of a network is dotted across layers that it lacks.",
+    )
+    table = Table(["layer", *comparison.models], rows, "Mean over percentiles; empty where a network has no such layer")
     undefined = comparison.silhouettes.attrs["undefined"]
-    if undefined:
-        content.append(f"Undefined: {undefined}.")
-    return Section("Silhouettes", content)
+    return Section("Silhouettes", [picture, table, *([f"Undefined: {undefined}."] if undefined else [])])
 
 
 def _successive(comparison: ModelComparison) -> Section:
@@ -125,56 +108,48 @@ def _correspondence(found: xr.Dataset, first: str, second: str) -> Section:
         lambda ax: plot_layer_matrix(found["rsa"], ax, p_values=found["rsa_p_value"], title="distances"),
         lambda ax: plot_layer_matrix(found["cka"], ax, p_values=found["cka_p_value"], title="activations"),
     )  # fmt: skip
-    rows = []
-    for layer in found["layer"].values:
-        row: list[object] = [str(layer)]
-        for name, others in (("rsa", ("rsa_p_value",)), ("cka", ("cka_chance", "cka_p_value"))):
-            values = found[name].sel(layer=layer)
-            if not values.notnull().any():
-                row.extend(["undefined", *[None] * (1 + len(others))])
-                continue
-            best = values.idxmax("layer_").item()
-            row.extend([best, *(float(found[one].sel(layer=layer, layer_=best)) for one in (name, *others))])
-        rows.append(row)
+    rows = [
+        [layer, *_best(found.sel(layer=layer), "rsa", "rsa_p_value"),
+         *_best(found.sel(layer=layer), "cka", "cka_chance", "cka_p_value")]
+        for layer in found["layer"].values
+    ]  # fmt: skip
     columns = ["layer", "highest RSA with", "RSA", "p", "highest CKA with", "CKA", "CKA by chance", "p"]
-    return Section(
-        "Similarity of layers",
-        [
-            Picture(
-                figure,
-                f"Correspondence of the layers of {first} and {second}: RSA at the left, CKA at the right",
-                "Left: Spearman's correlation of the distances between groups. Right: linear CKA of their activations. "
-                "Frames mark the most similar layer of each row; crosses mark p-values above 0.05 (permuted groups, "
-                "not corrected for the number of tests); grey is undefined.",
-            ),
-            Table(columns, rows, caption=f"Most similar layer of {second} for every layer of {first}"),
-        ],
+    picture = Picture(
+        figure,
+        f"Correspondence of the layers of {first} and {second}: RSA at the left, CKA at the right",
+        "Left: Spearman's correlation of the distances between groups. Right: linear CKA of their activations. Frames "
+        "mark the most similar layer of each row; crosses mark p-values above 0.05 (permuted groups, not corrected for "
+        "the number of tests); grey is undefined.",
     )
+    table = Table(columns, rows, f"Most similar layer of {second} for every layer of {first}")
+    return Section("Similarity of layers", [picture, table])
+
+
+def _best(of_layer: xr.Dataset, measure: str, *others: str) -> list[object]:
+    """Layer of the second network with the highest value of a measure, that value, and others of the same pair."""
+    if not of_layer[measure].notnull().any():
+        return ["undefined", *[None] * (1 + len(others))]
+    best = of_layer.sel(layer_=of_layer[measure].idxmax("layer_"))
+    return [best["layer_"].item(), *(best[name].item() for name in (measure, *others))]
 
 
 def _changes(found: xr.Dataset, first: str, second: str) -> Section:
-    figure = figure_of(plot_changes(found["changed"]))
-    columns = ["layer", f"layer of {second}", *(f"{one:g}th percentile" for one in found["percentile"].values)]
     rows = []
     for layer in found["layer"].values:
-        one = found[["changed", "adjusted_rand", "matched"]].sel(layer=layer)
+        one = found.sel(layer=layer)
         cells = [
             "undefined" if np.isnan(changed) else f"{number(changed)} ({number(rand, '.2f')})"
             for changed, rand in zip(one["changed"].values, one["adjusted_rand"].values, strict=True)
         ]
-        rows.append([str(layer), str(one["matched"].item()) or "none", *cells])
-    return Section(
-        "Changes between the networks",
-        [
-            Picture(figure, f"Change between the clusters of {first} and {second} over layers"),
-            Table(
-                columns,
-                rows,
-                caption="Share of pairs of groups that are together in one network and apart in the other, with the "
-                "adjusted Rand index in brackets",
-            ),
-        ],
+        rows.append([layer, one["matched"].item() or "none", *cells])
+    columns = ["layer", f"layer of {second}", *(f"{one:g}th percentile" for one in found["percentile"].values)]
+    caption = (
+        "Share of pairs of groups that are together in one network and apart in the other, with the adjusted Rand "
+        "index in brackets"
     )
+    figure = figure_of(plot_changes(found["changed"]))
+    picture = Picture(figure, f"Change between the clusters of {first} and {second} over layers")
+    return Section("Changes between the networks", [picture, Table(columns, rows, caption)])
 
 
 def _moved(found: xr.Dataset, first: str, second: str) -> Section:
@@ -185,20 +160,15 @@ def _moved(found: xr.Dataset, first: str, second: str) -> Section:
     rows = []
     for layer in moved["layer"].values:
         ranks = found["rank"].sel(layer=layer).to_series()
-        first_groups = ranks[ranks > 0].sort_values().index[:8]
-        rows.append([str(layer), ", ".join(map(str, first_groups)), float(moved.sel(layer=layer).max())])
-    return Section(
-        "Groups that moved",
-        [
-            Picture(
-                figure_of(plot_moved(moved, most=most)),
-                f"Moves of the {most} groups that moved most between {first} and {second}",
-                "One minus Spearman's correlation between a group's distances to all others in the two networks. The "
-                f"figure shows the {most} groups with the largest mean over layers.",
-            ),
-            Table(["layer", "groups that moved most", "largest value"], rows),
-        ],
+        names = ", ".join(map(str, ranks[ranks > 0].sort_values().index[:8]))
+        rows.append([layer, names, moved.sel(layer=layer).max().item()])
+    picture = Picture(
+        figure_of(plot_moved(moved, most=most)),
+        f"Moves of the {most} groups that moved most between {first} and {second}",
+        "One minus Spearman's correlation between a group's distances to all others in the two networks. The figure "
+        f"shows the {most} groups with the largest mean over layers.",
     )
+    return Section("Groups that moved", [picture, Table(["layer", "groups that moved most", "largest value"], rows)])
 
 
 def listed(names: Sequence[str]) -> str:

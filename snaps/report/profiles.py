@@ -10,20 +10,10 @@ from snaps.datasets import REASONS
 from snaps.errors import InputError, one_of
 from snaps.figures import figure_of, plot_clustermap, plot_silhouettes
 from snaps.figures.clustering import SINGLETON, cluster_colors
-from snaps.profiles import filter_groups
-from snaps.profiles.groups import left_out
+from snaps.profiles import filter_groups, left_out
 from snaps.report.layers import maps_section
 from snaps.report.page import Block, LabelSet, LabelSets, Picture, Section, Table, number
-from snaps.schema import (
-    COUNT,
-    GROUP,
-    INPUT_LAYER,
-    LAG,
-    UNALIGNED,
-    UNIT,
-    Provenance,
-    dataset_of,
-)
+from snaps.schema import COUNT, GROUP, INPUT_LAYER, LAG, UNALIGNED, UNIT, Provenance, layers_of
 
 #: Number of layers with the highest silhouettes whose clusters are shown in addition to the requested ones.
 BEST_LAYERS = 2
@@ -80,15 +70,9 @@ def drop_section(profiles: xr.DataTree) -> Section:
         content.append("The profiles have no drop log.")
     if log.get("clipped"):
         content.append(f"Annotated intervals that ended after their recording and were clipped: {log['clipped']:,}.")
-    skipped = found.skipped
-    if skipped:
-        content.append(
-            Table(
-                ["recording", "reason"],
-                [[name, reason] for name, reason in skipped.items()],
-                caption=f"Recordings that could not be read and were left out: {len(skipped):,}",
-            )
-        )
+    if skipped := list(found.skipped.items()):
+        caption = f"Recordings that could not be read and were left out: {len(skipped):,}"
+        content.append(Table(["recording", "reason"], skipped, caption))
     elif rows:
         content.append("Every recording could be read.")
     return Section("What was left out", content)
@@ -131,8 +115,7 @@ def grouping_section(
     if absent:
         raise InputError(f"there is no layer {absent[0]!r}; there are {one_of(node.children)}")
     kept = filter_groups(node, min_count=min_count)
-    assert isinstance(kept, xr.DataTree)  # a grouping's node stays one
-    datasets = {str(name): dataset_of(child) for name, child in kept.children.items()}
+    datasets = layers_of(kept)
     sections = [_groups(datasets), _layers(datasets)]
     if INPUT_LAYER in datasets:
         sections.append(maps_section(datasets[INPUT_LAYER], weighting=distance["weighting"]))
@@ -159,11 +142,8 @@ def _groups(layers: dict[str, xr.Dataset]) -> Section:
         "the table has the share of the layer with most unaligned epochs.",
         Table(["group", "epochs", "share", "unaligned"], rows, fold=3 if len(rows) > 15 else 1),
     ]
-    gone = left_out(first)
-    if gone:
-        content.append(
-            LabelSets([LabelSet(f"left out ({len(gone)})", gone)], caption="Groups that this report leaves out:")
-        )
+    if gone := left_out(first):
+        content.append(LabelSets([LabelSet(f"left out ({len(gone)})", gone)], "Groups that this report leaves out:"))
     return Section("Groups", content)
 
 
@@ -178,27 +158,22 @@ def _layers(layers: dict[str, xr.Dataset]) -> Section:
 
 
 def _silhouettes(sweep: xr.DataArray) -> Section:
-    means = mean_silhouette(sweep).values
     rows: list[list[object]] = []
-    for row, layer in enumerate(sweep["layer"].values):
+    for layer, mean in zip(sweep["layer"].values, mean_silhouette(sweep).values, strict=True):
+        one = sweep.sel(layer=layer)
         cells = [
             f"undefined: {reason}" if reason else f"{number(value)} ({count})"
-            for value, count, reason in zip(
-                sweep.values[row], sweep["n_clusters"].values[row], sweep["undefined"].values[row], strict=True
-            )
+            for value, count, reason in zip(one.values, one["n_clusters"].values, one["undefined"].values, strict=True)
         ]
-        rows.append([str(layer), *cells, float(means[row])])
+        rows.append([layer, *cells, mean])
     columns = ["layer", *(f"{p:g}th percentile" for p in sweep["percentile"].values), "mean"]
     caption = (
         "The silhouette measures how well the groups form clusters: near 1 groups are close to their own cluster and "
         "far from the next one, near 0 they lie between two clusters."
     )
+    picture = Picture(figure_of(plot_silhouettes(sweep)), "Mean silhouettes over layers for every percentile", caption)
     return Section(
-        "Silhouettes",
-        [
-            Picture(figure_of(plot_silhouettes(sweep)), "Mean silhouettes over layers for every percentile", caption),
-            Table(columns, rows, caption="Mean silhouette, with the number of clusters in brackets"),
-        ],
+        "Silhouettes", [picture, Table(columns, rows, "Mean silhouette, with the number of clusters in brackets")]
     )
 
 
@@ -210,21 +185,11 @@ def _clusters(layers: dict[str, xr.Dataset], asked: Sequence[str], **options: An
         except InputError as error:
             # For example, a layer with a constant profile has no correlation distances; other layers have them.
             undefined[name] = str(error)
-    shown = _shown(results, asked)
-    sections = [
-        Section(
-            f"Clusters in {name}",
-            [
-                Picture(
-                    plot_clustermap(results[name]),
-                    f"Distances between the groups in {name}, ordered by their dendrogram",
-                    _score(results[name]),
-                ),
-                _sets(results[name]),
-            ],
-        )
-        for name in shown
-    ]
+    sections = []
+    for name in _shown(results, asked):
+        alt = f"Distances between the groups in {name}, ordered by their dendrogram"
+        picture = Picture(plot_clustermap(results[name]), alt, _score(results[name]))
+        sections.append(Section(f"Clusters in {name}", [picture, _sets(results[name])]))
     every: list[Block] = [f"Clusters are cut at the {options['percentile']:g}th percentile of the distances."]
     for name in layers:
         every.append(_sets(results[name], name) if name in results else f"{name}: {undefined[name]}.")
@@ -242,15 +207,15 @@ def _shown(results: dict[str, Clustering], asked: Sequence[str]) -> list[str]:
 
 def _sets(result: Clustering, name: str = "") -> LabelSets:
     colors = cluster_colors(result)
-    together = {place: members for place, members in result.clusters.items() if len(members) > 1}
-    alone = [members[0] for members in result.clusters.values() if len(members) == 1]
     sets = [
-        LabelSet(f"cluster {place} ({len(members)})", members, colors[place]) for place, members in together.items()
+        LabelSet(f"cluster {place} ({len(members)})", members, colors[place])
+        for place, members in result.clusters.items()
+        if len(members) > 1
     ]
+    alone = [members[0] for members in result.clusters.values() if len(members) == 1]
     if alone:
         sets.append(LabelSet(f"singletons ({len(alone)})", alone, SINGLETON))
-    caption = f"{name}: {_score(result)}" if name else ""
-    return LabelSets(sets, caption)
+    return LabelSets(sets, f"{name}: {_score(result)}" if name else "")
 
 
 def _score(result: Clustering) -> str:
