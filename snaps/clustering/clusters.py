@@ -7,7 +7,7 @@ import xarray as xr
 
 from snaps.clustering.distances import Distance, distances
 from snaps.errors import InputError, check_number, one_of
-from snaps.profiles.contrasts import Weighting
+from snaps.profiles import Weighting
 from snaps.schema import GROUP
 
 

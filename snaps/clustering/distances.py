@@ -7,8 +7,7 @@ import numpy as np
 import xarray as xr
 
 from snaps.errors import InputError, check_type, one_of
-from snaps.profiles import snap
-from snaps.profiles.contrasts import Weighting
+from snaps.profiles import Weighting, snap
 from snaps.schema import ACTIVATION, GROUP, LAG, dataset_of
 
 #: Second dimension of a square matrix of distances between groups.

@@ -12,7 +12,7 @@ from snaps.clustering.distances import Distance, distances, resolve_distance
 from snaps.clustering.similarity import compare_activations, compare_distances, lag_counts, layer_moves
 from snaps.clustering.sweep import PERCENTILES, check_percentiles, clusterings_of, sweep_of
 from snaps.errors import InputError, check_choice, check_type, check_whole, one_of
-from snaps.profiles.contrasts import Weighting
+from snaps.profiles import Weighting
 from snaps.schema import COUNT, GROUP, Provenance, json_text, layers_of
 
 Match = Literal["name", "correspondence"]

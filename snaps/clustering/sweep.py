@@ -8,7 +8,7 @@ import xarray as xr
 from snaps.clustering.clusters import Clustering, cut, link, undefined_groups
 from snaps.clustering.distances import Distance, distances, resolve_distance
 from snaps.errors import InputError, check_number, one_of
-from snaps.profiles.contrasts import Weighting
+from snaps.profiles import Weighting
 from snaps.schema import GROUP, layers_of
 
 #: Percentiles of the pairwise distances at which the SNAP paper cuts (section 4.3.3).

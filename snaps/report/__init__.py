@@ -10,7 +10,7 @@ import xarray as xr
 from snaps.clustering import PERCENTILES, Distance, ModelComparison
 from snaps.errors import InputError, check_number, check_type
 from snaps.outputs import writing
-from snaps.profiles.contrasts import Weighting
+from snaps.profiles import Weighting
 from snaps.report.alignment import alignment_sections
 from snaps.report.faithfulness import PARTS, faithfulness_sections
 from snaps.report.layers import maps_section, methods_section, saliency_section, units_section

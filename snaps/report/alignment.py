@@ -4,8 +4,7 @@ import numpy as np
 import xarray as xr
 
 from snaps.errors import InputError
-from snaps.figures import figure_of, plot_aligners, plot_alignment
-from snaps.figures.alignment import CRITERION_NAMES, rank_aligners
+from snaps.figures import CRITERION_NAMES, figure_of, plot_aligners, plot_alignment, rank_aligners
 from snaps.report.page import Block, Picture, Section, Table, left_out_text
 
 

@@ -5,11 +5,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import xarray as xr
 
-from snaps.figures import figure_of, plot_methods, plot_saliency_by_lag, plot_snap_grid, plot_units, reach
-from snaps.figures.marks import Marks
-from snaps.figures.panels import Shared
-from snaps.profiles import distinctive_units, saliency_by_lag, snap, used_lags
-from snaps.profiles.contrasts import Weighting
+from snaps.figures import (
+    Marks,
+    Shared,
+    figure_of,
+    plot_methods,
+    plot_saliency_by_lag,
+    plot_snap_grid,
+    plot_units,
+    reach,
+)
+from snaps.profiles import Weighting, distinctive_units, saliency_by_lag, snap, used_lags
 from snaps.report.page import Block, Picture, Section, Table, number
 from snaps.schema import COUNT, GROUP, LAG, UNIT, dataset_of
 

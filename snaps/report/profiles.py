@@ -8,8 +8,7 @@ import xarray as xr
 from snaps.clustering import Clustering, cluster, mean_silhouette, silhouette_sweep
 from snaps.datasets import REASONS
 from snaps.errors import InputError, one_of
-from snaps.figures import figure_of, plot_clustermap, plot_silhouettes
-from snaps.figures.clustering import SINGLETON, cluster_colors
+from snaps.figures import SINGLETON, cluster_colors, figure_of, plot_clustermap, plot_silhouettes
 from snaps.profiles import filter_groups, left_out
 from snaps.report.layers import maps_section
 from snaps.report.page import Block, LabelSet, LabelSets, Picture, Section, Table, number

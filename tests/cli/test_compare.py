@@ -154,7 +154,7 @@ def test_an_output_that_exists_is_kept_unless_it_may_be_replaced(
         (["w2l", "w2l"], [], "the name 'w2l' occurs twice"),
         (["w2l", "letters"], [], "has no grouping 'phoneme'; it has 'letter'"),
         (["w2l", "tl"], ["--group", "letter"], "has no grouping 'letter'; it has 'phoneme'"),
-        (["w2l", "others"], [], "the networks have no group in common"),
+        (["w2l", "others"], [], "at least three common groups"),
         (["w2l", "foreign"], [], "have no layer of the same name"),
         (["w2l", "tl"], ["--percentile", 101], "percentile is 101.0; accepted are numbers from 0 up to 100"),
         (["w2l", "tl"], ["--least", 10**6], "at least three common groups of 1000000 epochs or more"),
