@@ -78,6 +78,7 @@ def layer_changes(
     clusterings: Mapping[str, list[Clustering]],
     others: Mapping[str, list[Clustering]],
     partners: Mapping[str, str],
+    *,
     percentiles: Sequence[float],
 ) -> xr.Dataset:
     """Change between the clusterings of every layer and those of its partner, NaN for a layer without one."""

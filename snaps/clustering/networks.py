@@ -171,8 +171,7 @@ def compare_models(
     Returns
     -------
     ModelComparison
-        Silhouettes side by side, changes between clusterings, correspondence (RSA) and similarity (CKA) of
-        layers, and the groups that moved most.
+        Silhouettes, changes between clusterings, RSA and CKA between layers, and the groups that moved most.
 
     Raises
     ------
@@ -202,10 +201,10 @@ def compare_models(
     }
     clusterings = {name: clusterings_of(of_layers, chosen) for name, of_layers in squares.items()}
     sweeps = {name: sweep_of(of_layers, clusterings[name], chosen) for name, of_layers in squares.items()}
-    successive = {
-        name: layer_changes(of_layers, of_layers, {layer: before for before, layer in pairwise(of_layers)}, chosen)
-        for name, of_layers in clusterings.items()
-    }
+    successive = {}
+    for name, of_layers in clusterings.items():
+        previous = {layer: before for before, layer in pairwise(of_layers)}
+        successive[name] = layer_changes(of_layers, of_layers, previous, percentiles=chosen)
     rsa, cka, changes, moved = {}, {}, {}, {}
     pairs, test = list(combinations(networks, 2)), {"n_permutations": n_permutations, "seed": seed}
     for first, second in pairs:
@@ -213,7 +212,7 @@ def compare_models(
         rsa[pair] = compare_distances(squares[first], squares[second], **test)
         cka[pair] = compare_activations(networks[first], networks[second], **test)
         partners = _by_name(squares, first, second) if match == "name" else _by_correspondence(rsa[pair]["rsa"])
-        changes[pair] = layer_changes(clusterings[first], clusterings[second], partners, chosen)
+        changes[pair] = layer_changes(clusterings[first], clusterings[second], partners, percentiles=chosen)
         moved[pair] = layer_moves(squares[first], squares[second], partners)
     order = _layer_order(networks)
     sides = {
