@@ -96,12 +96,10 @@ def plot_offsets(evaluation: xr.Dataset, ax: Axes | None = None, *, title: str |
     """
     offsets = _offsets(evaluation)
     order = np.argsort(evaluation["mean_offset_by_symbol"].fillna(np.inf).values, kind="stable")
-    numbers = offsets.transpose("symbol", "offset").values[order]
-    shown = _shown(numbers)
-    scaled = numbers[:, : shown + 1] / np.maximum(numbers[:, : shown + 1].max(axis=1, keepdims=True), 1)
+    scaled = (offsets / np.maximum(offsets.max("offset"), 1)).values[order]
     ax = axes_of(ax, 5.2, 1.6 + 0.16 * len(order))
     image = ax.imshow(scaled, cmap="viridis", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
-    _mark_offsets(ax, evaluation, shown)
+    _mark_offsets(ax, offsets)
     name_ticks(ax.yaxis, evaluation["symbol"].values[order], fontsize=7)
     color_bar(image, "frames, scaled by row").outline.set_visible(True)
     return finish(ax, y="predicted", title=title)
@@ -129,15 +127,14 @@ def plot_offset_histogram(evaluation: xr.Dataset, ax: Axes | None = None, *, tit
     InputError
         If the evaluation has no offsets.
     """
-    numbers = _offsets(evaluation).sum("symbol").values
-    shown = _shown(numbers[None])
+    offsets = _offsets(evaluation)
+    shares = offsets.sum("symbol").values / max(int(evaluation["offsets"].sum()), 1)
     ax = axes_of(ax, 5.2, 2.8)
-    colors = ["0.6", *["tab:blue"] * shown]
-    ax.bar(range(shown + 1), numbers[: shown + 1] / max(numbers.sum(), 1), color=colors, width=0.9)
-    _mark_offsets(ax, evaluation, shown)
+    ax.bar(range(len(shares)), shares, color=["0.6", *["tab:blue"] * (len(shares) - 1)], width=0.9)
+    _mark_offsets(ax, offsets)
     if title is None:
-        shares = evaluation["accuracy"].to_series().items()
-        title = "; ".join(f"{CRITERION_NAMES[str(name)]} {share:.1%}" for name, share in shares)
+        accuracies = evaluation["accuracy"].to_series().items()
+        title = "; ".join(f"{CRITERION_NAMES[str(name)]} {share:.1%}" for name, share in accuracies)
     return finish(ax, y="share of frames", title=title, fontsize=9)
 
 
@@ -228,21 +225,19 @@ def rank_aligners(comparison: xr.Dataset) -> list[str]:
 
 
 def _offsets(evaluation: xr.Dataset) -> xr.DataArray:
-    if "offsets" not in evaluation or evaluation["offsets"].dims != ("symbol", "offset"):
+    """Numbers of frames, of shape (symbol, offset), without the longest offsets."""
+    if "offsets" not in evaluation or set(evaluation["offsets"].dims) != {"symbol", "offset"}:
         raise InputError("offsets are those of one aligner, and of a network that predicts the tier's own symbols")
-    return evaluation["offsets"]
+    offsets = evaluation["offsets"].transpose("symbol", "offset")
+    total = np.cumsum(offsets.sum("symbol").values)
+    last = max(1, int(np.searchsorted(total / max(total[-1], 1), 1 - LONGEST_OFFSETS)))
+    return offsets.isel(offset=slice(last + 1))
 
 
-def _shown(numbers: np.ndarray) -> int:
-    """Last column to show, so that the longest offsets are left out."""
-    total = numbers.sum(axis=0)
-    share = np.cumsum(total) / max(total.sum(), 1)
-    return max(1, min(int(np.searchsorted(share, 1 - LONGEST_OFFSETS)), numbers.shape[1] - 1))
-
-
-def _mark_offsets(ax: Axes, evaluation: xr.Dataset, shown: int) -> None:
-    every = max(1, -(-shown // 6))
-    places = [0, *range(1, shown + 1, every)]
-    milliseconds = evaluation["offset_ms"].values
+def _mark_offsets(ax: Axes, offsets: xr.DataArray) -> None:
+    """Label the offsets in milliseconds; the first column counts frames without the symbol."""
+    last = offsets.sizes["offset"] - 1
+    places = [0, *range(1, last + 1, max(1, -(-last // 6)))]
+    milliseconds = offsets["offset_ms"].values
     ax.set_xticks(places, ["absent", *(f"{milliseconds[place]:g}" for place in places[1:])])
     ax.set_xlabel("offset (ms)")

@@ -67,7 +67,7 @@ def color_bar(image: AxesImage, label: str, *, small: float | None = None, **pla
     return bar
 
 
-def layers_of(values: xr.DataArray, dims: set[str], transferred: str | None = None) -> list[str]:
+def layer_names(values: xr.DataArray, dims: set[str], transferred: str | None = None) -> list[str]:
     """Names of the layers of an array, after a check of its dimensions.
 
     Raises

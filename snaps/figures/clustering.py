@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from snaps.clustering import Clustering, mean_silhouette
-from snaps.figures.axes import SMALL, axes_over_layers, draw_percentiles, finish_layers, layers_of, name_ticks
+from snaps.figures.axes import SMALL, axes_over_layers, draw_percentiles, finish_layers, layer_names, name_ticks
 from snaps.figures.scales import drawn, verbatim
 from snaps.schema import GROUP
 
@@ -146,7 +146,7 @@ def plot_silhouettes(
     InputError
         If `sweep` has other dimensions, or there is no layer `transferred`.
     """
-    layers = layers_of(sweep, {"layer", "percentile"}, transferred)
+    layers = layer_names(sweep, {"layer", "percentile"}, transferred)
     ax = axes_over_layers(ax, layers)
     draw_percentiles(ax, sweep)
     if sweep.sizes["percentile"] > 1:

@@ -21,7 +21,7 @@ from snaps.figures.axes import (
     draw_percentiles,
     finish,
     finish_layers,
-    layers_of,
+    layer_names,
     name_ticks,
 )
 from snaps.figures.clustering import CLUSTER_COLORS
@@ -74,7 +74,7 @@ def plot_model_silhouettes(
     InputError
         If `silhouettes` has other dimensions, or there is no such percentile or layer.
     """
-    layers = layers_of(silhouettes, {"model", "layer", "percentile"}, transferred)
+    layers = layer_names(silhouettes, {"model", "layer", "percentile"}, transferred)
     known = silhouettes["percentile"].values.tolist()
     if percentile is not None and percentile not in known:
         raise InputError(f"there is no percentile {percentile!r}; there are {one_of(known)}")
@@ -121,7 +121,7 @@ def plot_silhouette_panels(
     InputError
         As `plot_model_silhouettes` does.
     """
-    layers = layers_of(silhouettes, {"model", "layer", "percentile"}, transferred)
+    layers = layer_names(silhouettes, {"model", "layer", "percentile"}, transferred)
     percentiles = silhouettes["percentile"].values.tolist()
     panels = [*percentiles, None] if len(percentiles) > 1 else percentiles
     columns = min(len(panels), 3 if len(layers) <= 8 else 2)
@@ -177,7 +177,7 @@ def plot_changes(
     InputError
         If `changes` has other dimensions.
     """
-    layers = layers_of(changes, {"layer", "percentile"})
+    layers = layer_names(changes, {"layer", "percentile"})
     ax = axes_over_layers(ax, layers)
     draw_percentiles(ax, changes)
     undefined = (changes.isnull().any("percentile").values, "undefined at some percentile")
@@ -225,7 +225,7 @@ def plot_layer_matrix(
     InputError
         If `matrix` has other dimensions.
     """
-    rows = layers_of(matrix, {"layer", "layer_"})
+    rows = layer_names(matrix, {"layer", "layer_"})
     columns = [str(layer) for layer in matrix["layer_"].values]
     values = matrix.transpose("layer", "layer_").values
     label, cmap, least = ALIKE.get(str(matrix.name), ("", "YlGnBu", 0.0))
@@ -275,7 +275,7 @@ def plot_moved(
     InputError
         If `moved` has other dimensions, or `most` is no whole number from 1.
     """
-    layers = layers_of(moved, {"layer", GROUP})
+    layers = layer_names(moved, {"layer", GROUP})
     check_whole("most", most)
     means = moved.mean("layer").fillna(-1.0).values
     shown = moved.transpose(GROUP, "layer").isel({GROUP: np.argsort(-means, kind="stable")[:most]})
