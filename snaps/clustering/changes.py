@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from snaps.clustering.clusters import Clustering
 from snaps.errors import InputError, one_of
-from snaps.schema import GROUP
 
 
 @dataclass(frozen=True)
@@ -61,16 +61,16 @@ def compare_clusterings(a: Clustering | xr.DataArray, b: Clustering | xr.DataArr
     """
     from sklearn.metrics import adjusted_rand_score, rand_score
 
-    first, second = _labels(a), _labels(b)
-    only = [sorted(one.keys() - other.keys()) for one, other in ((first, second), (second, first))]
-    if any(only):
+    one, other = (_labels(clustering) for clustering in (a, b))
+    only_one, only_other = one.index.difference(other.index), other.index.difference(one.index)
+    if len(only_one) or len(only_other):
         raise InputError(
-            f"clusterings of different groups do not compare: {one_of(only[0])} only in the first, "
-            f"{one_of(only[1])} only in the second"
+            f"clusterings of different groups do not compare: {one_of(only_one)} only in the first, "
+            f"{one_of(only_other)} only in the second"
         )
-    if len(first) < 2:
-        raise InputError(f"comparing clusterings takes at least two groups; received {one_of(first)}")
-    one, other = list(first.values()), [second[group] for group in first]
+    if len(one) < 2:
+        raise InputError(f"comparing clusterings takes at least two groups; received {one_of(one.index)}")
+    other = other[one.index]
     return ClusteringChange(1 - float(rand_score(one, other)), float(adjusted_rand_score(one, other)), len(one))
 
 
@@ -98,8 +98,6 @@ def layer_changes(
     )
 
 
-def _labels(clustering: Clustering | xr.DataArray) -> dict[str, int]:
-    labels = clustering.labels if isinstance(clustering, Clustering) else clustering
-    if not isinstance(labels, xr.DataArray) or labels.dims != (GROUP,) or GROUP not in labels.coords:
-        raise InputError("a clustering is a Clustering, or its labels: a DataArray over 'group' with labelled groups")
-    return dict(zip(map(str, labels[GROUP].values), labels.values.tolist(), strict=True))
+def _labels(clustering: Clustering | xr.DataArray) -> pd.Series:
+    """Numbers of the clusters by group."""
+    return (clustering.labels if isinstance(clustering, Clustering) else clustering).to_series()

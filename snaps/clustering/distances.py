@@ -189,8 +189,6 @@ def _unresolved(vectors: np.ndarray, dataset: xr.Dataset, snaps: xr.DataArray) -
     """Whether the SNAPs of each pair of groups are equal within the resolution of float32."""
     from scipy.spatial.distance import pdist
 
-    if len(vectors) < 2:
-        return np.zeros(0, dtype=bool)
     largest = abs(dataset[ACTIVATION]).max((GROUP, LAG)).fillna(0).astype(np.float64)
     resolution = (2 * RESOLUTION * largest).broadcast_like(snaps.isel({GROUP: 0})).transpose(*snaps.dims[1:])
     known = resolution.values.ravel()
