@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from snaps.errors import InputError
-from snaps.figures.axes import LARGE, axes_of, color_bar, finish, name_ticks
-from snaps.figures.scales import verbatim
+from snaps.figures.axes import LARGE, axes_of, color_bar, finish, name_ticks, verbatim
 
 #: Names of the criteria of accuracy in figures and tables.
 CRITERION_NAMES = {

@@ -12,8 +12,16 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from snaps.clustering import Clustering, mean_silhouette
-from snaps.figures.axes import SMALL, axes_over_layers, draw_percentiles, finish_layers, layer_names, name_ticks
-from snaps.figures.scales import drawn, verbatim
+from snaps.figures.axes import (
+    SMALL,
+    axes_over_layers,
+    draw_percentiles,
+    drawn,
+    finish_layers,
+    layer_names,
+    name_ticks,
+    verbatim,
+)
 from snaps.schema import GROUP
 
 #: Colours of clusters (Okabe and Ito, and two by Tol), suitable for all kinds of colour vision.

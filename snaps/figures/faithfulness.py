@@ -5,8 +5,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from snaps.errors import check_choice
-from snaps.figures.axes import LARGE, MARKERS, SMALL, axes_of, axes_over_layers, finish, finish_layers
-from snaps.figures.scales import drawn, in_legend
+from snaps.figures.axes import LARGE, MARKERS, SMALL, axes_of, axes_over_layers, drawn, finish, finish_layers, in_legend
 
 #: Line style and name of the orders of pixel flipping.
 ORDER_STYLES = {"most": ("-", "most relevant first"), "least": ("--", "least relevant first")}

@@ -10,10 +10,20 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from snaps.errors import InputError, one_of
-from snaps.figures.axes import SMALL, axes_of, finish, name_ticks
+from snaps.figures.axes import (
+    SMALL,
+    axes_of,
+    drawn,
+    finish,
+    group_index,
+    horizontal_of,
+    in_legend,
+    label_columns,
+    name_ticks,
+    verbatim,
+)
 from snaps.figures.clustering import CLUSTER_COLORS
 from snaps.figures.maps import between, value_label
-from snaps.figures.scales import drawn, group_index, horizontal_of, in_legend, label_columns, verbatim
 from snaps.profiles import distinctive_units, used_lags
 from snaps.schema import GROUP, LAG, UNIT
 

@@ -13,11 +13,12 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 from snaps.errors import InputError, check_number
-from snaps.figures.axes import axes_of, color_bar, finish
-from snaps.figures.marks import Marks, draw_marks
-from snaps.figures.scales import (
+from snaps.figures.axes import (
+    axes_of,
+    color_bar,
     draw_map,
     drawn,
+    finish,
     group_index,
     horizontal_of,
     label_columns,
@@ -26,6 +27,7 @@ from snaps.figures.scales import (
     units_of,
     with_units,
 )
+from snaps.figures.marks import Marks, draw_marks
 from snaps.schema import LAG, UNIT
 
 #: Red above 0, blue below, white at 0; suitable for all kinds of colour vision.

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
 from snaps.errors import InputError, check_choice, check_number
-from snaps.figures.scales import drawn, frequency_place
+from snaps.figures.axes import drawn, frequency_place
 from snaps.schema import FREQUENCY
 
 Speakers = Literal["men", "women", "children"]

@@ -19,13 +19,15 @@ from snaps.figures.axes import (
     axes_over_layers,
     color_bar,
     draw_percentiles,
+    drawn,
     finish,
     finish_layers,
+    in_legend,
     layer_names,
     name_ticks,
+    verbatim,
 )
 from snaps.figures.clustering import CLUSTER_COLORS
-from snaps.figures.scales import drawn, in_legend, verbatim
 from snaps.schema import GROUP
 
 #: Label, colour map and smallest value of the measures of similarity.

@@ -11,10 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from snaps.errors import InputError, check_choice
-from snaps.figures.axes import color_bar
-from snaps.figures.maps import between, draw_panel, limit_of, value_label
-from snaps.figures.marks import Marks, draw_marks
-from snaps.figures.scales import (
+from snaps.figures.axes import (
+    color_bar,
     drawn,
     group_index,
     horizontal_of,
@@ -25,6 +23,8 @@ from snaps.figures.scales import (
     vertical_label,
     with_units,
 )
+from snaps.figures.maps import between, draw_panel, limit_of, value_label
+from snaps.figures.marks import Marks, draw_marks
 from snaps.schema import GROUP
 
 Shared = Literal["row", "column", "panel", "all"]

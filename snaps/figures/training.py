@@ -5,8 +5,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.axes import Axes
 
-from snaps.figures.axes import LARGE, MARKERS, axes_of, finish
-from snaps.figures.scales import in_legend
+from snaps.figures.axes import LARGE, MARKERS, axes_of, finish, in_legend
 
 
 def plot_learning_curves(

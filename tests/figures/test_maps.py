@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from snaps.errors import InputError
 from snaps.figures import plot_snap, plot_snap_grid, reach
-from snaps.figures.scales import frequency_ticks
+from snaps.figures.axes import frequency_ticks
 from snaps.profiles import contrast, nap, snap
 
 
