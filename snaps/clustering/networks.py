@@ -61,8 +61,8 @@ class ModelComparison:
         Change between the clusterings of a layer and the one before it, whose name is the coordinate ``previous``:
         ``changed``, the fraction of changed pairs of groups, and ``adjusted_rand``. NaN in the first layer.
     changes : Dataset with the dimensions pair, layer and percentile
-        Change between the clusterings of two networks, likewise, for every layer of the first and the layer of
-        the second that it was matched with, whose name is the coordinate ``matched``.
+        The same change between the clusterings of two networks, for every layer of the first and its matched layer of
+        the second, whose name is the coordinate ``matched``.
     correspondence, similarity : Dataset with the dimensions pair, layer and ``layer_``
         ``rsa`` and ``p_value``; ``cka``, ``chance`` and ``p_value``. Layers of the first network lie along ``layer``,
         those of the second along ``layer_``.
@@ -339,13 +339,13 @@ def _layer_order(networks: Mapping[str, Layers]) -> list[str]:
 
 def _notes(nodes: Mapping[str, Profiles], found: Mapping[str, Layers]) -> tuple[str, ...]:
     """A sentence for every setting in which the profiles of the networks differ."""
-    told = {
+    provenances = {
         name: Provenance.of({**_root(node), **next(iter(found[name].values())).attrs}) for name, node in nodes.items()
     }
     notes = []
     for setting, words in AGREEING.items():
         texts = {}
-        for name, provenance in told.items():
+        for name, provenance in provenances.items():
             if value := getattr(provenance, setting):
                 shown = {key: value.get(key) for key in ("name", "fingerprint")} if setting == "corpus" else value
                 texts[name] = shown if isinstance(shown, str) else json_text(shown, sort_keys=True)

@@ -32,7 +32,7 @@ def compare_distances(
     Parameters
     ----------
     first, second : mapping of str to DataArray of shape (groups, groups)
-        Distances of every layer by its name, as `distances` gives them. Groups are matched by name.
+        Distances of every layer by its name, from `distances`. Groups are matched by name.
     n_permutations : int
         Number of permutations, n; 0 for no test.
     seed : int
@@ -129,7 +129,7 @@ def moved_groups(first: xr.DataArray, second: xr.DataArray) -> xr.DataArray:
     Parameters
     ----------
     first, second : DataArray of shape (groups, groups)
-        Distances, as `distances` gives them. Groups are matched by name.
+        Distances, from `distances`. Groups are matched by name.
 
     Returns
     -------

@@ -78,7 +78,7 @@ def clusterings_of(squares: Mapping[str, xr.DataArray], percentiles: Sequence[fl
 def sweep_of(
     squares: Mapping[str, xr.DataArray], clusterings: Mapping[str, list[Clustering]], percentiles: Sequence[float]
 ) -> xr.DataArray:
-    """Silhouettes of the clusterings of every layer, as `silhouette_sweep` gives them from profiles."""
+    """Silhouettes of the clusterings of every layer, in the form of `silhouette_sweep`."""
     shape = (len(squares), len(percentiles))
     values, numbers = np.full(shape, np.nan), np.zeros(shape, dtype=np.int64)
     reasons = np.full(shape, "", dtype=object)

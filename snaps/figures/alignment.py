@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from snaps.errors import InputError
-from snaps.figures.axes import LARGE, axes_of, color_bar, finish, name_ticks, verbatim
+from snaps.figures.axes import LARGE, axes_of, color_bar, finish, finish_figure, name_ticks
 
 #: Names of the criteria of accuracy in figures and tables.
 CRITERION_NAMES = {
@@ -170,9 +170,7 @@ def plot_alignment(evaluation: xr.Dataset, *, across: int = 2, title: str | None
         plot_offsets(evaluation, panels[1], title="offset by symbol")
     for ax, moment, words in zip(panels[-2:], ("before", "after"), ("at the centre", "at the peak"), strict=True):
         plot_contingency(table.sel(moment=moment), ax, order=order, title=f"annotation {words}")
-    if title is not None:
-        verbatim(figure.suptitle(title))
-    return figure
+    return finish_figure(figure, title=title)
 
 
 def plot_aligners(comparison: xr.Dataset, ax: Axes | None = None, *, title: str | None = None) -> Axes:

@@ -58,6 +58,14 @@ def finish(
     return ax
 
 
+def finish_figure(figure: Figure, *, x: str = "", y: str = "", title: str | None = None) -> Figure:
+    """Add labels and the heading of a figure with several panels, all as literal text, and return the figure."""
+    for write, text, size in ((figure.supxlabel, x, 9), (figure.supylabel, y, 9), (figure.suptitle, title, 11)):
+        if text:
+            verbatim(write(text, fontsize=size))
+    return figure
+
+
 def name_ticks(axis: Axis, labels: ArrayLike, places: ArrayLike | None = None, **options: Any) -> None:
     """Label an axis with literal texts at the given places, or at 0, 1, 2 and so on."""
     names = [drawn(label) for label in np.asarray(labels, dtype=object)]

@@ -15,6 +15,7 @@ from snaps.figures.axes import (
     axes_of,
     drawn,
     finish,
+    finish_figure,
     group_index,
     horizontal_of,
     in_legend,
@@ -222,12 +223,8 @@ def plot_units(
     for ax in grid.flat[len(wanted) :]:
         ax.remove()
     verbatim(*figure.legend(*handles, loc="outside right center", frameon=False, fontsize=8).get_texts())
-    figure.supxlabel(horizontal.label, fontsize=9)
-    verbatim(figure.supylabel(drawn(value_label(values, units)), fontsize=9))
     heading = drawn(values.attrs.get("layer", "")) if title is None else title
-    if heading:
-        verbatim(figure.suptitle(heading, fontsize=11))
-    return figure
+    return finish_figure(figure, x=horizontal.label, y=drawn(value_label(values, units)), title=heading)
 
 
 def _note(ax: Axes, base: float, text: str) -> Text:

@@ -21,6 +21,7 @@ from snaps.figures.axes import (
     draw_percentiles,
     drawn,
     finish,
+    finish_figure,
     finish_layers,
     in_legend,
     layer_names,
@@ -147,9 +148,7 @@ def plot_silhouette_panels(
     place = {"loc": "center"} if len(spare) else {"loc": "outside lower center", "ncols": 4}
     owner = spare[0] if len(spare) else figure
     verbatim(*owner.legend(handles.values(), handles, frameon=False, fontsize=9, **place).get_texts())
-    if title is not None:
-        verbatim(figure.suptitle(title, fontsize=11))
-    return figure
+    return finish_figure(figure, title=title)
 
 
 def plot_changes(

@@ -92,7 +92,7 @@ def plot_snap_grid(
     Raises
     ------
     InputError
-        If a group does not exist, none is asked for, no lag lies `within`, and as `plot_snap` does for `marks`.
+        If a group does not exist, `groups` is empty, no lag lies `within`, or `marks` do not fit, see `plot_snap`.
     """
     chosen = [str(label) for label in (snap[GROUP].values if groups is None else groups)]
     # A little wider than high, and at most eight columns, which fit a page.

@@ -140,7 +140,7 @@ def methods_section(
 
 
 def saliency_section(
-    profiles: xr.Dataset | xr.DataTree, *, share: float = 0.95, title: str = "How far saliency reaches"
+    profiles: xr.Dataset | xr.DataTree, *, share: float = 0.95, title: str = "Saliency over lag"
 ) -> Section:
     """Section with the range of lags that has saliency in each layer (SNAP paper, section 5.2).
 

@@ -91,5 +91,5 @@ def test_maps_are_those_of_the_largest_groups(tree: xr.DataTree) -> None:
 def test_they_fit_on_the_page_of_a_report(tree: xr.DataTree, tmp_path: Path) -> None:
     sections = [saliency_section(tree["phoneme"]), units_section(tree["phoneme/conv1"])]
     text = write_report(tree, tmp_path / "r.html", sections=sections).read_text(encoding="utf-8")
-    assert Page(text).of("h2")[:2] == ["How far saliency reaches", "Units of conv1"]
+    assert Page(text).of("h2")[:2] == ["Saliency over lag", "Units of conv1"]
     assert "<b>" not in text
