@@ -166,7 +166,7 @@ def plot_alignment(evaluation: xr.Dataset, *, across: int = 2, title: str | None
     figure = Figure(figsize=(across * (2.0 + cell * max(columns, 30)), sum(heights)), layout="constrained")
     panels = list(figure.subplots(n_rows, across, squeeze=False, height_ratios=heights).flat)
     if judged:
-        plot_offset_histogram(evaluation, panels[0])
+        plot_offset_histogram(evaluation, panels[0], title="offset of all frames" if across == 1 else None)
         plot_offsets(evaluation, panels[1], title="offset by symbol")
     for ax, moment, words in zip(panels[-2:], ("before", "after"), ("at the centre", "at the peak"), strict=True):
         plot_contingency(table.sel(moment=moment), ax, order=order, title=f"annotation {words}")

@@ -117,7 +117,7 @@ def write_report(
         shown = comparison_sections(what, transferred=transferred)
         shown += [Section(f"Profiles of {name}", sections=_origin(tree)) for name, tree in profiles.items()]
     elif isinstance(what, xr.Dataset):
-        heading, lead = "Alignment", f"{what.attrs.get('n_recordings', 0):,} recordings"
+        heading, lead = "Alignment", _counted(what.attrs.get("n_recordings", 0), "recording")
         shown, results = alignment_sections(what), {"": what}
     elif isinstance(what, xr.DataTree) and "groupings" not in what.attrs and set(what.children) & set(PARTS):
         heading, lead, shown, results = "Faithfulness of saliency", "", faithfulness_sections(what), {"": what}
@@ -170,5 +170,9 @@ def _summary(tree: xr.DataTree) -> str:
         "frame": provenance.n_frames,
         "layer": len(provenance.layers),
     }
-    counts = [f"{n:,} {word}{'' if n == 1 else 's'}" for word, n in numbers.items() if n is not None]
+    counts = [_counted(number, word) for word, number in numbers.items() if number is not None]
     return ", ".join([*counts, "grouped by " + " and by ".join(provenance.groupings)])
+
+
+def _counted(number: int, word: str) -> str:
+    return f"{number:,} {word}" + ("" if number == 1 else "s")

@@ -63,11 +63,10 @@ def accuracy_table(evaluation: xr.Dataset) -> Table:
 def _one(evaluation: xr.Dataset) -> list[Block]:
     """Table of accuracies, if there are any, figures, and what was left out, for one aligner."""
     content: list[Block] = []
-    caption = (
-        "Annotated symbols for every predicted symbol, before and after alignment; both figures have the same order."
-    )
+    tables = "annotated symbols for every predicted symbol, before and after alignment, in the same order."
+    caption = tables.capitalize()
     if "accuracy" in evaluation:
-        caption = f"Top: offset from the peak to the annotation of the predicted symbol. Bottom: {caption}"
+        caption = f"Top: offset from the peak to the annotation of the predicted symbol. Bottom: {tables}"
         shares = evaluation["offsets"].sel(offset=0) / evaluation["offsets"].sum("offset")
         rows = [[words, _share(evaluation.sel(criterion=criterion))] for criterion, words in CRITERION_NAMES.items()]
         rows += [
