@@ -1,17 +1,19 @@
-"""How much two clusterings of the same groups differ (definition 13 of the design)."""
+"""Change between two clusterings of the same groups (definition 13 of the design)."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import pandas as pd
 import xarray as xr
 
 from snaps.clustering.clusters import Clustering
 from snaps.errors import InputError, one_of
-from snaps.schema import GROUP
 
 
 @dataclass(frozen=True)
 class ClusteringChange:
-    """What changed between two clusterings.
+    """Change between two clusterings.
 
     Attributes
     ----------
@@ -19,7 +21,7 @@ class ClusteringChange:
         Fraction of the pairs of groups that are together in one clustering and apart in the other: 1 − Rand
         index. 0 for equal clusterings, at most 1.
     adjusted_rand : float
-        Adjusted Rand index: 1 for equal clusterings, 0 on average for random ones, which can go below.
+        Adjusted Rand index: 1 for equal clusterings, 0 on average for random ones, at least −0.5.
     n_groups : int
         Number of groups compared.
     """
@@ -59,21 +61,43 @@ def compare_clusterings(a: Clustering | xr.DataArray, b: Clustering | xr.DataArr
     """
     from sklearn.metrics import adjusted_rand_score, rand_score
 
-    first, second = _labels(a), _labels(b)
-    only = [sorted(one.keys() - other.keys()) for one, other in ((first, second), (second, first))]
-    if any(only):
+    one, other = (_labels(clustering) for clustering in (a, b))
+    only_one, only_other = one.index.difference(other.index), other.index.difference(one.index)
+    if len(only_one) or len(only_other):
         raise InputError(
-            f"clusterings of different groups do not compare: {one_of(only[0])} only in the first, "
-            f"{one_of(only[1])} only in the second"
+            f"clusterings of different groups do not compare: {one_of(only_one)} only in the first, "
+            f"{one_of(only_other)} only in the second"
         )
-    if len(first) < 2:
-        raise InputError(f"comparing clusterings takes at least two groups; received {one_of(first)}")
-    one, other = list(first.values()), [second[group] for group in first]
+    if len(one) < 2:
+        raise InputError(f"comparing clusterings takes at least two groups; received {one_of(one.index)}")
+    other = other[one.index]
     return ClusteringChange(1 - float(rand_score(one, other)), float(adjusted_rand_score(one, other)), len(one))
 
 
-def _labels(clustering: Clustering | xr.DataArray) -> dict[str, int]:
-    labels = clustering.labels if isinstance(clustering, Clustering) else clustering
-    if not isinstance(labels, xr.DataArray) or labels.dims != (GROUP,) or GROUP not in labels.coords:
-        raise InputError("a clustering is a Clustering, or its labels: a DataArray over 'group' with labelled groups")
-    return dict(zip(map(str, labels[GROUP].values), labels.values.tolist(), strict=True))
+def layer_changes(
+    clusterings: Mapping[str, list[Clustering]],
+    others: Mapping[str, list[Clustering]],
+    partners: Mapping[str, str],
+    *,
+    percentiles: Sequence[float],
+) -> xr.Dataset:
+    """Change between the clusterings of every layer and those of its partner, NaN for a layer without one."""
+    values = np.full((2, len(clusterings), len(percentiles)), np.nan)
+    for row, (layer, own) in enumerate(clusterings.items()):
+        for column, (a, b) in enumerate(zip(own, others.get(partners.get(layer, ""), []), strict=False)):
+            change = compare_clusterings(a, b)
+            values[:, row, column] = change.changed, change.adjusted_rand
+    dims = ("layer", "percentile")
+    return xr.Dataset(
+        {"changed": (dims, values[0]), "adjusted_rand": (dims, values[1])},
+        coords={
+            "layer": list(clusterings),
+            "percentile": list(percentiles),
+            "matched": ("layer", [partners.get(layer, "") for layer in clusterings]),
+        },
+    )
+
+
+def _labels(clustering: Clustering | xr.DataArray) -> pd.Series:
+    """Numbers of the clusters by group."""
+    return (clustering.labels if isinstance(clustering, Clustering) else clustering).to_series()

@@ -5,15 +5,15 @@ from dataclasses import dataclass, field
 import numpy as np
 import xarray as xr
 
-from snaps.clustering.distances import OTHER_GROUP, Distance, distances
+from snaps.clustering.distances import Distance, distances
 from snaps.errors import InputError, check_number, one_of
-from snaps.profiles.contrasts import Weighting
+from snaps.profiles import Weighting
 from snaps.schema import GROUP
 
 
 @dataclass(frozen=True, eq=False)
 class Clustering:
-    """Groups of one layer, clustered.
+    """Clusters of the groups of one layer.
 
     Attributes
     ----------
@@ -27,13 +27,13 @@ class Clustering:
     threshold : float
         Distance at which the dendrogram was cut.
     percentile : float
-        Percentile of the pairwise distances that the threshold is.
+        Percentile of the pairwise distances at which the threshold lies.
     silhouettes : DataArray of shape (group,)
-        Silhouette of every group; 0 for a singleton, NaN where it is undefined.
+        Silhouette of every group; 0 for a singleton, NaN if undefined.
     silhouette : float
-        Their mean, NaN where it is undefined.
+        Mean of the silhouettes, NaN if undefined.
     undefined : str
-        Why the silhouette is undefined; empty where it is not.
+        Reason why the silhouette is undefined; empty if it is defined.
     distances : DataArray of shape (groups, groups)
         Pairwise distances; the second dimension is called ``group_``.
     """
@@ -55,7 +55,7 @@ class Clustering:
 
     @property
     def clusters(self) -> dict[int, tuple[str, ...]]:
-        """Groups of every cluster, by its number; along the dendrogram."""
+        """Groups of every cluster by its number, in the order of the dendrogram."""
         numbers = dict(zip(self.labels[GROUP].values.tolist(), self.labels.values.tolist(), strict=True))
         return {
             number: tuple(label for label in self.order if numbers[label] == number)
@@ -93,7 +93,7 @@ def cluster(
     Returns
     -------
     Clustering
-        Labels, linkage, silhouettes and what they rest on.
+        Labels, linkage, silhouettes and distances.
 
     Raises
     ------
@@ -130,6 +130,7 @@ def link(square: xr.DataArray) -> np.ndarray:
         If there are fewer than two groups, or a distance is not finite.
     """
     from scipy.cluster.hierarchy import linkage
+    from scipy.spatial.distance import squareform
 
     labels = square[GROUP].values.astype(str)
     if len(labels) < 2:
@@ -140,7 +141,7 @@ def link(square: xr.DataArray) -> np.ndarray:
             "leave them out, or take metric='euclidean'"
         )
     order = np.argsort(labels, kind="stable")
-    tree = linkage(condensed(square.isel({GROUP: order, OTHER_GROUP: order})), method="complete")
+    tree = linkage(squareform(square.values[np.ix_(order, order)], checks=False), method="complete")
     nodes = np.concatenate([order, np.arange(len(order), 2 * len(order) - 1)])
     tree[:, :2] = nodes[tree[:, :2].astype(int)]
     return tree
@@ -149,8 +150,9 @@ def link(square: xr.DataArray) -> np.ndarray:
 def cut(square: xr.DataArray, tree: np.ndarray, *, percentile: float) -> Clustering:
     """Cut a linkage of all groups at a percentile of their distances, and score the clusters."""
     from scipy.cluster.hierarchy import fcluster, leaves_list
+    from scipy.spatial.distance import squareform
 
-    threshold = float(np.percentile(condensed(square), percentile))
+    threshold = float(np.percentile(squareform(square.values, checks=False), percentile))
     leaves = leaves_list(tree)
     labels = _along(fcluster(tree, t=threshold, criterion="distance"), leaves)
     silhouettes, undefined = _silhouettes(square.values, labels)
@@ -169,27 +171,20 @@ def cut(square: xr.DataArray, tree: np.ndarray, *, percentile: float) -> Cluster
 
 
 def undefined_groups(square: xr.DataArray) -> list[str]:
-    """List the groups whose distances to all others are undefined; else those with any that is."""
+    """Groups whose distances to all others are undefined; if there is none, groups with any undefined distance."""
     lost = (~np.isfinite(square.values)).sum(axis=1)
     worst = lost >= max(1, len(lost) - 1)
     return [str(label) for label in square[GROUP].values[worst if worst.any() else lost > 0]]
 
 
-def condensed(square: xr.DataArray) -> np.ndarray:
-    """Distances of the pairs ``i < j``, in SciPy's order."""
-    from scipy.spatial.distance import squareform
-
-    return np.asarray(squareform(square.transpose(GROUP, OTHER_GROUP).values, checks=False))
-
-
 def _along(labels: np.ndarray, leaves: np.ndarray) -> np.ndarray:
-    """Clusters numbered from 1 as they follow each other along the dendrogram."""
+    """Number the clusters from 1 in the order of the dendrogram."""
     found, first = np.unique(labels[leaves], return_index=True)
     return 1 + np.argsort(np.argsort(first))[np.searchsorted(found, labels)]
 
 
 def _silhouettes(square: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, str]:
-    """Silhouette of every group, and why they are undefined where they are."""
+    """Silhouette of every group, and the reason if silhouettes are undefined."""
     from sklearn.metrics import silhouette_samples
 
     number = len(np.unique(labels))

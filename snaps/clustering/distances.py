@@ -1,4 +1,4 @@
-"""How far apart groups are: pluggable distances between flattened SNAPs."""
+"""Distances between groups: pluggable distances between flattened SNAPs."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -7,8 +7,7 @@ import numpy as np
 import xarray as xr
 
 from snaps.errors import InputError, check_type, one_of
-from snaps.profiles import snap
-from snaps.profiles.contrasts import Weighting
+from snaps.profiles import Weighting, snap
 from snaps.schema import ACTIVATION, GROUP, LAG, dataset_of
 
 #: Second dimension of a square matrix of distances between groups.
@@ -26,7 +25,7 @@ class Distance(Protocol):
 
     @property
     def name(self) -> str:
-        """Name under which it stands in `DISTANCES`."""
+        """Name of the distance in `DISTANCES`."""
 
     def __call__(self, vectors: np.ndarray) -> np.ndarray:
         """Distances between all pairs ``i < j``, in SciPy's condensed order.
@@ -66,26 +65,26 @@ class Euclidean(_Pairwise):
 
 @dataclass(frozen=True)
 class Cityblock(_Pairwise):
-    """Sum of the absolute differences: single large differences weigh less than in `Euclidean`."""
+    """Sum of the absolute differences; single large differences weigh less than in `Euclidean`."""
 
     name: str = "cityblock"
 
 
 @dataclass(frozen=True)
 class Cosine(_Pairwise):
-    """One minus the cosine of the angle: blind to how strong a profile is; undefined for one of zeros."""
+    """One minus the cosine of the angle; independent of scale; undefined for a profile of zeros."""
 
     name: str = "cosine"
 
 
 @dataclass(frozen=True)
 class Correlation(_Pairwise):
-    """One minus Pearson's correlation: blind to strength and offset; undefined for a constant profile."""
+    """One minus Pearson's correlation; independent of scale and offset; undefined for a constant profile."""
 
     name: str = "correlation"
 
 
-#: Distances by the names that `metric` takes. A new one is a line here.
+#: Distances by name, as the option `metric` accepts them.
 DISTANCES: dict[str, Distance] = {
     distance.name: distance for distance in (Euclidean(), Cityblock(), Cosine(), Correlation())
 }
@@ -107,12 +106,12 @@ def distances(
     Parameters
     ----------
     profiles : Dataset, DataTree or DataArray
-        Profiles of one layer, whose SNAPs are compared; or any array with the dimension ``group``, e.g. what
-        `snap`, `contrast` or `nap` gives, whose values are compared as they are, without a resolution.
+        Profiles of one layer, whose SNAPs are compared; or any array with the dimension ``group``, e.g. a result of
+        `snap`, `contrast` or `nap`, whose values are compared without the resolution above.
     metric : str or Distance
         A name in `DISTANCES`, or an object.
     weighting : {"frames", "groups"}
-        How the grand mean of the SNAPs is taken, see `snaps.profiles.contrast`; arrays are past that.
+        How the grand mean of the SNAPs is taken, see `snaps.profiles.contrast`; not used for arrays.
 
     Returns
     -------
@@ -162,7 +161,7 @@ def resolve_distance(metric: str | Distance) -> Distance:
     Raises
     ------
     InputError
-        Naming the distances there are.
+        If there is no distance of that name, or the object is not a distance.
     """
     if isinstance(metric, str):
         if metric not in DISTANCES:
@@ -173,7 +172,7 @@ def resolve_distance(metric: str | Distance) -> Distance:
 
 
 def _vectors(values: xr.DataArray) -> np.ndarray:
-    """Rows of flattened values, or a sentence about those that are NaN."""
+    """Flattened values, one group a row; refuses values that are not finite."""
     ordered = values.transpose(GROUP, ...)
     size = ordered.size // max(1, ordered.sizes[GROUP])
     vectors = ordered.values.reshape(ordered.sizes[GROUP], size).astype(np.float64)
@@ -187,11 +186,9 @@ def _vectors(values: xr.DataArray) -> np.ndarray:
 
 
 def _unresolved(vectors: np.ndarray, dataset: xr.Dataset, snaps: xr.DataArray) -> np.ndarray:
-    """Whether the SNAPs of each pair of groups differ nowhere by more than float32 resolves."""
+    """Whether the SNAPs of each pair of groups are equal within the resolution of float32."""
     from scipy.spatial.distance import pdist
 
-    if len(vectors) < 2:
-        return np.zeros(0, dtype=bool)
     largest = abs(dataset[ACTIVATION]).max((GROUP, LAG)).fillna(0).astype(np.float64)
     resolution = (2 * RESOLUTION * largest).broadcast_like(snaps.isel({GROUP: 0})).transpose(*snaps.dims[1:])
     known = resolution.values.ravel()

@@ -1,36 +1,39 @@
-"""Networks set against each other, layer by layer (SNAP paper, sections 4.3.3 and 5.3)."""
+"""Comparison of networks, layer by layer (SNAP paper, sections 4.3.3 and 5.3)."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 from typing import Any, Literal, get_args
 
-import numpy as np
 import xarray as xr
 
-from snaps.clustering.changes import compare_clusterings
-from snaps.clustering.clusters import Clustering
+from snaps.clustering.changes import layer_changes
 from snaps.clustering.distances import Distance, distances, resolve_distance
-from snaps.clustering.similarity import compare_activations, compare_distances, covered_lags, moved_groups
+from snaps.clustering.similarity import compare_activations, compare_distances, lag_counts, layer_moves
 from snaps.clustering.sweep import PERCENTILES, check_percentiles, clusterings_of, sweep_of
 from snaps.errors import InputError, check_choice, check_type, check_whole, one_of
-from snaps.profiles.contrasts import Weighting
-from snaps.schema import COUNT, GROUP, Provenance, decode_attributes, layers_of
+from snaps.profiles import Weighting
+from snaps.schema import COUNT, GROUP, Provenance, json_text, layers_of
 
 Match = Literal["name", "correspondence"]
 Profiles = xr.DataTree | xr.Dataset
 #: Layers of one network by name.
 Layers = dict[str, xr.Dataset]
-#: Names of networks that are given by position and have none of their own that tell them apart.
+#: Names of networks that are given by position and whose profiles hold no names, or equal ones.
 LETTERS = ("a", "b", "c")
-#: Attributes that should agree for networks to compare, and what they are called.
+#: Settings that should be equal in all networks, and their names in a note.
 AGREEING: Mapping[str, str] = {"context": "context", "target": "target", "aligner": "alignment", "corpus": "corpus"}
+#: Values in layers that a network lacks, where they are not NaN.
+ABSENT: Mapping[str, Any] = {
+    **dict.fromkeys(("matched", "undefined"), ""),
+    **dict.fromkeys(("n_clusters", "rank", "n_lags", "n_covered"), 0),
+    "has_layer": False,
+}
 
 
 @dataclass(frozen=True, eq=False)
 class ModelComparison:
-    """What several networks have in common, and what sets them apart.
+    """Result of `compare_models`.
 
     Where networks differ in their layers, arrays have the layers of all of them and NaN where a network lacks
     one. Pairs are named ``first / second`` and have the names of both networks as coordinates.
@@ -40,17 +43,17 @@ class ModelComparison:
     models : tuple of str
         Names of the networks.
     grouping : str
-        What the groups are, e.g. ``phoneme``.
+        Grouping of the profiles, e.g. ``phoneme``.
     groups : tuple of str
-        The groups that were compared, sorted.
+        Groups that were compared, sorted.
     left_out : dict of str to str
-        Groups that were not compared, and why.
+        Reasons by the groups that were left out.
     layers : dict of str to tuple of str
         Layers of every network that were compared, in its order.
     layers_left_out : dict of str to tuple of str
-        Layers of every network that were not, because others were asked for.
+        Layers of every network that the option ``layers`` left out.
     notes : tuple of str
-        In what the profiles were computed unlike each other, a sentence each.
+        A sentence for every setting in which the profiles differ, e.g. the corpus.
     silhouettes : DataArray of shape (model, layer, percentile)
         Mean silhouettes, with the coordinates of `snaps.silhouette_sweep`, and ``has_layer`` of shape (model,
         layer), which says which networks have which layers.
@@ -58,18 +61,17 @@ class ModelComparison:
         Change between the clusterings of a layer and the one before it, whose name is the coordinate ``previous``:
         ``changed``, the fraction of changed pairs of groups, and ``adjusted_rand``. NaN in the first layer.
     changes : Dataset with the dimensions pair, layer and percentile
-        Change between the clusterings of two networks, likewise, for every layer of the first and the layer of
-        the second that it was matched with, whose name is the coordinate ``matched``.
-    correspondence : Dataset with the dimensions pair, layer and ``layer_``
-        ``rsa`` and ``p_value``; layers of the first network lie along ``layer``, of the second along ``layer_``.
-    similarity : Dataset with the dimensions pair, layer and ``layer_``
-        ``cka``, ``chance`` and ``p_value``, likewise.
+        The same change between the clusterings of two networks, for every layer of the first and its matched layer of
+        the second, whose name is the coordinate ``matched``.
+    correspondence, similarity : Dataset with the dimensions pair, layer and ``layer_``
+        ``rsa`` and ``p_value``; ``cka``, ``chance`` and ``p_value``. Layers of the first network lie along ``layer``,
+        those of the second along ``layer_``.
     moved : Dataset with the dimensions pair, layer and group
-        How much the place of every group among the others differs between matched layers: ``moved``, from 0 to
-        2, and ``rank``, 1 for the group that moved most, 0 where it is undefined.
+        Result of `moved_groups` for matched layers, ``moved``, and its ``rank``: 1 for the group that moved most, 0
+        where it is undefined.
     lags : Dataset with the dimensions model and layer
-        Number of lags, ``n_lags``, and of those that all groups cover, ``n_covered``, which the CKA rests on; 0
-        where a network lacks a layer.
+        Number of lags, ``n_lags``, and of those that all groups cover and the CKA uses, ``n_covered``; 0 where a
+        network lacks a layer.
     """
 
     models: tuple[str, ...]
@@ -93,7 +95,7 @@ class ModelComparison:
         return tuple(str(pair) for pair in self.changes["pair"].values)
 
     def between(self, first: str, second: str) -> xr.Dataset:
-        """All that concerns two networks, with the layers that they have.
+        """Results of one pair of networks, with the layers that each of them has.
 
         Parameters
         ----------
@@ -102,28 +104,25 @@ class ModelComparison:
 
         Returns
         -------
-        Dataset with the dimensions layer, ``layer_``, percentile and group
+        Dataset with the dimensions layer (of the first network), ``layer_`` (of the second), percentile and group
             ``changed``, ``adjusted_rand``, ``rsa``, ``rsa_p_value``, ``cka``, ``cka_chance``, ``cka_p_value``,
-            ``moved`` and ``rank``; the layers of the first network lie along ``layer``, those of the second
-            along ``layer_``.
+            ``moved`` and ``rank``.
 
         Raises
         ------
         InputError
             If there is no such pair.
         """
-        name = _pair(first, second)
+        name = f"{first} / {second}"
         if name not in self.pairs:
             raise InputError(f"there is no pair of networks {name!r}; there are {one_of(self.pairs)}")
-        own, other = list(self.layers[first]), list(self.layers[second])
-        of_pair = [part.sel(pair=name, layer=own) for part in (self.changes, self.moved)]
-        similar = [
-            part.rename({"p_value": f"{measure}_p_value", **({"chance": "cka_chance"} if measure == "cka" else {})})
-            .sel(pair=name, layer=own, layer_=other)
-            .drop_attrs(deep=False)
-            for part, measure in ((self.correspondence, "rsa"), (self.similarity, "cka"))
+        rsa = self.correspondence.rename(p_value="rsa_p_value")
+        cka = self.similarity.rename(p_value="cka_p_value", chance="cka_chance")
+        at = {"pair": name, "layer": list(self.layers[first]), "layer_": list(self.layers[second])}
+        of_pair = [
+            part.sel({dim: at[dim] for dim in at if dim in part.dims}) for part in (self.changes, self.moved, rsa, cka)
         ]
-        return xr.merge([*of_pair, *similar], join="exact", compat="equals", combine_attrs="drop")
+        return xr.merge(of_pair, join="exact", compat="equals", combine_attrs="drop")
 
 
 def compare_models(
@@ -140,9 +139,9 @@ def compare_models(
     n_permutations: int = 999,
     seed: int = 0,
 ) -> ModelComparison:
-    """Set the profiles of two or more networks against each other, layer by layer.
+    """Compare the profiles of two or more networks, layer by layer.
 
-    Compared are the groups that every network has with enough epochs; rare groups are far from all others
+    The comparison uses the groups that have enough epochs in every network. Rare groups are far from all others
     because their means are noisy, and make clusterings look better than they are (the letter j of the SNAP
     paper, section 5.4). The grand mean of the SNAPs is that of these groups, so silhouettes can differ from
     those of all groups.
@@ -150,11 +149,11 @@ def compare_models(
     Parameters
     ----------
     profiles : mapping of str to DataTree, or DataTree
-        Groupings' nodes, ``{"w2l": tree["phoneme"], "tl": other["phoneme"]}``, by the names of their networks;
-        or the first one alone.
+        Nodes of one grouping by the names of their networks, ``{"w2l": tree["phoneme"], "tl": other["phoneme"]}``;
+        or the first node alone.
     b, c : DataTree, optional
-        The second and the third one, where they are given without names. They are then called by the name of
-        their networks, or ``a``, ``b`` and ``c`` where those do not differ.
+        Second and third node, without names. The networks are then named as in the profiles, or ``a``, ``b`` and
+        ``c`` where those names are missing or equal.
     percentiles : sequence of float
         Percentiles of the pairwise distances at which clusters are cut.
     layers : sequence of str, optional
@@ -162,78 +161,63 @@ def compare_models(
     min_count : int
         Smallest number of epochs that a group must have in every network.
     match : {"name", "correspondence"}
-        Which layers of two networks are set against each other where one is needed for the other: those of the
-        same name; or, for every layer of the first, the one of the second with the highest RSA.
-    metric : str or Distance
-        A name in `snaps.clustering.DISTANCES`, or an object.
-    weighting : {"frames", "groups"}
-        How the grand mean of the SNAPs is taken, see `snaps.contrast`.
-    n_permutations : int
-        Number of permutations of the groups behind every p-value; 0 for none.
-    seed : int
-        Seed of the permutations.
+        Which layer of the second network is compared with a layer of the first: that of the same name, or that
+        with the highest RSA.
+    metric, weighting
+        As in `snaps.silhouette_sweep`.
+    n_permutations, seed : int
+        Number of permutations of the groups for every p-value, 0 for no test; and their seed.
 
     Returns
     -------
     ModelComparison
-        Silhouettes side by side, changes between clusterings, correspondence (RSA) and similarity (CKA) of
-        layers, and the groups that moved most.
+        Silhouettes, changes between clusterings, RSA and CKA between layers, and the groups that moved most.
 
     Raises
     ------
     InputError
-        If there are fewer than two networks or a name occurs twice; the profiles are of unlike groupings or
-        schemas; there are fewer than three common groups, or no common layer where layers are matched by
-        name; or an option is not accepted.
+        If there are fewer than two networks; the profiles are of different groupings or schema versions; there
+        are fewer than three common groups, or no common layer with ``match="name"``; or an option is not accepted.
 
     Examples
     --------
     >>> comparison = compare_models({"w2l": one["phoneme"], "tl": other["phoneme"]})  # doctest: +SKIP
-    >>> comparison.silhouettes.sel(layer="conv5", percentile=96)  # doctest: +SKIP
     >>> comparison.between("w2l", "tl")["rsa"]  # doctest: +SKIP
     """
     distance, chosen = resolve_distance(metric), check_percentiles(percentiles)
     check_choice("match", match, get_args(Match))
-    for option, value in (("min_count", min_count), ("n_permutations", n_permutations), ("seed", seed)):
-        check_whole(option, value, least=0)
     nodes = _named(profiles, [node for node in (b, c) if node is not None])
-    found = {name: _layers(name, node) for name, node in nodes.items()}
+    found = {name: layers_of(node) for name, node in nodes.items()}
     grouping = _grouping(nodes, found)
-    networks = _chosen(found, layers)
-    groups, left_out = _shared_groups(networks, min_count)
+    networks = _with_layers(found, layers)
+    groups, left_out = _shared_groups(networks, check_whole("min_count", min_count, least=0))
     networks = {
         name: {layer: _with_groups(dataset, groups) for layer, dataset in network.items()}
         for name, network in networks.items()
     }
-    pairs = list(combinations(networks, 2))
-    if match == "name":
-        for pair in pairs:
-            _refuse_strangers(networks, *pair)
     squares = {
         name: {layer: distances(dataset, metric=distance, weighting=weighting) for layer, dataset in network.items()}
         for name, network in networks.items()
     }
     clusterings = {name: clusterings_of(of_layers, chosen) for name, of_layers in squares.items()}
-    order = _layer_order(networks)
-    tests = {"n_permutations": n_permutations, "seed": seed}
-    rsa = {pair: compare_distances(squares[pair[0]], squares[pair[1]], **tests) for pair in pairs}
-    cka = {pair: compare_activations(networks[pair[0]], networks[pair[1]], **tests) for pair in pairs}
-    partners = {
-        (one, other): {layer: layer for layer in squares[one] if layer in squares[other]}
-        if match == "name"
-        else _by_correspondence(rsa[one, other]["rsa"])
-        for one, other in pairs
-    }
-    successive = {
-        name: _changes(of_layers, of_layers, {layer: before for before, layer in pairwise(of_layers)}, chosen)
-        for name, of_layers in clusterings.items()
-    }
-    changes = {
-        (one, other): _changes(clusterings[one], clusterings[other], at, chosen)
-        for (one, other), at in partners.items()
-    }
-    moved = {(one, other): _moved(squares[one], squares[other], at) for (one, other), at in partners.items()}
     sweeps = {name: sweep_of(of_layers, clusterings[name], chosen) for name, of_layers in squares.items()}
+    successive = {}
+    for name, of_layers in clusterings.items():
+        previous = {layer: before for before, layer in pairwise(of_layers)}
+        successive[name] = layer_changes(of_layers, of_layers, previous, percentiles=chosen)
+    rsa, cka, changes, moved = {}, {}, {}, {}
+    pairs, test = list(combinations(networks, 2)), {"n_permutations": n_permutations, "seed": seed}
+    for first, second in pairs:
+        pair = f"{first} / {second}"
+        rsa[pair] = compare_distances(squares[first], squares[second], **test)
+        cka[pair] = compare_activations(networks[first], networks[second], **test)
+        partners = _by_name(squares, first, second) if match == "name" else _by_correspondence(rsa[pair]["rsa"])
+        changes[pair] = layer_changes(clusterings[first], clusterings[second], partners, percentiles=chosen)
+        moved[pair] = layer_moves(squares[first], squares[second], partners)
+    order = _layer_order(networks)
+    sides = {
+        name: ("pair", list(side)) for name, side in zip(("first", "second"), zip(*pairs, strict=True), strict=True)
+    }
     return ModelComparison(
         models=tuple(networks),
         grouping=grouping,
@@ -243,125 +227,96 @@ def compare_models(
         layers_left_out={
             name: tuple(layer for layer in network if layer not in networks[name]) for name, network in found.items()
         },
-        notes=_notes({name: _attributes(node, found[name]) for name, node in nodes.items()}),
+        notes=_notes(nodes, found),
         silhouettes=_silhouettes(sweeps, order).assign_attrs(metric=distance.name, weighting=weighting),
         successive=_stacked(successive, "model", order).rename(matched="previous"),
-        changes=_of_pairs(changes, order),
-        correspondence=_of_pairs(rsa, order),
-        similarity=_of_pairs(cka, order),
-        moved=_of_pairs(moved, order),
-        lags=_stacked({name: _lags(network) for name, network in networks.items()}, "model", order),
+        changes=_stacked(changes, "pair", order).assign_coords(sides),
+        correspondence=_stacked(rsa, "pair", order).assign_coords(sides),
+        similarity=_stacked(cka, "pair", order).assign_coords(sides),
+        moved=_stacked(moved, "pair", order).assign_coords(sides),
+        lags=_stacked({name: lag_counts(network) for name, network in networks.items()}, "model", order),
     )
 
 
 def _named(profiles: Profiles | Mapping[str, Profiles], others: list[Profiles]) -> dict[str, Profiles]:
-    """Profiles by the names of their networks: those given, their own, or letters."""
+    """Profiles by the names of their networks: the given names, those that the profiles hold, or letters."""
     if isinstance(profiles, Mapping) and not isinstance(profiles, Profiles):
         if others:
             raise InputError("profiles are given by their names or one after the other, and not in both ways")
-        names, nodes = [str(name) for name in profiles], list(profiles.values())
+        named = {str(name): node for name, node in profiles.items()}
     else:
         nodes = [profiles, *others]
-        own = [_own_name(node) for node in nodes]
-        names = own if all(own) and len(set(own)) == len(own) else list(LETTERS)[: len(nodes)]
-    for name, node in zip(names, nodes, strict=True):
-        if names.count(name) > 1:
-            raise InputError(f"the name {name!r} occurs twice; every network has one of its own")
-        check_type(
-            f"the network {name!r}",
-            node,
-            (xr.DataTree, xr.Dataset),
-            accepted="profiles of one grouping, e.g. profiles['phoneme']",
-        )
-    if len(names) < 2:
-        raise InputError(f"a comparison takes at least two networks; received {one_of(names)}")
-    return dict(zip(names, nodes, strict=True))
-
-
-def _own_name(node: Profiles) -> str:
-    return str(Provenance.of(_root(node)).model.get("name") or "") if isinstance(node, xr.DataTree) else ""
+        own = [str(Provenance.of(_root(node)).model.get("name") or "") for node in nodes]
+        named = dict(zip(own if all(own) and len(set(own)) == len(own) else LETTERS, nodes, strict=False))
+    for name, node in named.items():
+        accepted = "profiles of one grouping, e.g. profiles['phoneme']"
+        check_type(f"the network {name!r}", node, (xr.DataTree, xr.Dataset), accepted=accepted)
+    if len(named) < 2:
+        raise InputError(f"a comparison takes at least two networks; received {one_of(named)}")
+    return named
 
 
 def _root(node: Profiles) -> Mapping[Any, Any]:
+    """Attributes of the root of a tree; a dataset has none."""
     return node.root.attrs if isinstance(node, xr.DataTree) else {}
 
 
-def _layers(name: str, node: Profiles) -> Layers:
-    if isinstance(node, xr.DataTree) and not node.has_data:
-        empty = [str(child) for child, below in node.children.items() if not below.has_data]
-        if empty:
-            raise InputError(
-                f"the network {name!r} is given as a whole tree; accepted is the node of one grouping: {one_of(empty)}"
-            )
-    return layers_of(node)
-
-
 def _grouping(nodes: Mapping[str, Profiles], found: Mapping[str, Layers]) -> str:
-    """Grouping of all networks, which must be one, as must the version of their files."""
-    _refuse_unlike("schema version", {name: _root(node).get("schema_version") for name, node in nodes.items()})
-    groupings = {}
-    for name, node in nodes.items():
-        of_layers = next(iter(found[name].values())).attrs.get("grouping")
-        groupings[name] = of_layers or (node.name if isinstance(node, xr.DataTree) else None)
-    _refuse_unlike("grouping", groupings)
-    return str(next((grouping for grouping in groupings.values() if grouping), ""))
+    """Grouping of the profiles, which all networks must share, as they must share the version of the schema."""
+    versions = {name: _root(node).get("schema_version") for name, node in nodes.items()}
+    groupings = {
+        name: next(iter(found[name].values())).attrs.get("grouping") or getattr(node, "name", None)
+        for name, node in nodes.items()
+    }
+    for what, values in (("schema version", versions), ("grouping", groupings)):
+        known = {name: value for name, value in values.items() if value is not None}
+        if len(set(known.values())) > 1:
+            listed = ", ".join(f"{value!r} ({name})" for name, value in known.items())
+            raise InputError(f"networks compare with profiles of one {what}; received {listed}")
+    return str(next(filter(None, groupings.values()), ""))
 
 
-def _refuse_unlike(what: str, values: Mapping[str, object]) -> None:
-    """Refuse values that differ where they are known."""
-    known = {name: value for name, value in values.items() if value is not None}
-    if len(set(known.values())) > 1:
-        listed = ", ".join(f"{value!r} ({name})" for name, value in known.items())
-        raise InputError(f"networks compare with profiles of one {what}; received {listed}")
-
-
-def _chosen(found: Mapping[str, Layers], layers: Sequence[str] | None) -> dict[str, Layers]:
-    """Layers that were asked for; a network may lack some of them, but not all."""
-    there = list(dict.fromkeys(layer for network in found.values() for layer in network))
-    asked = there if layers is None else [layers] if isinstance(layers, str) else list(layers)
-    for layer in asked:
-        if layer not in there:
-            raise InputError(f"there is no layer {layer!r}; there are {one_of(there)}")
-    chosen = {name: {layer: network[layer] for layer in network if layer in asked} for name, network in found.items()}
-    for name, network in chosen.items():
+def _with_layers(found: Mapping[str, Layers], layers: Sequence[str] | None) -> dict[str, Layers]:
+    """Chosen layers of every network; a network may lack some of them, but not all."""
+    known = list(dict.fromkeys(layer for network in found.values() for layer in network))
+    chosen = known if layers is None else [layers] if isinstance(layers, str) else list(layers)
+    for layer in chosen:
+        if layer not in known:
+            raise InputError(f"there is no layer {layer!r}; there are {one_of(known)}")
+    networks = {
+        name: {layer: network[layer] for layer in network if layer in chosen} for name, network in found.items()
+    }
+    for name, network in networks.items():
         if not network:
             raise InputError(
-                f"the network {name!r} has none of the layers {one_of(asked)}; it has {one_of(found[name])}"
+                f"the network {name!r} has none of the layers {one_of(chosen)}; it has {one_of(found[name])}"
             )
-    return chosen
+    return networks
 
 
 def _shared_groups(networks: Mapping[str, Layers], min_count: int) -> tuple[tuple[str, ...], dict[str, str]]:
     """Groups, sorted, with enough epochs in every layer of every network; and the others, with the reason."""
     # Epochs in the layer with fewest, NaN where a layer or a network lacks the group.
-    counts = {
-        name: xr.concat([dataset[COUNT] for dataset in network.values()], "layer", join="inner").min("layer")
-        for name, network in networks.items()
-    }
-    table = xr.concat(list(counts.values()), "model", join="outer", coords="minimal", compat="override")
-    left_out, kept = {}, []
-    for group, of_networks in zip(map(str, table[GROUP].values), table.values.T, strict=True):
-        numbers = dict(zip(networks, of_networks, strict=True))
-        absent = [name for name, number in numbers.items() if np.isnan(number)]
-        rare = [f"{number:.0f} in {name!r}" for name, number in numbers.items() if number < min_count]
-        reasons = [f"no group of {one_of(absent)}"] if absent else []
-        if rare:
-            reasons.append(f"fewer than {min_count} epochs: {', '.join(rare)}")
+    counts = [
+        xr.concat([dataset[COUNT] for dataset in network.values()], "layer", join="inner").min("layer")
+        for network in networks.values()
+    ]
+    table = xr.concat(counts, xr.Variable("model", list(networks)), join="outer", coords="minimal", compat="override")
+    left_out = {}
+    for group, numbers in table.transpose("model", GROUP).to_pandas().sort_index(axis="columns").items():
+        rare = [f"{number:.0f} in {name!r}" for name, number in numbers[numbers < min_count].items()]
+        reasons = [f"no group of {one_of(numbers.index[numbers.isna()])}"] if numbers.isna().any() else []
+        reasons += [f"fewer than {min_count} epochs: {', '.join(rare)}"] if rare else []
         if reasons:
-            left_out[group] = "; ".join(reasons)
-        else:
-            kept.append(group)
-    if np.isnan(table.values).any(axis=0).all():
-        listed = "; ".join(
-            f"{name!r} has {one_of(count[GROUP].values.tolist(), limit=8)}" for name, count in counts.items()
-        )
-        raise InputError(f"the networks have no group in common: {listed}")
+            left_out[str(group)] = "; ".join(reasons)
+    kept = tuple(sorted(set(map(str, table[GROUP].values)) - left_out.keys()))
     if len(kept) < 3:
+        listed = "; ".join(f"{group!r}: {reason}" for group, reason in list(left_out.items())[:10])
         raise InputError(
             f"a comparison takes at least three common groups of {min_count} epochs or more (min_count); there are "
-            f"{one_of(kept)}, and left out are {one_of(left_out)}"
+            f"{one_of(kept)}, and {len(left_out)} are left out: {listed}"
         )
-    return tuple(sorted(kept)), dict(sorted(left_out.items()))
+    return kept, left_out
 
 
 def _with_groups(dataset: xr.Dataset, groups: tuple[str, ...]) -> xr.Dataset:
@@ -371,7 +326,7 @@ def _with_groups(dataset: xr.Dataset, groups: tuple[str, ...]) -> xr.Dataset:
 
 
 def _layer_order(networks: Mapping[str, Layers]) -> list[str]:
-    """Layers of all networks, each behind the one that it follows in its network."""
+    """Layers of all networks, each after the one that it follows in its network."""
     order: list[str] = []
     for layers in networks.values():
         place = 0
@@ -382,134 +337,63 @@ def _layer_order(networks: Mapping[str, Layers]) -> list[str]:
     return order
 
 
-def _attributes(node: Profiles, layers: Layers) -> dict[str, Any]:
-    """What should agree, as far as the profiles say it."""
-    told = decode_attributes({**_root(node), **next(iter(layers.values())).attrs})
-    found = {name: told[name] for name in AGREEING if name in told}
-    if isinstance(found.get("corpus"), dict):
-        found["corpus"] = {key: found["corpus"].get(key) for key in ("name", "fingerprint")}
-    return found
-
-
-def _notes(attributes: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+def _notes(nodes: Mapping[str, Profiles], found: Mapping[str, Layers]) -> tuple[str, ...]:
+    """A sentence for every setting in which the profiles of the networks differ."""
+    provenances = {
+        name: Provenance.of({**_root(node), **next(iter(found[name].values())).attrs}) for name, node in nodes.items()
+    }
     notes = []
-    for name, words in AGREEING.items():
-        known = {network: values[name] for network, values in attributes.items() if name in values}
-        texts = {
-            network: value if isinstance(value, str) else json.dumps(value, sort_keys=True, ensure_ascii=False)
-            for network, value in known.items()
-        }
+    for setting, words in AGREEING.items():
+        texts = {}
+        for name, provenance in provenances.items():
+            if value := getattr(provenance, setting):
+                shown = {key: value.get(key) for key in ("name", "fingerprint")} if setting == "corpus" else value
+                texts[name] = shown if isinstance(shown, str) else json_text(shown, sort_keys=True)
         if len(set(texts.values())) > 1:
-            listed = "; ".join(f"{network!r}: {text}" for network, text in texts.items())
+            listed = "; ".join(f"{name!r}: {text}" for name, text in texts.items())
             notes.append(f"The networks differ in their {words}: {listed}.")
     return tuple(notes)
 
 
-def _changes(
-    clusterings: Mapping[str, list[Clustering]],
-    others: Mapping[str, list[Clustering]],
-    partners: Mapping[str, str],
-    percentiles: Sequence[float],
-) -> xr.Dataset:
-    """Change between the clusterings of layers and those of their partners."""
-    values = np.full((2, len(clusterings), len(percentiles)), np.nan)
-    for row, (layer, mine) in enumerate(clusterings.items()):
-        for column, (a, b) in enumerate(zip(mine, others.get(partners.get(layer, ""), []), strict=False)):
-            change = compare_clusterings(a, b)
-            values[:, row, column] = change.changed, change.adjusted_rand
-    dims = ("layer", "percentile")
-    return xr.Dataset(
-        {"changed": (dims, values[0]), "adjusted_rand": (dims, values[1])},
-        coords={
-            "layer": list(clusterings),
-            "percentile": list(percentiles),
-            "matched": ("layer", [partners.get(layer, "") for layer in clusterings]),
-        },
-    )
-
-
-def _pair(first: str, second: str) -> str:
-    return f"{first} / {second}"
-
-
-def _refuse_strangers(networks: Mapping[str, Layers], first: str, second: str) -> None:
-    one, other = networks[first], networks[second]
-    if not set(one) & set(other):
+def _by_name(networks: Mapping[str, Mapping[str, object]], first: str, second: str) -> dict[str, str]:
+    """Layers that both networks have."""
+    shared = {layer: layer for layer in networks[first] if layer in networks[second]}
+    if not shared:
         raise InputError(
-            f"the networks {first!r} and {second!r} have no layer of the same name: {one_of(one)}, and "
-            f"{one_of(other)}; match='correspondence' sets layers against each other that are alike"
+            f"the networks {first!r} and {second!r} have no layer of the same name: {one_of(networks[first])}, and "
+            f"{one_of(networks[second])}; match='correspondence' compares the layers that are most alike"
         )
+    return shared
 
 
 def _by_correspondence(rsa: xr.DataArray) -> dict[str, str]:
+    """Layer of the second network with the highest RSA for every layer of the first; the first one on ties."""
     defined = rsa.dropna("layer", how="all")
-    if not defined.sizes["layer"]:
-        return {}
-    # The first of several that are equally alike.
-    best = defined.idxmax("layer_")
+    best = defined.idxmax("layer_") if defined.sizes["layer"] else defined["layer"]
     return dict(zip(map(str, best["layer"].values), map(str, best.values), strict=True))
 
 
-def _moved(first: Mapping[str, xr.DataArray], second: Mapping[str, xr.DataArray], at: Mapping[str, str]) -> xr.Dataset:
-    rows = [
-        moved_groups(square, second[at[layer]]) if layer in at else xr.full_like(moved_groups(square, square), np.nan)
-        for layer, square in first.items()
-    ]
-    moved = xr.concat(rows, dim="layer").assign_coords(
-        layer=list(first), matched=("layer", [at.get(layer, "") for layer in first])
-    )
-    ranks = np.zeros(moved.shape, dtype=np.int64)
-    for row, values in zip(ranks, moved.values, strict=True):
-        # Those that moved alike, but for rounding, stand in the order of their names; undefined ones have no rank.
-        places = np.argsort(-values.round(12), kind="stable")[: int(np.isfinite(values).sum())]
-        row[places] = np.arange(1, len(places) + 1)
-    return xr.Dataset({"moved": moved, "rank": (moved.dims, ranks)})
-
-
-def _lags(network: Mapping[str, xr.Dataset]) -> xr.Dataset:
-    covered = [covered_lags(dataset) for dataset in network.values()]
-    return xr.Dataset(
-        {
-            "n_lags": ("layer", [len(lags) for lags in covered]),
-            "n_covered": ("layer", [int(lags.sum()) for lags in covered]),
-        },
-        coords={"layer": list(network)},
-    )
-
-
 def _silhouettes(sweeps: Mapping[str, xr.DataArray], order: list[str]) -> xr.DataArray:
-    stacked = _stacked({name: sweep.to_dataset(name="silhouette") for name, sweep in sweeps.items()}, "model", order)
-    has_layer = xr.DataArray(
-        [np.isin(order, sweep["layer"].values) for sweep in sweeps.values()], dims=("model", "layer")
-    )
+    whole = {
+        name: sweep.to_dataset(name="silhouette").assign_coords(has_layer=xr.ones_like(sweep["layer"], dtype=bool))
+        for name, sweep in sweeps.items()
+    }
+    stacked = _stacked(whole, "model", order)
     absent = xr.DataArray([f"{name} has no such layer" for name in sweeps], dims="model")
-    reasons = xr.where(has_layer, stacked["undefined"], absent).transpose(*stacked["undefined"].dims)
+    reasons = xr.where(stacked["has_layer"], stacked["undefined"], absent).transpose(*stacked["undefined"].dims)
     texts = [f"{name}: {sweep.attrs['undefined']}" for name, sweep in sweeps.items() if sweep.attrs["undefined"]]
     return (
         stacked["silhouette"]
-        .assign_coords(undefined=stacked["undefined"].copy(data=reasons.values.astype(str)), has_layer=has_layer)
+        .assign_coords(undefined=stacked["undefined"].copy(data=reasons.values.astype(str)))
         .assign_attrs(long_name="mean silhouette", undefined="; ".join(texts))
     )
 
 
-def _of_pairs(found: Mapping[tuple[str, str], xr.Dataset], order: list[str]) -> xr.Dataset:
-    stacked = _stacked({_pair(*pair): dataset for pair, dataset in found.items()}, "pair", order)
-    return stacked.assign_coords(
-        first=("pair", [first for first, _ in found]), second=("pair", [second for _, second in found])
-    )
-
-
 def _stacked(found: Mapping[str, xr.Dataset], dim: str, order: list[str]) -> xr.Dataset:
-    """Datasets along a new dimension, with all layers: numbers are NaN, counts 0, texts empty where one is lacking."""
-    beside = [name for name in next(iter(found.values())).coords if name in ("matched", "n_clusters", "undefined")]
-    whole = [_with_layers(dataset, order).reset_coords(beside) for dataset in found.values()]
-    stacked = xr.concat(whole, dim=dim, join="exact", combine_attrs="override")
-    return stacked.set_coords(beside).assign_coords({dim: list(found)})
-
-
-def _with_layers(dataset: xr.Dataset, order: list[str]) -> xr.Dataset:
-    empty = {"f": np.nan, "i": 0, "U": "", "O": ""}
-    variables = {name: variable for name, variable in dataset.variables.items() if name not in dataset.dims}
-    fill = {name: empty[variable.dtype.kind] for name, variable in variables.items()}
-    dims = [dim for dim in ("layer", "layer_") if dim in dataset.dims]
-    return dataset.reindex(dict.fromkeys(dims, order), fill_value=fill)
+    """Datasets along a new dimension, with the layers of all of them; where one lacks a layer, `ABSENT` fills in."""
+    whole = [
+        dataset.reindex({one: order for one in ("layer", "layer_") if one in dataset.dims}, fill_value=ABSENT)
+        for dataset in found.values()
+    ]
+    names = xr.Variable(dim, list(found))
+    return xr.concat(whole, names, data_vars="all", coords="all", join="exact", combine_attrs="override")

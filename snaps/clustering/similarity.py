@@ -1,4 +1,4 @@
-"""How alike layers of two networks are: by the distances between groups (RSA), and by their activations (CKA)."""
+"""Similarity of layers of two networks: distances between groups (RSA) and activations (CKA)."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from snaps.errors import InputError, check_whole, one_of
 from snaps.schema import ACTIVATION, COVERAGE, GROUP, LAG, dataset_of
 
 LAYER, OTHER_LAYER = "layer", "layer_"
-#: Sums within this of each other count as equal, so that a permutation that changes nothing counts as no worse.
+#: Sums that differ by less count as equal, so that rounding does not decide whether a permutation is as high.
 TOLERANCE = 1e-12
 
 
@@ -24,15 +24,15 @@ def compare_distances(
     """Correspondence of all layers of two networks by representational similarity analysis.
 
     Spearman's correlation, with mean ranks on ties, between the distances of all pairs ``i < j`` of groups in
-    the one layer and in the other. Networks need nothing in common but the groups: not the layers, not the
-    units. The test is Mantel's: groups of the second network are shuffled, rows and columns of its matrix
-    together; the p-value is the share of correlations that are at least as high, the one observed among them:
-    (1 + k) / (1 + n). All layers are tested with the same permutations.
+    the one layer and in the other. The networks must share the groups, not the layers or units. The test is
+    Mantel's: it permutes the groups of the second network, rows and columns of the matrix together. The p-value
+    is (1 + k) / (1 + n), where k of n permutations give a correlation that is at least as high as the observed one.
+    All layers are tested with the same permutations.
 
     Parameters
     ----------
     first, second : mapping of str to DataArray of shape (groups, groups)
-        Distances of every layer by its name, as `distances` gives them. Groups are matched by name.
+        Distances of every layer by its name, from `distances`. Groups are matched by name.
     n_permutations : int
         Number of permutations, n; 0 for no test.
     seed : int
@@ -82,10 +82,10 @@ def compare_activations(
 
     A group's mean activation, flattened over units and lags, is one row of X in the one layer and of Y in the
     other; columns are centred over groups, every group counting alike. CKA is ‖YᵀX‖² / (‖XᵀX‖ ‖YᵀY‖) in
-    Frobenius norms (Kornblith et al., 2019), computed from the products between groups, which are small. It is
-    blind to rotations of the units and to a common factor. A lag that some group has not covered is left out
-    of its layer. With few groups and many units CKA is far from 0 between layers that have nothing in common:
-    ``chance`` is its mean over shuffled groups, and the p-value that of `compare_distances`.
+    Frobenius norms (Kornblith et al., 2019), computed from the products between groups. It does not change when
+    units are rotated or multiplied by a common factor. A lag that some group does not cover is left out of its
+    layer. With few groups and many units CKA is far from 0 even between unrelated layers: ``chance`` is its mean
+    over permuted groups, and the p-value that of `compare_distances`.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def compare_activations(
     groups = _shared_groups([*layers[0].values(), *layers[1].values()])
     grams = [np.stack([_gram(dataset, groups) for dataset in network.values()]) for network in layers]
     rows, columns = np.triu_indices(len(groups))
-    # The products are symmetric: what lies off the diagonal counts twice.
+    # The matrices are symmetric: entries off the diagonal count twice.
     weighted = grams[0][:, rows, columns] * np.where(rows == columns, 1.0, 2.0)
     found = _permuted(weighted, grams[1], (rows, columns), n_permutations, seed).rename(observed="cka")
     found = found.assign_coords({LAYER: list(first), OTHER_LAYER: list(second)})
@@ -120,22 +120,21 @@ def compare_activations(
 
 
 def moved_groups(first: xr.DataArray, second: xr.DataArray) -> xr.DataArray:
-    """How much the place of every group among the others differs between two layers.
+    """Change of every group's position among the other groups between two layers.
 
     One minus Spearman's correlation, with mean ranks on ties, between a group's distances to all other groups
-    in the one layer and in the other: 0 where their order is the same, 1 where the two have nothing to do with
-    each other, 2 where it is reversed.
+    in the one layer and in the other: 0 where their order is the same, 1 where the two orders are unrelated,
+    2 where the order is reversed.
 
     Parameters
     ----------
     first, second : DataArray of shape (groups, groups)
-        Distances, as `distances` gives them. Groups are matched by name.
+        Distances, from `distances`. Groups are matched by name.
 
     Returns
     -------
     DataArray of shape (group,)
-        From 0 to 2; groups are sorted by name. NaN where a group is as far from all others, or a distance is
-        undefined.
+        From 0 to 2; groups are sorted by name. NaN where all distances of a group are equal, or one is undefined.
 
     Raises
     ------
@@ -158,18 +157,44 @@ def moved_groups(first: xr.DataArray, second: xr.DataArray) -> xr.DataArray:
     )
 
 
-def covered_lags(dataset: xr.Dataset) -> np.ndarray:
-    """Whether all groups cover each lag, so that `compare_activations` uses it: shape (lag,)."""
-    return np.asarray((dataset[COVERAGE].transpose(GROUP, LAG).values > 0).all(axis=0))
+def layer_moves(
+    first: Mapping[str, xr.DataArray], second: Mapping[str, xr.DataArray], partners: Mapping[str, str]
+) -> xr.Dataset:
+    """Moves of all groups between every layer and its partner, and their ranks; NaN and rank 0 where undefined."""
+    from scipy.stats import rankdata
+
+    rows = [
+        moved_groups(square, second[partners[layer]] if layer in partners else xr.full_like(square, np.nan))
+        for layer, square in first.items()
+    ]
+    moved = xr.concat(rows, xr.Variable(LAYER, list(first)))
+    # Moves that are equal but for rounding are ranked in the order of the groups' names.
+    ranks = rankdata(-moved.values.round(12), method="ordinal", axis=1, nan_policy="omit")
+    return xr.Dataset(
+        {"moved": moved, "rank": (moved.dims, np.nan_to_num(ranks).astype(np.int64))},
+        coords={"matched": (LAYER, [partners.get(layer, "") for layer in first])},
+    )
+
+
+def lag_counts(layers: Mapping[str, xr.Dataset]) -> xr.Dataset:
+    """Number of lags of every layer, and of those that all groups cover, which `compare_activations` uses."""
+    covered = [_covered(dataset) for dataset in layers.values()]
+    numbers = {"n_lags": [len(lags) for lags in covered], "n_covered": [int(lags.sum()) for lags in covered]}
+    return xr.Dataset({name: (LAYER, values) for name, values in numbers.items()}, coords={LAYER: list(layers)})
+
+
+def _covered(dataset: xr.Dataset) -> np.ndarray:
+    """Whether all groups cover each lag: shape (lag,)."""
+    return np.asarray((dataset[COVERAGE] > 0).all(GROUP).values)
 
 
 def _permuted(
     first: np.ndarray, second: np.ndarray, at: tuple[np.ndarray, np.ndarray], n_permutations: int, seed: int
 ) -> xr.Dataset:
-    """Sums of products of entries of symmetric matrices, and the same with the groups of the second shuffled.
+    """Permutation test of sums of products of entries of symmetric matrices: ``observed``, ``chance``, ``p_value``.
 
-    `first` has the entries at `at` as (layer, entry), `second` whole matrices as (other layer, group, group). The sums
-    are ``observed``, their mean over permutations ``chance``, the share of those at least as high ``p_value``.
+    `first` has the entries `at` as (layer, entry), `second` whole matrices as (other layer, group, group). Groups of
+    the second are permuted; ``chance`` is the mean over permutations.
     """
     check_whole("n_permutations", n_permutations, least=0)
     rng = np.random.default_rng(check_whole("seed", seed, least=0))
@@ -184,7 +209,7 @@ def _permuted(
         shuffled = sums(rng.permutation(second.shape[1]))
         higher += shuffled >= observed - TOLERANCE
         total += shuffled
-    # NaN is never as high as anything, and stays undefined.
+    # A comparison with NaN is false and would give a p-value.
     known = np.isfinite(observed) & (n_permutations > 0)
     values = {
         "observed": np.clip(observed, -1, 1),
@@ -216,7 +241,7 @@ def _ordered(square: xr.DataArray, groups: list[str]) -> np.ndarray:
 
 
 def _standardised_ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks with mean 0 and length 1, whose product is Spearman's correlation; NaN where there is none."""
+    """Ranks with mean 0 and norm 1, whose product is Spearman's correlation; NaN where it is undefined."""
     from scipy.stats import rankdata
 
     if not np.isfinite(values).all() or np.ptp(values) == 0:
@@ -227,13 +252,13 @@ def _standardised_ranks(values: np.ndarray) -> np.ndarray:
 
 
 def _gram(dataset: xr.Dataset, groups: list[str]) -> np.ndarray:
-    """Products between the centred activations of all groups (group, group), of length 1; NaN where there are none."""
+    """Gram matrix of the groups' centred activations, with norm 1; NaN where all groups are equal."""
     activation = dataset[ACTIVATION].sel({GROUP: groups}).transpose(GROUP, LAG, ...).values
-    vectors = activation[:, covered_lags(dataset)].reshape(len(groups), -1).astype(np.float64)
+    vectors = activation[:, _covered(dataset)].reshape(len(groups), -1).astype(np.float64)
     size = (vectors**2).sum()
     vectors -= vectors.mean(axis=0)
     gram = vectors @ vectors.T
-    # Differences that float32 does not resolve are none.
+    # Differences below the resolution of float32 count as 0.
     if not np.trace(gram) > RESOLUTION**2 * size:
         return np.full_like(gram, np.nan)
     return gram / np.linalg.norm(gram)

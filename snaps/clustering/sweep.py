@@ -1,4 +1,4 @@
-"""Silhouettes over layers and percentiles: where in the network the groups fall into clusters."""
+"""Mean silhouettes over layers and percentiles."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ import xarray as xr
 from snaps.clustering.clusters import Clustering, cut, link, undefined_groups
 from snaps.clustering.distances import Distance, distances, resolve_distance
 from snaps.errors import InputError, check_number, one_of
-from snaps.profiles.contrasts import Weighting
+from snaps.profiles import Weighting
 from snaps.schema import GROUP, layers_of
 
 #: Percentiles of the pairwise distances at which the SNAP paper cuts (section 4.3.3).
@@ -38,9 +38,9 @@ def silhouette_sweep(
     Returns
     -------
     DataArray of shape (layer, percentile)
-        Mean silhouettes, layers in the order of the tree; NaN where they are undefined. Beside it lie the
-        coordinates ``n_clusters`` (0 where no distances could be had) and ``undefined``, which says why a
-        cell is NaN and is empty where it is not; the attribute ``undefined`` says the same in one text.
+        Mean silhouettes, layers in the order of the tree; NaN where undefined. Coordinates are ``n_clusters`` (0
+        where a distance is undefined) and ``undefined``, the reason why a cell is NaN, empty elsewhere. The
+        attribute ``undefined`` lists all reasons in one text.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def clusterings_of(squares: Mapping[str, xr.DataArray], percentiles: Sequence[fl
 def sweep_of(
     squares: Mapping[str, xr.DataArray], clusterings: Mapping[str, list[Clustering]], percentiles: Sequence[float]
 ) -> xr.DataArray:
-    """Silhouettes of the clusterings of every layer, as `silhouette_sweep` gives them from profiles."""
+    """Silhouettes of the clusterings of every layer, in the form of `silhouette_sweep`."""
     shape = (len(squares), len(percentiles))
     values, numbers = np.full(shape, np.nan), np.zeros(shape, dtype=np.int64)
     reasons = np.full(shape, "", dtype=object)
@@ -111,12 +111,12 @@ def sweep_of(
 
 
 def check_percentiles(percentiles: Sequence[float]) -> list[float]:
-    """Give percentiles as a list, or refuse them.
+    """Percentiles as a list, after a check.
 
     Raises
     ------
     InputError
-        If there are none, or one is no number from 0 to 100.
+        If there are none, or one is not a number from 0 to 100.
     """
     for percentile in percentiles:
         check_number("percentile", percentile, least=0, most=100)
@@ -128,12 +128,12 @@ def check_percentiles(percentiles: Sequence[float]) -> list[float]:
 def mean_silhouette(sweep: xr.DataArray) -> xr.DataArray:
     """Mean over the percentiles of a sweep, the SNAP paper's score of a layer (section 4.3.3).
 
-    A layer with an undefined cell has no mean: one over fewer percentiles would not compare with the others.
+    A layer with an undefined cell has no mean, because a mean over fewer percentiles is not comparable.
 
     Parameters
     ----------
     sweep : DataArray of shape (layer, percentile)
-        What `silhouette_sweep` gives.
+        Result of `silhouette_sweep`.
 
     Returns
     -------

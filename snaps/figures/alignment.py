@@ -1,4 +1,4 @@
-"""How good an alignment is (SNAP paper, Figures 2, 3, A1 to A3)."""
+"""Alignment accuracy: offsets, contingency tables, aligners side by side (SNAP paper, Figures 2, 3, A1 to A3)."""
 
 from collections.abc import Sequence
 
@@ -7,28 +7,27 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from snaps.errors import InputError, one_of
-from snaps.figures.axes import LARGE, axes_of, color_bar, finish, name_ticks
-from snaps.figures.scales import verbatim
+from snaps.errors import InputError
+from snaps.figures.axes import LARGE, axes_of, color_bar, finish, finish_figure, name_ticks
 
-#: What accuracies are called in figures and tables.
+#: Names of the criteria of accuracy in figures and tables.
 CRITERION_NAMES = {
     "centre": "at the centre",
     "aligned": "at the peak",
     "window": "near the peak",
     "ceiling": "in the frame",
 }
-#: Share of the largest offsets that is left out of a map of offsets, as in the paper.
+#: Share of frames with the largest offsets that figures leave out, as in the paper.
 LONGEST_OFFSETS = 0.05
 
 
 def order_by_largest_share(table: xr.DataArray) -> list[str]:
-    """Predicted symbols in the order of their largest share of one annotated symbol, the largest first (Figure 3).
+    """Predicted symbols by their largest share of one annotated symbol, in descending order (Figure 3).
 
     Parameters
     ----------
     table : DataArray of shape (symbol, annotated)
-        Frames.
+        Numbers of frames.
     """
     shares = table / table.sum("annotated")
     order = np.argsort(-shares.max("annotated").values, kind="stable")
@@ -38,17 +37,16 @@ def order_by_largest_share(table: xr.DataArray) -> list[str]:
 def plot_contingency(
     table: xr.DataArray, ax: Axes | None = None, *, order: Sequence[str] | None = None, title: str | None = None
 ) -> Axes:
-    """Draw predicted against annotated symbols, white for no frame and black for all of a row (Figure 3).
+    """Draw shares of annotated symbols for every predicted symbol: white for none, black for all frames (Figure 3).
 
     Parameters
     ----------
     table : DataArray of shape (symbol, annotated)
-        ``evaluate_alignment(…)["table"]`` at one moment.
+        ``evaluate_alignment(…)["table"]`` at one moment, in numbers of frames.
     ax : Axes, optional
-        Where to draw; new ones otherwise.
+        Axes to draw on; new ones otherwise.
     order : sequence of str, optional
-        Rows from top to bottom; None for the largest share of a row first. Columns follow the rows as far as they
-        have the same symbols.
+        Predicted symbols from top to bottom; by their largest share otherwise. Annotated symbols have the same order.
     title : str, optional
         Heading.
 
@@ -56,19 +54,8 @@ def plot_contingency(
     -------
     Axes
         The axes drawn on.
-
-    Raises
-    ------
-    InputError
-        If the table has other dimensions, or `order` names a symbol that it lacks.
     """
-    if set(table.dims) != {"symbol", "annotated"}:
-        raise InputError(f"a contingency table has the dimensions symbol and annotated; received {table.dims}")
-    symbols = [str(symbol) for symbol in table["symbol"].values]
     rows = order_by_largest_share(table) if order is None else list(order)
-    strange = [symbol for symbol in rows if symbol not in symbols]
-    if strange:
-        raise InputError(f"order names {one_of(strange)}; the table has {one_of(symbols)}")
     there = [str(label) for label in table["annotated"].values[table.sum("symbol").values > 0]]
     columns = [label for label in rows if label in there] + [label for label in there if label not in rows]
     counts = table.transpose("symbol", "annotated").sel(symbol=rows)
@@ -82,17 +69,17 @@ def plot_contingency(
 
 
 def plot_offsets(evaluation: xr.Dataset, ax: Axes | None = None, *, title: str | None = None) -> Axes:
-    """Draw how far from the peak the predicted symbol is, a row for each symbol (Figure 2, right).
+    """Draw the distance from the peak to the predicted symbol's annotation: a row for each symbol (Figure 2, right).
 
-    Every row is scaled to its largest number; rows are in the order of their mean offset, and the longest 5 % of
-    all offsets are not shown. The first column holds frames in which the symbol is not annotated.
+    Every row is scaled to its largest number; rows are ordered by mean offset, and the longest 5 % of all offsets are
+    left out. The first column counts frames in which the symbol is not annotated.
 
     Parameters
     ----------
     evaluation : Dataset
-        What `snaps.evaluate_alignment` gives for one aligner.
+        Result of `snaps.evaluate_alignment` for one aligner.
     ax : Axes, optional
-        Where to draw; new ones otherwise.
+        Axes to draw on; new ones otherwise.
     title : str, optional
         Heading.
 
@@ -108,28 +95,26 @@ def plot_offsets(evaluation: xr.Dataset, ax: Axes | None = None, *, title: str |
     """
     offsets = _offsets(evaluation)
     order = np.argsort(evaluation["mean_offset_by_symbol"].fillna(np.inf).values, kind="stable")
-    numbers = offsets.transpose("symbol", "offset").values[order]
-    shown = _shown(numbers)
-    scaled = numbers[:, : shown + 1] / np.maximum(numbers[:, : shown + 1].max(axis=1, keepdims=True), 1)
+    scaled = (offsets / np.maximum(offsets.max("offset"), 1)).values[order]
     ax = axes_of(ax, 5.2, 1.6 + 0.16 * len(order))
     image = ax.imshow(scaled, cmap="viridis", vmin=0, vmax=1, aspect="auto", interpolation="nearest")
-    _mark_offsets(ax, evaluation, shown)
+    _mark_offsets(ax, offsets)
     name_ticks(ax.yaxis, evaluation["symbol"].values[order], fontsize=7)
     color_bar(image, "frames, scaled by row").outline.set_visible(True)
     return finish(ax, y="predicted", title=title)
 
 
 def plot_offset_histogram(evaluation: xr.Dataset, ax: Axes | None = None, *, title: str | None = None) -> Axes:
-    """Draw how far from the peak the predicted symbol is, over all frames (Figure 2, left).
+    """Draw the distance from the peak to the predicted symbol's annotation over all frames (Figure 2, left).
 
     Parameters
     ----------
     evaluation : Dataset
-        What `snaps.evaluate_alignment` gives for one aligner.
+        Result of `snaps.evaluate_alignment` for one aligner.
     ax : Axes, optional
-        Where to draw; new ones otherwise.
+        Axes to draw on; new ones otherwise.
     title : str, optional
-        Heading; accuracies otherwise.
+        Heading; the accuracies otherwise.
 
     Returns
     -------
@@ -141,34 +126,33 @@ def plot_offset_histogram(evaluation: xr.Dataset, ax: Axes | None = None, *, tit
     InputError
         If the evaluation has no offsets.
     """
-    numbers = _offsets(evaluation).sum("symbol").values
-    shown = _shown(numbers[None])
+    offsets = _offsets(evaluation)
+    shares = offsets.sum("symbol").values / max(int(evaluation["offsets"].sum()), 1)
     ax = axes_of(ax, 5.2, 2.8)
-    colors = ["0.6", *["tab:blue"] * shown]
-    ax.bar(range(shown + 1), numbers[: shown + 1] / max(numbers.sum(), 1), color=colors, width=0.9)
-    _mark_offsets(ax, evaluation, shown)
+    ax.bar(range(len(shares)), shares, color=["0.6", *["tab:blue"] * (len(shares) - 1)], width=0.9)
+    _mark_offsets(ax, offsets)
     if title is None:
-        shares = evaluation["accuracy"].to_series().items()
-        title = "; ".join(f"{CRITERION_NAMES[str(name)]} {share:.1%}" for name, share in shares)
+        accuracies = evaluation["accuracy"].to_series().items()
+        title = "; ".join(f"{CRITERION_NAMES[str(name)]} {share:.1%}" for name, share in accuracies)
     return finish(ax, y="share of frames", title=title, fontsize=9)
 
 
 def plot_alignment(evaluation: xr.Dataset, *, across: int = 2, title: str | None = None) -> Figure:
-    """Draw all of an evaluation: offsets, and tables before and after alignment (Figures 2 and A1).
+    """Draw the offsets of an evaluation, and its contingency tables before and after alignment (Figures 2 and A1).
 
     Parameters
     ----------
     evaluation : Dataset
-        What `snaps.evaluate_alignment` gives for one aligner; without accuracies, the tables alone are drawn.
+        Result of `snaps.evaluate_alignment` for one aligner; without accuracies, only the tables are drawn.
     across : {1, 2}
-        Panels side by side; 1 for a narrow page.
+        Number of panels side by side; 1 suits a narrow page.
     title : str, optional
         Heading.
 
     Returns
     -------
     Figure
-        The tables side by side, below the offsets if there are any.
+        Offsets, if there are any, and the tables.
     """
     table = evaluation["table"]
     order = order_by_largest_share(table.sel(moment="after"))
@@ -182,24 +166,22 @@ def plot_alignment(evaluation: xr.Dataset, *, across: int = 2, title: str | None
     figure = Figure(figsize=(across * (2.0 + cell * max(columns, 30)), sum(heights)), layout="constrained")
     panels = list(figure.subplots(n_rows, across, squeeze=False, height_ratios=heights).flat)
     if judged:
-        plot_offset_histogram(evaluation, panels[0])
+        plot_offset_histogram(evaluation, panels[0], title="offset of all frames" if across == 1 else None)
         plot_offsets(evaluation, panels[1], title="offset by symbol")
     for ax, moment, words in zip(panels[-2:], ("before", "after"), ("at the centre", "at the peak"), strict=True):
         plot_contingency(table.sel(moment=moment), ax, order=order, title=f"annotation {words}")
-    if title is not None:
-        verbatim(figure.suptitle(title))
-    return figure
+    return finish_figure(figure, title=title)
 
 
 def plot_aligners(comparison: xr.Dataset, ax: Axes | None = None, *, title: str | None = None) -> Axes:
-    """Draw the accuracies of several aligners with their confidence intervals, the best on top.
+    """Draw the accuracies of several aligners with confidence intervals, the best at the top.
 
     Parameters
     ----------
     comparison : Dataset
-        What `snaps.profiling.compare_aligners` gives.
+        Result of `snaps.profiling.compare_aligners`.
     ax : Axes, optional
-        Where to draw; new ones otherwise.
+        Axes to draw on; new ones otherwise.
     title : str, optional
         Heading.
 
@@ -207,14 +189,7 @@ def plot_aligners(comparison: xr.Dataset, ax: Axes | None = None, *, title: str 
     -------
     Axes
         The axes drawn on.
-
-    Raises
-    ------
-    InputError
-        If the comparison has no accuracies.
     """
-    if "accuracy" not in comparison or "aligner" not in comparison["accuracy"].dims:
-        raise InputError("a comparison of aligners has accuracies by aligner; received a dataset without them")
     order = rank_aligners(comparison)
     ax = axes_of(ax, 7.0, 1.6 + 0.28 * len(order))
     for criterion, marker, color in (("aligned", "o", "tab:blue"), ("window", "s", "tab:orange")):
@@ -240,28 +215,26 @@ def plot_aligners(comparison: xr.Dataset, ax: Axes | None = None, *, title: str 
 
 
 def rank_aligners(comparison: xr.Dataset) -> list[str]:
-    """Names of aligners, the highest accuracy at the peak first."""
+    """Names of aligners by accuracy at the peak, in descending order."""
     accuracy = comparison["accuracy"].sel(criterion="aligned")
     order = np.argsort(-accuracy.values, kind="stable")
     return [str(name) for name in comparison["aligner"].values[order]]
 
 
 def _offsets(evaluation: xr.Dataset) -> xr.DataArray:
-    if "offsets" not in evaluation or evaluation["offsets"].dims != ("symbol", "offset"):
+    """Numbers of frames, of shape (symbol, offset), without the longest offsets."""
+    if "offsets" not in evaluation or set(evaluation["offsets"].dims) != {"symbol", "offset"}:
         raise InputError("offsets are those of one aligner, and of a network that predicts the tier's own symbols")
-    return evaluation["offsets"]
+    offsets = evaluation["offsets"].transpose("symbol", "offset")
+    total = np.cumsum(offsets.sum("symbol").values)
+    last = max(1, int(np.searchsorted(total / max(total[-1], 1), 1 - LONGEST_OFFSETS)))
+    return offsets.isel(offset=slice(last + 1))
 
 
-def _shown(numbers: np.ndarray) -> int:
-    """Last column to show, so that the longest offsets of all frames are left out."""
-    total = numbers.sum(axis=0)
-    share = np.cumsum(total) / max(total.sum(), 1)
-    return max(1, min(int(np.searchsorted(share, 1 - LONGEST_OFFSETS)), numbers.shape[1] - 1))
-
-
-def _mark_offsets(ax: Axes, evaluation: xr.Dataset, shown: int) -> None:
-    every = max(1, -(-shown // 6))
-    places = [0, *range(1, shown + 1, every)]
-    milliseconds = evaluation["offset_ms"].values
+def _mark_offsets(ax: Axes, offsets: xr.DataArray) -> None:
+    """Label the offsets in milliseconds; the first column counts frames without the symbol."""
+    last = offsets.sizes["offset"] - 1
+    places = [0, *range(1, last + 1, max(1, -(-last // 6)))]
+    milliseconds = offsets["offset_ms"].values
     ax.set_xticks(places, ["absent", *(f"{milliseconds[place]:g}" for place in places[1:])])
     ax.set_xlabel("offset (ms)")

@@ -1,4 +1,4 @@
-"""Clusters of groups: distances with dendrogram (SNAP paper, Figures 6, 7, 9, 10), silhouettes (Figures 5 and 8)."""
+"""Clustermaps with dendrograms (SNAP paper, Figures 6, 7, 9, 10), and silhouettes over layers (Figures 5 and 8)."""
 
 import warnings
 from typing import Any
@@ -12,45 +12,53 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from snaps.clustering import Clustering, mean_silhouette
-from snaps.figures.axes import SMALL, axes_over_layers, draw_percentiles, finish_layers, layers_of, name_ticks
-from snaps.figures.scales import drawn, verbatim
+from snaps.figures.axes import (
+    SMALL,
+    axes_over_layers,
+    draw_percentiles,
+    drawn,
+    finish_layers,
+    layer_names,
+    name_ticks,
+    verbatim,
+)
 from snaps.schema import GROUP
 
-#: Colours of clusters (Okabe and Ito, with two of Tol's): told apart by readers with any colour vision.
+#: Colours of clusters (Okabe and Ito, and two by Tol), suitable for all kinds of colour vision.
 CLUSTER_COLORS = (
     *("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9"),
     *("#d55e00", "#f0e442", "#882255", "#44aa99"),
 )
 SINGLETON = "#bbbbbb"
 CUT = "#d55e00"
-#: Inches that a dendrogram and the colours of the clusters take, and those free at the left and at the top.
+#: Inches for a dendrogram, for the colours of the clusters, and for the left and upper margins.
 DENDROGRAM, COLORS, LEFT, TOP = 1.35, 0.2, 0.1, 0.42
 
 
 def plot_clustermap(clustering: Clustering, *, title: str | None = None, size: float | None = None) -> Figure:
-    """Draw the distances between groups, ordered by the dendrogram, with clusters marked.
+    """Draw the distances between groups in the order of the dendrogram, and mark the clusters.
 
-    Clusters of two groups and more have a colour beside and above the map and a frame on its diagonal;
-    singletons are grey. A dashed line across the dendrogram shows where it was cut.
+    Clusters of at least two groups have a colour at the left and at the top and a frame on the diagonal; singletons
+    are grey. A dashed line across the dendrogram marks the threshold.
 
     Parameters
     ----------
     clustering : Clustering
-        What `snaps.cluster` gives.
+        Result of `snaps.cluster`.
     title : str, optional
         Heading; percentile, number of clusters and silhouette otherwise.
     size : float, optional
-        Width of the figure in inches, about; by the number of groups otherwise.
+        Approximate width of the figure in inches; it follows from the number of groups otherwise.
 
     Returns
     -------
     Figure
-        Not known to pyplot, so that a notebook shows it once and nothing has to be closed.
+        Not registered with pyplot: a notebook shows it once, and it needs no closing.
     """
     import seaborn as sns
 
     labels = [drawn(label) for label in clustering.distances[GROUP].values]
-    # All sizes are inches. The labels' own share depends on their font, so that the map takes what they will leave.
+    # All sizes are in inches. The space for labels depends on their font, which depends on the size of the map.
     longest = max(map(len, labels))
     heat = float(np.clip(0.15 * len(labels), 3.2, 21.0))
     if size is not None:
@@ -61,7 +69,7 @@ def plot_clustermap(clustering: Clustering, *, title: str | None = None, size: f
     colors = cluster_colors(clustering)
     of_groups = [colors[int(number)] for number in clustering.labels.values]
     with warnings.catch_warnings():
-        # Dendrograms of a dead layer have no height, which is no news.
+        # The dendrogram of a layer without differences has no height.
         warnings.filterwarnings("ignore", message="Attempting to set identical low and high")
         grid = sns.clustermap(
             pd.DataFrame(clustering.distances.values),
@@ -70,9 +78,9 @@ def plot_clustermap(clustering: Clustering, *, title: str | None = None, size: f
             dendrogram_ratio=(DENDROGRAM / inner, DENDROGRAM / inner), colors_ratio=(COLORS / inner, COLORS / inner),
             xticklabels=True, yticklabels=True, tree_kws={"linewidths": 0.9, "colors": "0.3"},
         )  # fmt: skip
-    # Seaborn's margins are shares of the figure; labels and title need inches.
+    # Seaborn's margins are shares of the figure, but labels and heading need fixed sizes.
     grid.gs.update(left=LEFT / width, right=1 - beside / width, bottom=beside / height, top=1 - TOP / height)
-    # Seaborn would take labels for formulas, so that they come when it is done.
+    # Seaborn would parse labels as formulas, so they are set afterwards.
     ordered = [labels[leaf] for leaf in grid.dendrogram_row.reordered_ind]
     for axis, rotation in ((grid.ax_heatmap.xaxis, 90), (grid.ax_heatmap.yaxis, 0)):
         name_ticks(axis, ordered, axis.get_ticklocs())
@@ -102,7 +110,7 @@ def plot_clustermap(clustering: Clustering, *, title: str | None = None, size: f
 
 
 def cluster_colors(clustering: Clustering) -> dict[int, str]:
-    """Colour of every cluster: grey for singletons, the others in turn along the dendrogram."""
+    """Colour of every cluster: grey for singletons, `CLUSTER_COLORS` in the order of the dendrogram for others."""
     colors: dict[int, str] = {}
     for number, members in clustering.clusters.items():
         used = sum(color != SINGLETON for color in colors.values())
@@ -118,19 +126,19 @@ def plot_silhouettes(
     title: str | None = None,
     legend: bool = True,
 ) -> Axes:
-    """Draw mean silhouettes over layers: a line for every percentile, and their mean in bold.
+    """Draw mean silhouettes over layers: a line for every percentile, and a bold line for their mean.
 
-    Where a silhouette is undefined a line has a gap, and a cross at the lower edge says so; the mean is
-    there where all percentiles are.
+    Lines have a gap where a silhouette is undefined, and a cross at the lower edge marks the layer. The mean needs all
+    percentiles.
 
     Parameters
     ----------
     sweep : DataArray of shape (layer, percentile)
-        What `snaps.silhouette_sweep` gives.
+        Result of `snaps.silhouette_sweep`.
     ax : Axes, optional
-        Where to draw; new ones otherwise.
+        Axes to draw on; new ones otherwise.
     transferred : str, optional
-        The last layer that was taken over from another network: a dashed line is drawn behind it.
+        Last layer with weights from another network; a dashed line follows it.
     title : str, optional
         Heading.
     legend : bool
@@ -146,7 +154,7 @@ def plot_silhouettes(
     InputError
         If `sweep` has other dimensions, or there is no layer `transferred`.
     """
-    layers = layers_of(sweep, {"layer", "percentile"}, transferred)
+    layers = layer_names(sweep, {"layer", "percentile"}, transferred)
     ax = axes_over_layers(ax, layers)
     draw_percentiles(ax, sweep)
     if sweep.sizes["percentile"] > 1:

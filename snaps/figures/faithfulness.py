@@ -1,30 +1,29 @@
-"""Whether saliency can be believed: curves of pixel flipping, randomisation, and profiles against chance."""
+"""Faithfulness of saliency: pixel flipping, randomised networks, and profiles against shuffled alignments."""
 
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 
-from snaps.errors import InputError, check_choice, one_of
-from snaps.figures.axes import LARGE, MARKERS, SMALL, axes_of, axes_over_layers, finish, finish_layers
-from snaps.figures.scales import drawn, in_legend
+from snaps.errors import check_choice
+from snaps.figures.axes import LARGE, MARKERS, SMALL, axes_of, axes_over_layers, drawn, finish, finish_layers, in_legend
 
-#: Lines of the orders of pixel flipping.
+#: Line style and name of the orders of pixel flipping.
 ORDER_STYLES = {"most": ("-", "most relevant first"), "least": ("--", "least relevant first")}
 
 
 def plot_flipping(
     flipping: xr.Dataset, ax: Axes | None = None, *, measure: str = "accuracy", title: str | None = None
 ) -> Axes:
-    """Draw accuracy or score against the share of bins that are flipped, with 95 % bands (thesis, Figure 6.3).
+    """Draw accuracy or score over the share of flipped bins, with 95 % bands (thesis, Figure 6.3).
 
     Parameters
     ----------
     flipping : Dataset
-        The part ``flipping`` of what `snaps.evaluate_faithfulness` gives.
+        Part ``flipping`` of the result of `snaps.evaluate_faithfulness`.
     ax : Axes, optional
-        Where to draw; new ones otherwise.
+        Axes to draw on; new ones otherwise.
     measure : {"accuracy", "score"}
-        What to draw.
+        Quantity to draw.
     title : str, optional
         Heading.
 
@@ -36,9 +35,8 @@ def plot_flipping(
     Raises
     ------
     InputError
-        If it is no such dataset, or there is no such measure.
+        If there is no such measure.
     """
-    _need(flipping, {"accuracy", "score", "accuracy_area"}, "flipping")
     check_choice("measure", measure, ("accuracy", "score"))
     ax = axes_of(ax, 7.4, 3.8)
     across = flipping["percentage"].values
@@ -62,17 +60,17 @@ def plot_flipping(
 
 
 def plot_randomization(randomization: xr.Dataset, ax: Axes | None = None, *, title: str | None = None) -> Axes:
-    """Draw how much saliency stays the same as a network is randomised from the top down.
+    """Draw the rank correlation of saliency with the original's while a network is randomised from the output down.
 
-    Solid lines are rank correlations of saliency, dotted ones those of its absolute value. A method that stays near 1
-    does not depend on what the network has learned.
+    Solid lines are correlations of saliency, dotted ones those of its absolute value. A method that stays near 1
+    does not depend on the learned weights.
 
     Parameters
     ----------
     randomization : Dataset
-        The part ``randomization`` of what `snaps.evaluate_faithfulness` gives.
+        Part ``randomization`` of the result of `snaps.evaluate_faithfulness`.
     ax : Axes, optional
-        Where to draw; new ones otherwise.
+        Axes to draw on; new ones otherwise.
     title : str, optional
         Heading.
 
@@ -80,13 +78,7 @@ def plot_randomization(randomization: xr.Dataset, ax: Axes | None = None, *, tit
     -------
     Axes
         The axes drawn on.
-
-    Raises
-    ------
-    InputError
-        If it is no such dataset.
     """
-    _need(randomization, {"correlation", "correlation_absolute"}, "randomization")
     layers = ["original", *map(str, randomization["randomised"].values)]
     ax = axes_over_layers(ax, layers, least=6.4, margin=3.4)
     for place, method in enumerate(randomization["saliency"].values):
@@ -102,18 +94,18 @@ def plot_profile_null(
     profiles: xr.Dataset, ax: Axes | None = None, *, measure: str = "energy", method: str | None = None,
     title: str | None = None,
 ) -> Axes:  # fmt: skip
-    """Draw contrast energy or silhouettes over layers, aligned and not, against shuffled alignments.
+    """Draw contrast energy or silhouettes over layers: aligned, unaligned, and with shuffled alignments.
 
     Parameters
     ----------
     profiles : Dataset
-        The part ``profiles`` of what `snaps.evaluate_faithfulness` gives.
+        Part ``profiles`` of the result of `snaps.evaluate_faithfulness`.
     ax : Axes, optional
-        Where to draw; new ones otherwise.
+        Axes to draw on; new ones otherwise.
     measure : {"energy", "silhouette"}
-        What to draw; energy is drawn relative to the mean of the shuffled alignments.
+        Quantity to draw; energy is relative to the mean of the shuffled alignments.
     method : str, optional
-        Saliency method; None for the first.
+        Saliency method; the first one otherwise.
     title : str, optional
         Heading; the method otherwise.
 
@@ -125,14 +117,12 @@ def plot_profile_null(
     Raises
     ------
     InputError
-        If it is no such dataset, or there is no such measure or method.
+        If there is no such measure or method.
     """
-    _need(profiles, {"energy", "energy_null", "silhouette", "silhouette_null"}, "profiles")
     check_choice("measure", measure, ("energy", "silhouette"))
     methods = [str(name) for name in profiles["saliency"].values]
     method = methods[0] if method is None else method
-    if method not in methods:
-        raise InputError(f"there is no method {method!r}; there are {one_of(methods)}")
+    check_choice("method", method, methods)
     one = profiles.sel(saliency=method)
     layers = [str(layer) for layer in one["layer"].values]
     null = one[f"{measure}_null"].transpose("shuffle", "layer").values
@@ -147,9 +137,3 @@ def plot_profile_null(
         ax.plot(values, color=color, marker=marker, markersize=4.5, label=alignment)
     label = "contrast energy, shuffled = 1" if measure == "energy" else "mean silhouette"
     return finish_layers(ax, layers, y=label, title=title or drawn(method), legend=SMALL)
-
-
-def _need(dataset: xr.Dataset, names: set[str], part: str) -> None:
-    missing = sorted(names - set(map(str, getattr(dataset, "data_vars", ()))))
-    if missing:
-        raise InputError(f"the part {part!r} of an evaluation of faithfulness lacks {one_of(missing)}")

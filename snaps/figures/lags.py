@@ -1,4 +1,4 @@
-"""Over lag: how much of the receptive field is used (SNAP paper, section 5.2), and chosen units of a hidden layer."""
+"""Curves over lag: saliency of every layer (SNAP paper, section 5.2), and values of single units."""
 
 from collections.abc import Mapping, Sequence
 
@@ -10,18 +10,29 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from snaps.errors import InputError, one_of
-from snaps.figures.axes import SMALL, axes_of, finish, name_ticks
+from snaps.figures.axes import (
+    SMALL,
+    axes_of,
+    drawn,
+    finish,
+    finish_figure,
+    group_index,
+    horizontal_of,
+    in_legend,
+    label_columns,
+    name_ticks,
+    verbatim,
+)
 from snaps.figures.clustering import CLUSTER_COLORS
 from snaps.figures.maps import between, value_label
-from snaps.figures.scales import drawn, group_index, horizontal_of, in_legend, label_columns, verbatim
 from snaps.profiles import distinctive_units, used_lags
 from snaps.schema import GROUP, LAG, UNIT
 
 #: Height of a curve in its row.
 RISE = 0.78
-#: Lines that are told apart by colour; the next as many are dashed.
+#: Number of solid lines with different colours; as many more are dashed.
 COLORS = len(CLUSTER_COLORS)
-#: Groups that are chosen where none are named.
+#: Number of groups drawn in colour if the caller names none.
 CHOSEN = 6
 OTHERS = "0.82"
 
@@ -33,21 +44,21 @@ def plot_saliency_by_lag(
     share: float = 0.95,
     title: str | None = None,
 ) -> Axes:
-    """Draw how saliency falls off with the lag: a row for every layer, from the first at the top.
+    """Draw mean saliency over lag: a row for every layer, the first at the top.
 
-    Every curve is scaled to its own largest value. A thin line below it says at which lags there can be saliency,
-    a thick one is the shortest range that holds `share` of it, with its ends in milliseconds at the right.
+    Every curve is scaled to its own largest value. A thin line below it covers all lags of the layer, a thick one
+    the shortest range that holds `share` of the saliency; the ends of that range are at the right, in milliseconds.
 
     Parameters
     ----------
     curves : mapping of str to DataArray of shape (lag,)
-        What `snaps.profiles.saliency_by_lag` gives.
+        Result of `snaps.profiles.saliency_by_lag`.
     ax : Axes, optional
-        Where to draw; new ones otherwise.
+        Axes to draw on; new ones otherwise.
     share : float
         Share of the saliency that the thick line holds, above 0 and at most 1.
     title : str, optional
-        Heading; what the thick line means otherwise.
+        Heading; an explanation of the thick line otherwise.
 
     Returns
     -------
@@ -106,27 +117,26 @@ def plot_unit(
     title: str | None = None,
     legend: bool = True,
 ) -> Axes:
-    """Draw one unit's values over lag: a line for every group.
+    """Draw the values of one unit over lag: a line for every group.
 
     Parameters
     ----------
     values : DataArray of shape (group, unit, lag)
-        What `snaps.snap`, `snaps.contrast` or `snaps.nap` gives, or an activation.
+        Result of `snaps.snap`, `snaps.contrast` or `snaps.nap`, or activations.
     unit : int
         Number of the unit.
     ax : Axes, optional
-        Where to draw; new ones otherwise.
+        Axes to draw on; new ones otherwise.
     groups : sequence of str, optional
-        Groups that have a colour and a name, 18 at most; otherwise the six that reach furthest from zero in this
-        unit.
+        Groups drawn in colour and named, 18 at most; otherwise the six with the largest absolute values in this unit.
     others : bool
-        Whether the other groups are drawn too, as thin grey lines.
+        Whether to draw the other groups as thin grey lines.
     within : float, optional
-        Seconds to both sides of the peak to show; all lags otherwise.
+        Seconds to show on both sides of the peak; all lags otherwise.
     units : str, optional
-        Unit of the values; otherwise as in `plot_snap`.
+        Physical unit of the values; otherwise as in `plot_snap`.
     title : str, optional
-        The unit and its layer otherwise.
+        Heading; the unit and its layer otherwise.
     legend : bool
         Whether to add a legend.
 
@@ -138,7 +148,7 @@ def plot_unit(
     Raises
     ------
     InputError
-        If there is no such unit or group, there are too many groups, or no lag lies `within`.
+        If a unit or group does not exist, there are too many groups, or no lag lies `within`.
     """
     shown = between(_selected(values, [unit]), within)
     chosen = _chosen(shown, groups)
@@ -163,30 +173,30 @@ def plot_units(
     columns: int = 3,
     title: str | None = None,
 ) -> Figure:
-    """Draw several units of a layer over lag, a panel each, on one scale.
+    """Draw several units of a layer over lag, a panel each, with one scale.
 
     Parameters
     ----------
     values : DataArray of shape (group, unit, lag)
-        As `plot_unit` takes them.
+        As in `plot_unit`.
     chosen : sequence of int, optional
         Numbers of the units; otherwise those that differ most between groups at the lags shown, see
         `snaps.profiles.distinctive_units`.
     groups : sequence of str, optional
-        As in `plot_unit`; otherwise the six that reach furthest from zero in any of these units.
+        As in `plot_unit`; otherwise the six with the largest absolute values in any of these units.
     number : int
-        How many units to choose if none are named.
+        Number of units to draw if `chosen` is None.
     others, within, units
         As in `plot_unit`.
     columns : int
-        Panels side by side.
+        Number of panels side by side.
     title : str, optional
         Heading; the layer otherwise.
 
     Returns
     -------
     Figure
-        Not known to pyplot, so that a notebook shows it once and nothing has to be closed.
+        Not registered with pyplot: a notebook shows it once, and it needs no closing.
 
     Raises
     ------
@@ -213,12 +223,8 @@ def plot_units(
     for ax in grid.flat[len(wanted) :]:
         ax.remove()
     verbatim(*figure.legend(*handles, loc="outside right center", frameon=False, fontsize=8).get_texts())
-    figure.supxlabel(horizontal.label, fontsize=9)
-    verbatim(figure.supylabel(drawn(value_label(values, units)), fontsize=9))
     heading = drawn(values.attrs.get("layer", "")) if title is None else title
-    if heading:
-        verbatim(figure.suptitle(heading, fontsize=11))
-    return figure
+    return finish_figure(figure, x=horizontal.label, y=drawn(value_label(values, units)), title=heading)
 
 
 def _note(ax: Axes, base: float, text: str) -> Text:
@@ -227,7 +233,7 @@ def _note(ax: Axes, base: float, text: str) -> Text:
 
 
 def _draw(ax: Axes, values: xr.DataArray, named: Sequence[str], *, others: bool) -> None:
-    """Draw the lines of one unit, from an array of shape (group, 1, lag)."""
+    """Draw the lines of one unit from an array of shape (group, 1, lag)."""
     lines = values.isel({UNIT: 0})
     positions = horizontal_of(values.isel({GROUP: 0})).values
     marker = "" if len(positions) > 1 else "o"
@@ -249,18 +255,17 @@ def _draw(ax: Axes, values: xr.DataArray, named: Sequence[str], *, others: bool)
 
 
 def _selected(values: xr.DataArray, wanted: Sequence[int]) -> xr.DataArray:
-    """Choose units by their numbers."""
-    if UNIT not in values.dims or GROUP not in values.dims:
-        raise InputError(f"the values have the dimensions {values.dims}; accepted are 'group', 'unit' and 'lag'")
-    numbers = values[UNIT].values.tolist() if UNIT in values.coords else list(range(values.sizes[UNIT]))
+    """Values of the units with these numbers: shape (group, unit, lag)."""
+    ordered = values.transpose(GROUP, UNIT, ...)
+    numbers = ordered[UNIT].values.tolist()
     for unit in wanted:
         if unit not in numbers:
-            known = f"{numbers[0]} to {numbers[-1]}" if len(numbers) > 12 else one_of(numbers)
-            raise InputError(f"there is no unit {unit!r}; there are {known}")
-    return values.isel({UNIT: [numbers.index(unit) for unit in wanted]}).transpose(GROUP, UNIT, ...)
+            raise InputError(f"there is no unit {unit!r}; there are {one_of(numbers)}")
+    return ordered.isel({UNIT: [numbers.index(unit) for unit in wanted]})
 
 
 def _chosen(shown: xr.DataArray, groups: Sequence[str] | None) -> list[str]:
+    """Groups to draw in colour: those given, or those with the largest absolute values."""
     if groups is not None:
         if len(groups) > 2 * COLORS:
             raise InputError(f"there are {len(groups)} groups to tell apart; accepted are {2 * COLORS} at most")

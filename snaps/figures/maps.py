@@ -1,4 +1,4 @@
-"""Maps of frequency and time: SNAPs (SNAP paper, Figures 4, A4 to A6), and one frame (NAvAI paper, Figure 2)."""
+"""Maps over units and lags: SNAPs (SNAP paper, Figures 4, A4 to A6), and one frame (NAvAI paper, Figure 2)."""
 
 from typing import Any
 
@@ -13,11 +13,12 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 from snaps.errors import InputError, check_number
-from snaps.figures.axes import axes_of, color_bar, finish
-from snaps.figures.marks import Marks, draw_marks
-from snaps.figures.scales import (
+from snaps.figures.axes import (
+    axes_of,
+    color_bar,
     draw_map,
     drawn,
+    finish,
     group_index,
     horizontal_of,
     label_columns,
@@ -26,13 +27,14 @@ from snaps.figures.scales import (
     units_of,
     with_units,
 )
+from snaps.figures.marks import Marks, draw_marks
 from snaps.schema import LAG, UNIT
 
-#: Red above, blue below, white at zero; told apart by readers with any colour vision.
+#: Red above 0, blue below, white at 0; suitable for all kinds of colour vision.
 DIVERGING = "RdBu_r"
 RAISES, LOWERS = "#c8102e", "#1f5fc4"
 PEAK = "#e69f00"
-#: Loud is dark but not black, so that colours over it can be told apart.
+#: The darkest grey is not black, so that colours on top of it remain distinct.
 GREYS = ListedColormap(colormaps["Greys"](np.linspace(0, 0.75, 256)), name="pale greys")
 
 
@@ -48,29 +50,28 @@ def plot_snap(
     marks: Marks | None = None,
     colorbar: bool = True,
 ) -> Axes:
-    """Draw one group's SNAP: red where it lies above the grand mean, blue where below, white at zero.
+    """Draw the SNAP of one group: red above the grand mean, blue below, white at zero.
 
     Parameters
     ----------
     snap : DataArray of shape (group, unit, lag)
-        What `snaps.snap`, `snaps.contrast`, `snaps.navai` or `snaps.nap` gives. The vertical axis is in Hz
-        where the coordinate ``frequency`` is known, else it counts units.
+        Result of `snaps.snap`, `snaps.contrast`, `snaps.navai` or `snaps.nap`. The vertical axis is in Hz if there is
+        a coordinate ``frequency``, else it has the numbers of units.
     group : str
         Label of the group.
     ax : Axes, optional
-        Where to draw; new ones otherwise.
+        Axes to draw on; new ones otherwise.
     vmax : float, optional
-        Value of the darkest red, and with a minus of the darkest blue; the group's largest otherwise.
+        Value of the darkest red; its negative is the darkest blue. The largest absolute value otherwise.
     within : float, optional
-        Seconds to both sides of the peak to show; all lags otherwise. See `reach`.
+        Seconds to show on both sides of the peak; all lags otherwise. See `reach`.
     units : str, optional
-        Unit of the values for the colour bar. Otherwise the attribute ``units``, or dB where units have a
-        frequency.
+        Physical unit for the colour bar; otherwise the attribute ``units``, or dB if there is a frequency.
     title : str, optional
-        The group and, in hidden layers, the layer otherwise.
+        Heading; the group and the layer otherwise.
     marks : mapping of str to sequence of float or Mark, optional
-        Frequencies to point at, by group, e.g. ``{"iy": [270, 2290]}`` in Hz, `snaps.figures.formants()` or
-        `snaps.figures.BURSTS`. Groups that it lacks have none.
+        Frequencies to mark, by group, e.g. ``{"iy": [270, 2290]}`` in Hz, `snaps.figures.formants()` or
+        `snaps.figures.BURSTS`.
     colorbar : bool
         Whether to add a colour bar.
 
@@ -82,7 +83,7 @@ def plot_snap(
     Raises
     ------
     InputError
-        If there is no such group, no lag lies `within`, or `marks` are no frequencies or find no axis in Hz.
+        If there is no such group, no lag lies `within`, or marks are not frequencies or the axis is not in Hz.
     """
     values = between(group_index(snap, group), within)
     limit = limit_of(values, vmax)
@@ -109,27 +110,26 @@ def plot_frame(
     title: str | None = None,
     colorbar: bool = True,
 ) -> Axes:
-    """Draw one frame's spectrogram in grey, its saliency over it in red and blue, and the peak.
+    """Draw the spectrogram of one frame in grey, its saliency in red and blue, and the peak.
 
-    Red are values that raise the score of the target when they grow (or, for a relevance, that speak for
-    it), blue those that lower it; the stronger the saliency, the more opaque the colour.
+    Red marks values that raise the score of the target when they increase (for a relevance: that speak for it), blue
+    values that lower it. Stronger saliency is more opaque.
 
     Parameters
     ----------
     activation : DataArray of shape (unit, time) or (unit, lag)
-        The spectrogram, with its coordinate in seconds along the second dimension and ``frequency`` along the
-        first, if known.
+        Spectrogram, with a coordinate in seconds along the second dimension and ``frequency`` along the first, if
+        known.
     saliency : DataArray of the same dimensions
-        The saliency, with a sign. It may cover a part of the frame alone, as a cone does.
+        Signed saliency; it may cover only a part of the frame, such as the cone.
     ax : Axes, optional
-        Where to draw; new ones otherwise.
+        Axes to draw on; new ones otherwise.
     peak : float, optional
-        Where the frame is aligned, in seconds on the axis of `activation`.
+        Peak in seconds on the axis of `activation`.
     unit : int, optional
         Unit at which the importance has its maximum.
     units : str, optional
-        Unit of the spectrogram for the colour bar. Otherwise the attribute ``units``, or dB where units have
-        a frequency.
+        Physical unit of the spectrogram for the colour bar; otherwise as in `plot_snap`.
     title : str, optional
         Heading, e.g. the predicted symbol.
     colorbar : bool
@@ -143,7 +143,7 @@ def plot_frame(
     Raises
     ------
     InputError
-        If the arrays are no maps, or their units differ in number.
+        If an array has other dimensions, or the numbers of units differ.
     """
     horizontal, over = horizontal_of(activation), horizontal_of(saliency)
     if activation.sizes[UNIT] != saliency.sizes[UNIT]:
@@ -152,7 +152,7 @@ def plot_frame(
     finite = activation.values[np.isfinite(activation.values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     image = draw_map(ax, activation, cmap=GREYS, vmin=low, vmax=high)
-    # Red and blue with an opacity that grows with the magnitude; the exponent shows weak values beside a strong one.
+    # The exponent makes weak values visible beside a strong one.
     values = np.nan_to_num(saliency.transpose(UNIT, ...).values.astype(np.float64))
     colors = np.where(values[..., np.newaxis] > 0, to_rgb(RAISES), to_rgb(LOWERS))
     opacity = 0.9 * (np.abs(values) / largest(saliency)) ** 0.7
@@ -175,27 +175,27 @@ def plot_frame(
         handlelength=1.2, columnspacing=1.2, borderaxespad=0.2,
     )  # fmt: skip
     if colorbar:
-        color_bar(image, with_units("activation", units_of(activation) if units is None else units), fraction=0.05)
+        color_bar(image, with_units("activation", units_of(activation, units)), fraction=0.05)
     return finish(ax, title=title, loc="left")
 
 
 def reach(snap: xr.DataArray, *, share: float = 0.01) -> float:
-    """How far from the peak values reach a share of the largest, in seconds.
+    """Largest distance from the peak, in seconds, of a value that is at least a share of the largest value.
 
-    SNAPs drop to zero away from the peak (SNAP paper, section 5.2). Small panels show more of them without
-    these ends: pass the result as `within` to `plot_snap` or `plot_snap_grid`.
+    SNAPs drop to zero away from the peak (SNAP paper, section 5.2). Pass the result as `within` to `plot_snap` or
+    `plot_snap_grid` to leave out the empty ends.
 
     Parameters
     ----------
     snap : DataArray of shape (group, unit, lag)
-        What `snaps.snap` gives.
+        Result of `snaps.snap`.
     share : float
-        Smallest absolute value that counts, as a share of the largest.
+        Share of the largest absolute value.
 
     Returns
     -------
     float
-        The largest absolute lag with such a value; of all lags where all values are 0.
+        Largest absolute lag with such a value; the largest of all lags if all values are 0.
     """
     others = [dim for dim in snap.dims if dim != LAG]
     lags = abs(snap[LAG])
@@ -207,7 +207,7 @@ def draw_panel(ax: Axes, values: xr.DataArray, limit: float) -> AxesImage:
     """Draw an array of shape (unit, lag) in colours from -`limit` to `limit`, with the peak marked."""
     image = draw_map(ax, values, cmap=colormaps[DIVERGING], vmin=-limit, vmax=limit)
     if LAG in values.dims and values.sizes[LAG] > 1:
-        # Thin and pale, since what is narrowest lies right behind it; the triangle says where to look.
+        # The line is thin and pale because narrow structures lie at the peak; the triangle makes it visible.
         ax.axvline(0, color="0.2", linewidth=0.6, linestyle=(0, (4, 3)), alpha=0.55, label="peak")
         ax.plot(0, 1, marker="v", color="0.2", markersize=3.5, transform=ax.get_xaxis_transform(), clip_on=False)
     ax.spines[:].set(color="0.6", linewidth=0.6)
@@ -215,16 +215,16 @@ def draw_panel(ax: Axes, values: xr.DataArray, limit: float) -> AxesImage:
 
 
 def between(values: xr.DataArray, within: float | None) -> xr.DataArray:
-    """Cut values to the lags that lie `within` so many seconds of the peak, if that is asked for.
+    """Values at lags `within` so many seconds of the peak; all values if it is None.
 
     Raises
     ------
     InputError
-        If no lag does.
+        If there is no such lag.
     """
     if within is None or LAG not in values.dims:
         return values
-    # A microsecond takes up rounding.
+    # A tolerance of one microsecond allows for rounding.
     kept = np.flatnonzero(np.abs(values[LAG].values) <= within + 1e-6)
     if not kept.size:
         raise InputError(
@@ -235,10 +235,10 @@ def between(values: xr.DataArray, within: float | None) -> xr.DataArray:
 
 
 def limit_of(values: xr.DataArray, vmax: float | None) -> float:
-    """Value of the darkest red: what is asked for, if it is above 0, or the largest."""
+    """Value of the darkest red: `vmax`, which must be above 0, or the largest absolute value."""
     return largest(values) if vmax is None else check_number("vmax", vmax, above=0)
 
 
 def value_label(values: xr.DataArray, units: str | None) -> str:
-    """Label of the colours, with their unit."""
-    return with_units(str(values.attrs.get("long_name", "value")), units_of(values) if units is None else units)
+    """Label of a scale of the values, with their physical unit."""
+    return with_units(str(values.attrs.get("long_name", "value")), units_of(values, units))

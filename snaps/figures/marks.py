@@ -1,42 +1,40 @@
-"""Frequencies that textbooks name, marked in maps of the input: formants of vowels, bursts of plosives."""
+"""Marks at frequencies in maps of the input, e.g. formants of vowels and bursts of plosives from the literature."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Real
 from typing import Any, Literal, get_args
 
-import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
-from snaps.errors import InputError, check_choice, one_of
-from snaps.figures.scales import drawn, frequency_place
+from snaps.errors import InputError, check_choice, check_number
+from snaps.figures.axes import drawn, frequency_place
 from snaps.schema import FREQUENCY
 
 Speakers = Literal["men", "women", "children"]
 
-#: Dark, and cased in white, so that it is seen on red and on blue.
+#: Dark; with a white outline it is visible on red and on blue.
 MARK = "0.1"
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A frequency, or a band of frequencies, to point at.
+    """A frequency, or a band of frequencies, to mark in a map.
 
     Attributes
     ----------
     frequency : float
         In Hz; the lower edge of a band.
     label : str
-        What is written beside it.
+        Text at the mark; the frequency if empty.
     upto : float or None
         Upper edge of a band, in Hz.
 
     Raises
     ------
     InputError
-        If a frequency is not above 0, or a band ends before it begins.
+        If a frequency is not above 0, or the upper edge of a band is not above the lower one.
     """
 
     frequency: float
@@ -44,16 +42,12 @@ class Mark:
     upto: float | None = None
 
     def __post_init__(self) -> None:
-        edges = (self.frequency,) if self.upto is None else (self.frequency, self.upto)
-        if not all(isinstance(edge, Real) and not isinstance(edge, bool) and 0 < edge < np.inf for edge in edges):
-            raise InputError(f"a mark lies at {one_of(edges)} Hz; accepted are frequencies above 0")
-        if self.upto is not None and self.upto <= self.frequency:
-            raise InputError(
-                f"a mark reaches from {self.frequency:g} up to {self.upto:g} Hz; accepted is a higher edge"
-            )
+        check_number("frequency", self.frequency, above=0)
+        if self.upto is not None:
+            check_number("upto", self.upto, above=self.frequency)
 
 
-#: What to point at in the maps of which groups: frequencies in Hz, or marks with a label.
+#: Frequencies in Hz, or marks, by the group whose map shows them.
 Marks = Mapping[str, Sequence[float | Mark]]
 
 #: Average formants F1, F2 and F3 in Hz of ten American English vowels, by TIMIT's symbols, of men, women and children:
@@ -86,19 +80,19 @@ def formants(speakers: Speakers = "men", *, number: int = 2) -> dict[str, tuple[
     Parameters
     ----------
     speakers : {"men", "women", "children"}
-        Whose averages.
+        Speakers over whom the formants are averaged.
     number : int
-        How many formants of each vowel, 1 to 3.
+        Number of formants of each vowel, 1 to 3.
 
     Returns
     -------
     dict of str to tuple of Mark
-        By TIMIT's symbols; diphthongs and reduced vowels are missing. From Peterson and Barney (1952), Table II.
+        Marks by TIMIT's symbols, without diphthongs and reduced vowels (Peterson and Barney 1952, Table II).
 
     Raises
     ------
     InputError
-        If there are no such speakers, or not so many formants.
+        If `speakers` or `number` is not accepted.
 
     Examples
     --------
@@ -115,14 +109,12 @@ def formants(speakers: Speakers = "men", *, number: int = 2) -> dict[str, tuple[
 
 
 def draw_marks(ax: Axes, values: xr.DataArray, *, marks: Marks | None, group: str) -> None:
-    """Draw the marks of one group: thin lines across its map, brackets for bands, labels at the right.
-
-    Marks beyond the axis are left out.
+    """Draw the marks of one group: dotted lines for frequencies, brackets for bands; those off the axis are left out.
 
     Raises
     ------
     InputError
-        If a mark is no frequency, or the units of the map have none.
+        If a mark is not a frequency, or the units of the map have no frequencies.
     """
     if not marks or group not in marks:
         return
@@ -130,7 +122,7 @@ def draw_marks(ax: Axes, values: xr.DataArray, *, marks: Marks | None, group: st
         raise InputError(f"the marks of {group!r} are frequencies, and the units of this map have none")
     frequency = values[FREQUENCY].values
     across = ax.get_yaxis_transform()
-    # Axes of a grid are below two inches in width.
+    # Panels are less than two inches wide.
     figure = ax.get_figure(root=True)
     small = figure is not None and ax.get_position().width * figure.get_figwidth() < 2
     cased = [withStroke(linewidth=1.8 if small else 2.4, foreground="white", alpha=0.75)]

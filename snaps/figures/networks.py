@@ -1,4 +1,4 @@
-"""Networks against each other: silhouettes, changes of clusters, layers against layers, groups that moved."""
+"""Comparison of networks: silhouettes, changes of clusters, similarity of layers, groups that moved."""
 
 from typing import Any
 
@@ -19,19 +19,22 @@ from snaps.figures.axes import (
     axes_over_layers,
     color_bar,
     draw_percentiles,
+    drawn,
     finish,
+    finish_figure,
     finish_layers,
-    layers_of,
+    in_legend,
+    layer_names,
     name_ticks,
+    verbatim,
 )
 from snaps.figures.clustering import CLUSTER_COLORS
-from snaps.figures.scales import drawn, in_legend, verbatim
 from snaps.schema import GROUP
 
-#: Name, colours and smallest value of how alike layers are: correlations around zero, and shares from 0 to 1.
+#: Label, colour map and smallest value of the measures of similarity.
 ALIKE = {"rsa": ("RSA (Spearman's correlation)", "RdBu_r", -1.0), "cka": ("linear CKA", "YlGnBu", 0.0)}
 CHANGES = {"changed": "changed pairs of groups", "adjusted_rand": "adjusted Rand index"}
-#: p-values above this are marked.
+#: Significance level; larger p-values are marked.
 LEVEL = 0.05
 
 
@@ -46,19 +49,19 @@ def plot_model_silhouettes(
 ) -> Axes:
     """Draw the mean silhouettes of several networks over layers: a line for every network.
 
-    Across layers that a network lacks its line is dotted; where a silhouette is undefined the line has a gap, and
-    a cross at the lower edge says so.
+    The line of a network is dotted across layers that it lacks. It has a gap where a silhouette is undefined, and a
+    cross at the lower edge marks the layer.
 
     Parameters
     ----------
     silhouettes : DataArray of shape (model, layer, percentile)
-        What a comparison by `snaps.compare_models` has as ``silhouettes``.
+        Field ``silhouettes`` of a result of `snaps.compare_models`.
     ax : Axes, optional
-        Where to draw; new ones otherwise.
+        Axes to draw on; new ones otherwise.
     percentile : float, optional
-        Percentile to show; the mean over all of them otherwise.
+        Percentile to show; the mean over all percentiles otherwise.
     transferred : str, optional
-        The last layer that was taken over from another network: a dashed line is drawn behind it.
+        Last layer with weights from another network; a dashed line follows it.
     title : str, optional
         Heading; the percentile otherwise.
     legend : bool
@@ -74,7 +77,7 @@ def plot_model_silhouettes(
     InputError
         If `silhouettes` has other dimensions, or there is no such percentile or layer.
     """
-    layers = layers_of(silhouettes, {"model", "layer", "percentile"}, transferred)
+    layers = layer_names(silhouettes, {"model", "layer", "percentile"}, transferred)
     known = silhouettes["percentile"].values.tolist()
     if percentile is not None and percentile not in known:
         raise InputError(f"there is no percentile {percentile!r}; there are {one_of(known)}")
@@ -83,7 +86,6 @@ def plot_model_silhouettes(
     undefined = np.zeros(len(layers), dtype=bool)
     for place, name in enumerate(values["model"].values):
         line = values.sel(model=name).values
-        # Layers that a network lacks are bridged; what is undefined is a gap.
         of_model = silhouettes.sel(model=name).coords
         there = of_model["has_layer"].values if "has_layer" in of_model else np.ones(len(layers), dtype=bool)
         undefined |= there & np.isnan(line)
@@ -101,28 +103,28 @@ def plot_model_silhouettes(
 def plot_silhouette_panels(
     silhouettes: xr.DataArray, *, transferred: str | None = None, title: str | None = None
 ) -> Figure:
-    """Draw the silhouettes of several networks, one panel for every percentile and one for their mean.
+    """Draw the silhouettes of several networks: a panel for every percentile and one for their mean.
 
     Parameters
     ----------
     silhouettes : DataArray of shape (model, layer, percentile)
-        What a comparison by `snaps.compare_models` has as ``silhouettes``.
+        Field ``silhouettes`` of a result of `snaps.compare_models`.
     transferred : str, optional
-        The last layer that was taken over from another network: a dashed line is drawn behind it.
+        Last layer with weights from another network; a dashed line follows it.
     title : str, optional
         Heading.
 
     Returns
     -------
     Figure
-        Not known to pyplot, so that a notebook shows it once and nothing has to be closed.
+        Not registered with pyplot: a notebook shows it once, and it needs no closing.
 
     Raises
     ------
     InputError
         As `plot_model_silhouettes` does.
     """
-    layers = layers_of(silhouettes, {"model", "layer", "percentile"}, transferred)
+    layers = layer_names(silhouettes, {"model", "layer", "percentile"}, transferred)
     percentiles = silhouettes["percentile"].values.tolist()
     panels = [*percentiles, None] if len(percentiles) > 1 else percentiles
     columns = min(len(panels), 3 if len(layers) <= 8 else 2)
@@ -142,27 +144,25 @@ def plot_silhouette_panels(
     spare = grid.flat[len(panels) :]
     for ax in spare:
         ax.set_axis_off()
-    # Below the panels, or in the place of one where there are too few to fill the last row.
+    # The legend takes a free place in the last row of panels, or a line below them.
     place = {"loc": "center"} if len(spare) else {"loc": "outside lower center", "ncols": 4}
     owner = spare[0] if len(spare) else figure
     verbatim(*owner.legend(handles.values(), handles, frameon=False, fontsize=9, **place).get_texts())
-    if title is not None:
-        verbatim(figure.suptitle(title, fontsize=11))
-    return figure
+    return finish_figure(figure, title=title)
 
 
 def plot_changes(
     changes: xr.DataArray, ax: Axes | None = None, *, title: str | None = None, legend: bool = True
 ) -> Axes:
-    """Draw how much clusterings change over layers: a line for every percentile.
+    """Draw the change between clusterings over layers: a line for every percentile.
 
     Parameters
     ----------
     changes : DataArray of shape (layer, percentile)
-        ``changed`` or ``adjusted_rand`` of a comparison by `snaps.compare_models`: of one pair of networks from
-        its ``changes``, or of one network from its ``successive``, from its second layer on.
+        Variable ``changed`` or ``adjusted_rand`` of a result of `snaps.compare_models`: of one pair of networks from
+        its field ``changes``, or of one network, from the second layer on, from its field ``successive``.
     ax : Axes, optional
-        Where to draw; new ones otherwise.
+        Axes to draw on; new ones otherwise.
     title : str, optional
         Heading.
     legend : bool
@@ -178,7 +178,7 @@ def plot_changes(
     InputError
         If `changes` has other dimensions.
     """
-    layers = layers_of(changes, {"layer", "percentile"})
+    layers = layer_names(changes, {"layer", "percentile"})
     ax = axes_over_layers(ax, layers)
     draw_percentiles(ax, changes)
     undefined = (changes.isnull().any("percentile").values, "undefined at some percentile")
@@ -198,18 +198,17 @@ def plot_layer_matrix(
     title: str | None = None,
     colorbar: bool = True,
 ) -> Axes:
-    """Draw how alike the layers of two networks are: layers of the first from top to bottom.
+    """Draw the similarity of the layers of two networks: a row for each layer of the first network.
 
-    In every row the layer that is most alike has a frame. Cells in grey are undefined; a cross marks those whose
-    p-value is above 0.05.
+    A frame marks the most similar layer of every row, a cross marks cells with a p-value above 0.05. Grey cells are
+    undefined.
 
     Parameters
     ----------
     matrix : DataArray of shape (layer, other layer)
-        ``rsa`` or ``cka`` of one pair of networks, as ``between`` of a comparison by `snaps.compare_models`
-        gives it.
+        Variable ``rsa`` or ``cka`` of one pair of networks, from `snaps.clustering.ModelComparison.between`.
     ax : Axes, optional
-        Where to draw; new ones otherwise.
+        Axes to draw on; new ones otherwise.
     p_values : DataArray of shape (layer, other layer), optional
         p-values of the cells.
     title : str, optional
@@ -227,7 +226,7 @@ def plot_layer_matrix(
     InputError
         If `matrix` has other dimensions.
     """
-    rows = layers_of(matrix, {"layer", "layer_"})
+    rows = layer_names(matrix, {"layer", "layer_"})
     columns = [str(layer) for layer in matrix["layer_"].values]
     values = matrix.transpose("layer", "layer_").values
     label, cmap, least = ALIKE.get(str(matrix.name), ("", "YlGnBu", 0.0))
@@ -239,7 +238,7 @@ def plot_layer_matrix(
         ax.add_patch(Rectangle(corner, 1, 1, **frame))
     if p_values is not None:
         above = np.argwhere(p_values.transpose("layer", "layer_").values > LEVEL)
-        # Dark on light, so that crosses are seen on any colour.
+        # Dark crosses on light ones are visible on any colour.
         for color, width in (("white", 2.4), ("0.25", 0.9)):
             style: dict[str, Any] = {"linestyle": "none", "marker": "x", "markersize": 3.5, "alpha": 0.9}
             ax.plot(*above.T[::-1], color=color, markeredgewidth=width, **style)
@@ -252,14 +251,14 @@ def plot_layer_matrix(
 def plot_moved(
     moved: xr.DataArray, ax: Axes | None = None, *, most: int = 20, title: str | None = None, colorbar: bool = True
 ) -> Axes:
-    """Draw the groups that moved most between two networks, over layers, those with the largest mean at the top.
+    """Draw the groups that moved most between two networks over layers, the largest mean at the top.
 
     Parameters
     ----------
     moved : DataArray of shape (layer, group)
-        ``moved`` of one pair of networks, as ``between`` of a comparison by `snaps.compare_models` gives it.
+        Variable ``moved`` of one pair of networks, from `snaps.clustering.ModelComparison.between`.
     ax : Axes, optional
-        Where to draw; new ones otherwise.
+        Axes to draw on; new ones otherwise.
     most : int
         Number of groups to show.
     title : str, optional
@@ -277,7 +276,7 @@ def plot_moved(
     InputError
         If `moved` has other dimensions, or `most` is no whole number from 1.
     """
-    layers = layers_of(moved, {"layer", GROUP})
+    layers = layer_names(moved, {"layer", GROUP})
     check_whole("most", most)
     means = moved.mean("layer").fillna(-1.0).values
     shown = moved.transpose(GROUP, "layer").isel({GROUP: np.argsort(-means, kind="stable")[:most]})
@@ -292,7 +291,7 @@ def plot_moved(
 def _draw_cells(
     ax: Axes, values: np.ndarray, rows: list[str], columns: list[str], *, label: str | None, cmap: str, **limits: Any
 ) -> None:
-    """Draw a matrix with its names, cells without a value in grey, and a colour bar if it has a label."""
+    """Draw a matrix with labels, undefined cells in grey, and a colour bar if there is a label for it."""
     colors = colormaps[cmap].with_extremes(bad="0.85")
     image = ax.imshow(np.ma.masked_invalid(values), cmap=colors, aspect="auto", interpolation="nearest", **limits)
     name_ticks(ax.xaxis, columns, rotation=90 if max(len(drawn(name)) for name in columns) > 2 else 0, fontsize=8)

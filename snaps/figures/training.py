@@ -1,26 +1,24 @@
-"""Learning curves."""
+"""Learning curves of networks."""
 
 from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.axes import Axes
 
-from snaps.errors import InputError
-from snaps.figures.axes import LARGE, MARKERS, axes_of, finish
-from snaps.figures.scales import in_legend
+from snaps.figures.axes import LARGE, MARKERS, axes_of, finish, in_legend
 
 
 def plot_learning_curves(
     curves: Mapping[str, pd.DataFrame], ax: Axes | None = None, *, title: str | None = None
 ) -> Axes:
-    """Draw the symbol error rate of the speakers set aside over epochs, a line for every network.
+    """Draw the symbol error rate on the validation speakers over epochs: a line for every network.
 
     Parameters
     ----------
     curves : mapping of str to DataFrame
-        ``snaps.train(…).history`` by the names of networks.
+        ``snaps.train(…).history`` by the name of the network.
     ax : Axes, optional
-        Where to draw; new ones otherwise.
+        Axes to draw on; new ones otherwise.
     title : str, optional
         Heading.
 
@@ -28,14 +26,7 @@ def plot_learning_curves(
     -------
     Axes
         The axes drawn on.
-
-    Raises
-    ------
-    InputError
-        If there is none, or one has no error rates.
     """
-    if not curves or any(not {"epoch", "error_rate"} <= set(curve.columns) for curve in curves.values()):
-        raise InputError("learning curves have the columns epoch and error_rate; received others, or none")
     ax = axes_of(ax, 7.0, 3.4)
     for place, (name, curve) in enumerate(curves.items()):
         marker = MARKERS[place % len(MARKERS)]

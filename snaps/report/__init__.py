@@ -1,15 +1,16 @@
-"""The report: one page about profiles, alignments, networks or faithfulness. It computes nothing of its own."""
+"""Report: one HTML page about profiles, alignment, networks or faithfulness."""
 
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import xarray as xr
 
 from snaps.clustering import PERCENTILES, Distance, ModelComparison
-from snaps.errors import InputError, check_number
+from snaps.errors import InputError, check_number, check_type
 from snaps.outputs import writing
-from snaps.profiles.contrasts import Weighting
+from snaps.profiles import Weighting
 from snaps.report.alignment import alignment_sections
 from snaps.report.faithfulness import PARTS, faithfulness_sections
 from snaps.report.layers import maps_section, methods_section, saliency_section, units_section
@@ -36,10 +37,6 @@ __all__ = [
 ]
 
 
-#: Words for what the root attributes count.
-COUNTS: Mapping[str, str] = {"n_recordings": "recording", "n_frames": "frame"}
-
-
 def write_report(
     what: xr.DataTree | Mapping[str, xr.DataTree] | xr.Dataset | ModelComparison,
     out: str | os.PathLike[str],
@@ -59,41 +56,41 @@ def write_report(
 ) -> Path:
     """Write one HTML page about profiles, an alignment, a comparison of networks, or the faithfulness of saliency.
 
-    A page about profiles shows where they come from, what was left out, and for every grouping its groups, their
-    input SNAPs, silhouettes over layers, and the clusters of the layers that cluster best. The page needs nothing
-    beside itself: pictures are inside, there are no scripts.
+    A page about profiles shows their provenance, what was left out, and for every grouping its groups, their
+    input SNAPs, silhouettes over layers, and the clusters of the layers with the highest silhouettes. The page is one
+    file with embedded figures and without scripts.
 
     Parameters
     ----------
     what : DataTree, mapping of str to DataTree, Dataset or ModelComparison
-        What `snaps.open_profiles`, `snaps.evaluate_alignment`, `snaps.profiling.compare_aligners`,
-        `snaps.compare_models` or `snaps.evaluate_faithfulness` gives; or several profiles, e.g. of two networks, by
-        the name under which the page shows them.
+        Result of `snaps.open_profiles`, `snaps.evaluate_alignment`, `snaps.profiling.compare_aligners`,
+        `snaps.compare_models` or `snaps.evaluate_faithfulness`; or several profiles, e.g. of two networks, by their
+        headings on the page.
     out : path
-        Where to write the page. Missing folders above it are made.
+        File to write; missing folders are created.
     percentile : float
-        Percentile of the distances at which the clusters shown are cut.
+        Percentile of the distances at which the clusters in the figures are cut.
     percentiles : sequence of float
-        Percentiles of the silhouettes.
+        Percentiles in the figure and table of silhouettes.
     metric : str or Distance
         Distance between SNAPs, see `snaps.clustering.DISTANCES`.
     weighting : {"frames", "groups"}
         How the grand mean is taken, see `snaps.profiles.contrast`.
     layers : sequence of str
-        Layers whose clusters are shown besides those of the best silhouettes.
+        Layers whose clusters are shown in addition to the two with the highest silhouettes.
     min_count : int
-        Smallest number of epochs of a group; smaller ones are left out and listed. This and the options before
-        it are for profiles.
+        Smallest number of epochs of a group; smaller groups are left out and listed. The options from `percentile` to
+        `min_count` are for pages about profiles.
     profiles : mapping of str to DataTree, optional
-        Whole profiles trees by the names of their networks, to show where a comparison of networks comes from.
+        Whole profiles trees by the names of their networks, for the provenance on a page about a comparison.
     transferred : str, optional
-        The last layer that was taken over from another network, to be marked among the silhouettes of a comparison.
+        Last layer with weights from another network, marked in the silhouettes of a comparison.
     sections : sequence of Section
-        Sections of your own, shown before the others.
+        Additional sections at the beginning of the page.
     last : sequence of Section
-        Sections of your own, shown after them.
+        Additional sections at the end of the page.
     title : str, optional
-        Heading of the page; what it is about otherwise.
+        Heading of the page; otherwise it names the network and the corpus, or the kind of result.
     overwrite : bool
         Whether to replace a page that exists.
 
@@ -112,18 +109,18 @@ def write_report(
     check_number("percentile", percentile, least=0, most=100)
     results: Mapping[str, xr.DataTree | xr.Dataset]
     if isinstance(what, ModelComparison):
-        results = _checked(profiles or {})
+        results = profiles = _checked(profiles or {})
         heading, lead = (
             f"Comparison of {listed(what.models)}",
             f"{len(what.groups)} groups, by {what.grouping or 'group'}",
         )
         shown = comparison_sections(what, transferred=transferred)
-        shown += [Section(f"Profiles of {name}", sections=_origin(tree)) for name, tree in (profiles or {}).items()]
+        shown += [Section(f"Profiles of {name}", sections=_origin(tree)) for name, tree in profiles.items()]
     elif isinstance(what, xr.Dataset):
-        heading, lead = "Alignment", f"{what.attrs.get('n_recordings', 0):,} recordings"
+        heading, lead = "Alignment", _counted(what.attrs.get("n_recordings", 0), "recording")
         shown, results = alignment_sections(what), {"": what}
     elif isinstance(what, xr.DataTree) and "groupings" not in what.attrs and set(what.children) & set(PARTS):
-        heading, lead, shown, results = "Can saliency be believed?", "", faithfulness_sections(what), {"": what}
+        heading, lead, shown, results = "Faithfulness of saliency", "", faithfulness_sections(what), {"": what}
     else:
         # A tree is a mapping too.
         trees = results = _checked({"": what} if isinstance(what, xr.DataTree) else what)
@@ -131,15 +128,14 @@ def write_report(
             raise InputError("there are no profiles to report on")
         shown = []
         for name, tree in trees.items():
-            parts = _origin(tree)
-            for grouping in Provenance.of(tree).groupings:
-                parts.append(
-                    grouping_section(
-                        tree.children[grouping], percentile=percentile, percentiles=percentiles, layers=layers,
-                        min_count=min_count, metric=metric, weighting=weighting,
-                    )
-                )  # fmt: skip
-            shown.extend([Section(str(name), sections=parts)] if name else parts)
+            parts = _origin(tree) + [
+                grouping_section(
+                    tree.children[grouping], percentile=percentile, percentiles=percentiles, layers=layers,
+                    min_count=min_count, metric=metric, weighting=weighting,
+                )
+                for grouping in Provenance.of(tree).groupings
+            ]  # fmt: skip
+            shown += [Section(str(name), sections=parts)] if name else parts
         heading = "; ".join(dict.fromkeys(map(_title, trees.values())))
         lead = "; ".join(f"{name}: {_summary(tree)}" if name else _summary(tree) for name, tree in trees.items())
     page = render_page(title or heading, [*sections, *shown, *last], lead=lead, results=results)
@@ -148,15 +144,11 @@ def write_report(
     return Path(out)
 
 
-def _checked(trees: object) -> Mapping[str, xr.DataTree]:
-    """Trees by their names, if they are profiles; a single one has none."""
-    if not isinstance(trees, Mapping):
-        raise InputError(
-            f"a report is about profiles, an alignment, networks or faithfulness; received {type(trees).__name__}"
-        )
+def _checked(trees: Any) -> Mapping[str, xr.DataTree]:
+    """Profiles by their names, after a check that they are profiles."""
+    check_type("the result", trees, Mapping, "profiles, an alignment, a comparison of networks, or faithfulness")
     for name, tree in trees.items():
-        if not isinstance(tree, xr.DataTree):
-            raise InputError(f"a report is about a profiles tree; received {type(tree).__name__}")
+        check_type("the result", tree, xr.DataTree, "a profiles tree")
         validate_tree(tree, f"the profiles {name!r}" if name else "the tree")
     return trees
 
@@ -173,10 +165,13 @@ def _title(tree: xr.DataTree) -> str:
 
 def _summary(tree: xr.DataTree) -> str:
     provenance = Provenance.of(tree)
-    numbers = {word: getattr(provenance, name) for name, word in COUNTS.items()}
+    numbers = {
+        "recording": provenance.n_recordings,
+        "frame": provenance.n_frames,
+        "layer": len(provenance.layers),
+    }
     counts = [_counted(number, word) for word, number in numbers.items() if number is not None]
-    layers = _counted(len(provenance.layers), "layer")
-    return ", ".join([*counts, layers, "grouped by " + " and by ".join(provenance.groupings)])
+    return ", ".join([*counts, "grouped by " + " and by ".join(provenance.groupings)])
 
 
 def _counted(number: int, word: str) -> str:

@@ -1,34 +1,32 @@
-"""What a page shows of how good alignments are."""
+"""Alignment accuracy section of the page."""
 
 import numpy as np
 import xarray as xr
 
 from snaps.errors import InputError
-from snaps.figures import plot_aligners, plot_alignment
-from snaps.figures.alignment import CRITERION_NAMES, rank_aligners
-from snaps.report.page import Block, Picture, Section, Table, drawn_on
-from snaps.schema import Provenance
+from snaps.figures import CRITERION_NAMES, figure_of, plot_aligners, plot_alignment, rank_aligners
+from snaps.report.page import Block, Picture, Section, Table, left_out_text
 
 
 def alignment_sections(evaluation: xr.Dataset, *, of: str = "") -> list[Section]:
-    """Build the sections of an evaluation, e.g. for ``write_report(…, sections=…)``.
+    """Section on alignment accuracy, e.g. for ``write_report(…, sections=…)``.
 
     Parameters
     ----------
     evaluation : Dataset
-        What `snaps.evaluate_alignment` or `snaps.profiling.compare_aligners` gives.
+        Result of `snaps.evaluate_alignment` or `snaps.profiling.compare_aligners`.
     of : str
-        The network, for headings.
+        Name of the network, for the heading.
 
     Returns
     -------
     list of Section
-        A comparison if there are several aligners, and a section for each.
+        One section; with several aligners it compares them and has a section for each.
 
     Raises
     ------
     InputError
-        If it is no such evaluation.
+        If the dataset is not such a result.
     """
     if "table" not in evaluation or "tier" not in evaluation.attrs:
         raise InputError("an evaluation of alignments has the variable 'table' and the attribute 'tier'")
@@ -39,13 +37,12 @@ def alignment_sections(evaluation: xr.Dataset, *, of: str = "") -> list[Section]
     parts = [Section(name, _one(evaluation.sel(aligner=name))) for name in names]
     content: list[Block] = []
     if "accuracy" in evaluation:
-        figure = drawn_on(8.0, 1.8 + 0.28 * len(names), lambda ax: plot_aligners(evaluation, ax))
         content = [
             Picture(
-                figure,
+                figure_of(plot_aligners(evaluation)),
                 "Accuracies of several aligners with their confidence intervals",
-                "Share of frames whose predicted symbol is annotated at the peak and near it; 95 % intervals from "
-                "recordings drawn with replacement.",
+                "Share of frames whose predicted symbol is annotated at the peak and near it, with 95 % intervals from "
+                "a bootstrap over recordings.",
             ),
             accuracy_table(evaluation),
         ]
@@ -53,7 +50,7 @@ def alignment_sections(evaluation: xr.Dataset, *, of: str = "") -> list[Section]
 
 
 def accuracy_table(evaluation: xr.Dataset) -> Table:
-    """Accuracies and mean offsets, a row for each aligner, the best first."""
+    """Accuracies and mean offsets: a row for each aligner, the best first."""
     found = [evaluation.sel(aligner=name) for name in rank_aligners(evaluation)]
     rows = [
         [str(one["aligner"].item()), *(_share(one.sel(criterion=criterion)) for criterion in CRITERION_NAMES),
@@ -64,26 +61,24 @@ def accuracy_table(evaluation: xr.Dataset) -> Table:
 
 
 def _one(evaluation: xr.Dataset) -> list[Block]:
-    drops = Provenance.of(evaluation).left_out
-    left_out = "; ".join(f"{reason}: {sum(counts.values()):,}" for reason, counts in drops.items())
+    """Table of accuracies, if there are any, figures, and what was left out, for one aligner."""
     content: list[Block] = []
+    tables = "annotated symbols for every predicted symbol, before and after alignment, in the same order."
+    caption = tables.capitalize()
     if "accuracy" in evaluation:
+        caption = f"Top: offset from the peak to the annotation of the predicted symbol. Bottom: {tables}"
         shares = evaluation["offsets"].sel(offset=0) / evaluation["offsets"].sum("offset")
-        rows: list[list[object]] = [
-            [words, _share(evaluation.sel(criterion=criterion))] for criterion, words in CRITERION_NAMES.items()
+        rows = [[words, _share(evaluation.sel(criterion=criterion))] for criterion, words in CRITERION_NAMES.items()]
+        rows += [
+            ["mean offset", f"{float(evaluation['mean_offset_ms']):.1f} ms"],
+            ["symbols with most frames at offset 0", f"{int((shares > 0.5).sum())} of {evaluation.sizes['symbol']}"],
         ]
-        mostly = f"{int((shares > 0.5).sum())} of {evaluation.sizes['symbol']}"
-        rows.append(["mean offset", f"{float(evaluation['mean_offset_ms']):.1f} ms"])
-        rows.append(["symbols with most frames at offset 0", mostly])
         content.append(Table(["the predicted symbol is annotated", "share of frames"], rows))
-    before = "nnotation against prediction before and after alignment, rows in the order of their largest share."
-    above = "Above: how far from the peak the predicted symbol is annotated. Below: a"
-    caption = (above if "accuracy" in evaluation else "A") + before
+    figure = plot_alignment(evaluation, across=1)
+    content.append(Picture(figure, "Annotation at the centre and at the peak of frames", caption))
+    unaligned = int(evaluation["n_unaligned"])
     content.append(
-        Picture(plot_alignment(evaluation, across=1), "Annotation at the centre and at the peak of frames", caption)
-    )
-    content.append(
-        f"Left out: {left_out}. Frames without a peak, kept at the middle: {int(evaluation['n_unaligned'])}."
+        f"{left_out_text(evaluation)} Frames without a peak, aligned at the middle of the cone: {unaligned}."
     )
     return content
 

@@ -1,42 +1,40 @@
-"""What a page shows of whether saliency can be believed."""
+"""Faithfulness section of the page: flipping, randomisation, and profiles against chance."""
 
 from collections.abc import Callable
 from functools import partial
 
 import numpy as np
 import xarray as xr
-from matplotlib.axes import Axes
 
 from snaps.errors import InputError
-from snaps.figures import plot_flipping, plot_profile_null, plot_randomization
-from snaps.report.page import Block, Picture, Section, Table, drawn_on, number
-from snaps.schema import Provenance
+from snaps.figures import figure_of, plot_flipping, plot_profile_null, plot_randomization
+from snaps.report.page import Block, Picture, Section, Table, drawn_on, left_out_text, number
 
 
 def faithfulness_sections(evaluation: xr.DataTree) -> list[Section]:
-    """Build the sections of an evaluation, e.g. for ``write_report(…, sections=…)``.
+    """Section on the faithfulness of saliency, e.g. for ``write_report(…, sections=…)``.
 
     Parameters
     ----------
     evaluation : DataTree
-        What `snaps.evaluate_faithfulness` gives.
+        Result of `snaps.evaluate_faithfulness`.
 
     Returns
     -------
     list of Section
-        One, with a section for every part.
+        One section, with a section for every part of the result.
 
     Raises
     ------
     InputError
-        If it is no such evaluation.
+        If the tree is not such a result.
     """
     if not isinstance(evaluation, xr.DataTree) or not set(evaluation.children) & set(PARTS):
         raise InputError("an evaluation of faithfulness is a tree with flipping, randomization or profiles")
     parts = [
         build(evaluation.children[part].to_dataset()) for part, build in PARTS.items() if part in evaluation.children
     ]
-    return [Section("Can saliency be believed?", sections=parts)]
+    return [Section("Faithfulness of saliency", sections=parts)]
 
 
 def _flipping(found: xr.Dataset) -> Section:
@@ -44,52 +42,38 @@ def _flipping(found: xr.Dataset) -> Section:
         [str(method), *(_interval(found.sel(saliency=method, against=order)) for order in ("random", "least"))]
         for method in found["saliency"].values
     ]
-    return Section(
-        "Pixel flipping",
-        [
-            f"{found.attrs['n_frames']:,} frames of {found.attrs['n_recordings']:,} recordings; bins are set to: "
-            f"{found.attrs['baseline']}; random orders: {found.attrs['random_orders']}. {_left_out(found)}",
-            Picture(
-                drawn_on(9.0, 3.9, lambda ax: plot_flipping(found, ax)), "Accuracy against the share of bins flipped",
-                "The faster a solid line falls, the more the bins that a method calls relevant are needed; dashed "
-                "lines of relevances should stay high. Bands are 95 % intervals over recordings.",
-            ),
-            Table(
-                ["method", "below random", "below least relevant first"], rows,
-                caption="How far accuracy with the most relevant bins first lies below another order, on average",
-            ),
-        ],
-    )  # fmt: skip
+    picture = Picture(
+        figure_of(plot_flipping(found)),
+        "Accuracy over the share of flipped bins",
+        "Solid lines: the most relevant bins are flipped first; a faster fall means that the network needs these bins "
+        "more. Dashed lines: the least relevant bins first; for relevances these should stay high. Bands are 95 % "
+        "intervals over recordings.",
+    )
+    columns = ["method", "below random", "below least relevant first"]
+    table = Table(columns, rows, "Mean difference in accuracy between another order and the most relevant bins first")
+    text = (
+        f"{found.attrs['n_frames']:,} frames of {found.attrs['n_recordings']:,} recordings; value of flipped bins: "
+        f"{found.attrs['baseline']}; random orders: {found.attrs['random_orders']}. {left_out_text(found)}"
+    )
+    return Section("Pixel flipping", [text, picture, table])
 
 
 def _randomization(found: xr.Dataset) -> Section:
-    last = found.isel(randomised=-1)
-    rows: list[list[object]] = [
-        [
-            str(method), float(found.isel(randomised=0)["correlation"].sel(saliency=method)),
-            float(last["correlation"].sel(saliency=method)), float(last["correlation_absolute"].sel(saliency=method)),
-            int(found["undefined"].sel(saliency=method).sum()),
-        ]
-        for method in found["saliency"].values
-    ]  # fmt: skip
+    rows = []
+    for method in found["saliency"].values:
+        one = found.sel(saliency=method)
+        correlations = (one["correlation"][0], one["correlation"][-1], one["correlation_absolute"][-1])
+        rows.append([method, *(value.item() for value in correlations), int(one["undefined"].sum())])
+    caption = "Rank correlation with the saliency of the trained network"
+    picture = Picture(
+        figure_of(plot_randomization(found)),
+        caption,
+        "The correlation falls towards 0 if saliency depends on the learned weights. If it stays near 1, the method "
+        "shows the input rather than the network.",
+    )
     columns = ["method", "top layer", "all layers", "all layers, absolute value", "frames without a correlation"]
-    return Section(
-        "Randomised networks",
-        [
-            f"{found.attrs['n_frames']:,} frames. {_left_out(found)}",
-            Picture(
-                drawn_on(9.0, 3.9, lambda ax: plot_randomization(found, ax)),
-                "Rank correlation with the original's saliency",
-                "Saliency that depends on what the network has learned falls towards 0; where it stays near 1 the "
-                "method shows the input rather than the network.",
-            ),
-            Table(columns, rows, caption="Rank correlation with the original's saliency"),
-        ],
-    )  # fmt: skip
-
-
-def _null(found: xr.Dataset, measure: str, method: str, ax: Axes) -> None:
-    plot_profile_null(found, ax, measure=measure, method=method)
+    text = f"{found.attrs['n_frames']:,} frames. {left_out_text(found)}"
+    return Section("Randomised networks", [text, picture, Table(columns, rows, caption)])
 
 
 def _profiles(found: xr.Dataset) -> Section:
@@ -98,23 +82,18 @@ def _profiles(found: xr.Dataset) -> Section:
         "alignments, in which peaks are permuted among frames."
     ]
     for method in map(str, found["saliency"].values):
-        one = found.sel(saliency=method)
-        draws = [partial(_null, found, measure, method) for measure in ("energy", "silhouette")]
+        draws = [partial(plot_profile_null, found, measure=name, method=method) for name in ("energy", "silhouette")]
         figure = drawn_on(max(10.0, 4.0 + 0.8 * found.sizes["layer"]), 3.6, *draws)
-        rows = one[["energy_p", "silhouette_p"]].to_dataframe()[["energy_p", "silhouette_p"]].reset_index()
-        content.append(
+        rows = found[["energy_p", "silhouette_p"]].sel(saliency=method, drop=True).to_dataframe().reset_index()
+        columns = {"energy_p": "p (energy)", "silhouette_p": "p (silhouette)"}
+        content += [
+            f"{method}: aligned against shuffled",
             Picture(
                 figure, f"Contrast energy and silhouettes with {method}, against shuffled alignments",
                 "Grey: range of the shuffled alignments.",
-            )
-        )  # fmt: skip
-        content.append(
-            Table(
-                ["layer", "p (energy)", "p (silhouette)"],
-                rows.values.tolist(),
-                caption=f"{method}: aligned against shuffled",
-            )
-        )
+            ),
+            rows[["layer", *columns]].rename(columns=columns),
+        ]  # fmt: skip
     return Section("Profiles against chance", content)
 
 
@@ -126,8 +105,3 @@ PARTS: dict[str, Callable[[xr.Dataset], Section]] = {
 def _interval(found: xr.Dataset) -> str:
     value, low, high = (float(found[f"accuracy_area{end}"]) for end in ("", "_low", "_high"))
     return number(value) + ("" if np.isnan(low) else f" ({number(low)} to {number(high)})")
-
-
-def _left_out(found: xr.Dataset) -> str:
-    counts = Provenance.of(found).left_out
-    return "Left out: " + "; ".join(f"{reason}: {sum(by.values()):,}" for reason, by in counts.items()) + "."

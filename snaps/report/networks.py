@@ -1,34 +1,33 @@
-"""What a page shows of a comparison of networks."""
+"""Sections of the page on a comparison of networks."""
 
 from collections.abc import Sequence
 
 import numpy as np
 import xarray as xr
-from matplotlib.figure import Figure
 
 from snaps.clustering import ModelComparison, mean_silhouette
-from snaps.figures import plot_changes, plot_layer_matrix, plot_moved, plot_silhouette_panels
+from snaps.figures import figure_of, plot_changes, plot_layer_matrix, plot_moved, plot_silhouette_panels
 from snaps.report.page import Block, Picture, Section, Table, drawn_on, number
 from snaps.schema import GROUP
 
-#: Groups that are shown as those that moved most.
+#: Number of groups in the figure of groups that moved most.
 MOST_MOVED = 20
 
 
 def comparison_sections(comparison: ModelComparison, *, transferred: str | None = None) -> list[Section]:
-    """Build the sections of a comparison, e.g. for ``write_report(…, sections=…)``.
+    """Sections on a comparison of networks, e.g. for ``write_report(…, sections=…)``.
 
     Parameters
     ----------
     comparison : ModelComparison
-        What `snaps.compare_models` gives.
+        Result of `snaps.compare_models`.
     transferred : str, optional
-        The last layer that was taken over from another network, to be marked among the silhouettes.
+        Last layer with weights from another network, to be marked in the figure of silhouettes.
 
     Returns
     -------
     list of Section
-        What is compared, silhouettes, changes within each network, and a section for every pair of networks.
+        Networks, layers and groups; silhouettes; changes within each network; and a section for every pair of networks.
 
     Raises
     ------
@@ -50,63 +49,46 @@ def _compared(comparison: ModelComparison) -> Section:
         for name, layers in comparison.layers.items()
     ]
     content: list[Block] = [
-        Table(["network", "layers", "which", "layers left out"], rows),
-        f"Compared are {len(comparison.groups)} groups that all networks have: {listed(comparison.groups)}.",
+        Table(["network", "layers", "names", "layers left out"], rows),
+        f"{len(comparison.groups)} groups that all networks have: {listed(comparison.groups)}.",
         *comparison.notes,
     ]
     if comparison.left_out:
-        content.append(
-            Table(
-                ["group", "why"],
-                list(comparison.left_out.items()),
-                caption=f"Groups that were left out: {len(comparison.left_out)}",
-            )
-        )
+        caption = f"Groups that were left out: {len(comparison.left_out)}"
+        content.append(Table(["group", "reason"], list(comparison.left_out.items()), caption))
     else:
         content.append("No group was left out.")
-    return Section("What is compared", content)
+    return Section("Networks and groups", content)
 
 
 def _silhouettes(comparison: ModelComparison, transferred: str | None) -> Section:
-    means = mean_silhouette(comparison.silhouettes)
-    has_layer = comparison.silhouettes["has_layer"].values
+    means = mean_silhouette(comparison.silhouettes).transpose("layer", "model")
+    has_layer = comparison.silhouettes["has_layer"].transpose("layer", "model").values
     rows = [
-        [
-            str(layer),
-            *(float(means.values[place, row]) if there[row] else None for place, there in enumerate(has_layer)),
-        ]
-        for row, layer in enumerate(means["layer"].values)
+        [layer, *(value if there else None for value, there in zip(values, known, strict=True))]
+        for layer, values, known in zip(means["layer"].values, means.values, has_layer, strict=True)
     ]
-    content: list[Block] = [
-        Picture(
-            plot_silhouette_panels(comparison.silhouettes, transferred=transferred),
-            f"Mean silhouettes over the layers of {listed(comparison.models)}, one panel for every percentile",
-            "How well the groups fall into clusters, of the groups compared alone. Across layers that a network lacks "
-            "its line is dotted.",
-        ),
-        Table(
-            ["layer", *comparison.models],
-            rows,
-            caption="Mean over percentiles; empty where a network has no such layer",
-        ),
-    ]
+    picture = Picture(
+        plot_silhouette_panels(comparison.silhouettes, transferred=transferred),
+        f"Mean silhouettes over the layers of {listed(comparison.models)}, one panel for every percentile",
+        "Mean silhouette of the clusters of these groups. The line of a network is dotted across layers that it lacks.",
+    )
+    table = Table(["layer", *comparison.models], rows, "Mean over percentiles; empty where a network has no such layer")
     undefined = comparison.silhouettes.attrs["undefined"]
-    if undefined:
-        content.append(f"Undefined: {undefined}.")
-    return Section("Silhouettes", content)
+    return Section("Silhouettes", [picture, table, *([f"Undefined: {undefined}."] if undefined else [])])
 
 
 def _successive(comparison: ModelComparison) -> Section:
     content: list[Block] = [
-        "How much the clusters change from each layer to the next: the share of pairs of groups that are together "
-        "in one clustering and apart in the other."
+        "Change of the clusters from each layer to the next: share of pairs of groups that are together in one "
+        "clustering and apart in the other."
     ]
     for name, layers in comparison.layers.items():
         if len(layers) < 2:
-            content.append(f"{name} has a single layer here.")
+            content.append(f"{name} has a single layer in this comparison.")
             continue
         changed = comparison.successive["changed"].sel(model=name, layer=list(layers[1:]))
-        figure = _lines(changed, len(layers), name)
+        figure = figure_of(plot_changes(changed, title=name))
         content.append(Picture(figure, f"Change between the clusters of successive layers of {name}"))
     return Section("Changes from layer to layer", content)
 
@@ -126,56 +108,48 @@ def _correspondence(found: xr.Dataset, first: str, second: str) -> Section:
         lambda ax: plot_layer_matrix(found["rsa"], ax, p_values=found["rsa_p_value"], title="distances"),
         lambda ax: plot_layer_matrix(found["cka"], ax, p_values=found["cka_p_value"], title="activations"),
     )  # fmt: skip
-    rows = []
-    for layer in found["layer"].values:
-        row: list[object] = [str(layer)]
-        for name, others in (("rsa", ("rsa_p_value",)), ("cka", ("cka_chance", "cka_p_value"))):
-            values = found[name].sel(layer=layer)
-            if not values.notnull().any():
-                row.extend(["undefined", *[None] * (1 + len(others))])
-                continue
-            best = values.idxmax("layer_").item()
-            row.extend([best, *(float(found[one].sel(layer=layer, layer_=best)) for one in (name, *others))])
-        rows.append(row)
-    columns = ["layer", "most alike by RSA", "RSA", "p", "most alike by CKA", "CKA", "CKA by chance", "p"]
-    return Section(
-        "Layers against layers",
-        [
-            Picture(
-                figure,
-                f"Correspondence of the layers of {first} and {second}: RSA at the left, CKA at the right",
-                "Left: Spearman's correlation of the distances between groups. Right: linear CKA of their activations. "
-                "Frames mark the layer that is most alike in each row; crosses p-values above 0.05, from shuffled "
-                "groups and without correction for their number; grey is undefined.",
-            ),
-            Table(columns, rows, caption=f"For every layer of {first} the layer of {second} that is most alike"),
-        ],
+    rows = [
+        [layer, *_best(found.sel(layer=layer), "rsa", "rsa_p_value"),
+         *_best(found.sel(layer=layer), "cka", "cka_chance", "cka_p_value")]
+        for layer in found["layer"].values
+    ]  # fmt: skip
+    columns = ["layer", "highest RSA with", "RSA", "p", "highest CKA with", "CKA", "CKA by chance", "p"]
+    picture = Picture(
+        figure,
+        f"Correspondence of the layers of {first} and {second}: RSA at the left, CKA at the right",
+        "Left: Spearman's correlation of the distances between groups. Right: linear CKA of their activations. Frames "
+        "mark the most similar layer of each row; crosses mark p-values above 0.05 (permuted groups, not corrected for "
+        "the number of tests); grey is undefined.",
     )
+    table = Table(columns, rows, f"Most similar layer of {second} for every layer of {first}")
+    return Section("Similarity of layers", [picture, table])
+
+
+def _best(of_layer: xr.Dataset, measure: str, *others: str) -> list[object]:
+    """Layer of the second network with the highest value of a measure, that value, and others of the same pair."""
+    if not of_layer[measure].notnull().any():
+        return ["undefined", *[None] * (1 + len(others))]
+    best = of_layer.sel(layer_=of_layer[measure].idxmax("layer_"))
+    return [best["layer_"].item(), *(best[name].item() for name in (measure, *others))]
 
 
 def _changes(found: xr.Dataset, first: str, second: str) -> Section:
-    figure = _lines(found["changed"], found.sizes["layer"])
-    columns = ["layer", f"layer of {second}", *(f"{one:g}th percentile" for one in found["percentile"].values)]
     rows = []
     for layer in found["layer"].values:
-        one = found[["changed", "adjusted_rand", "matched"]].sel(layer=layer)
+        one = found.sel(layer=layer)
         cells = [
             "undefined" if np.isnan(changed) else f"{number(changed)} ({number(rand, '.2f')})"
             for changed, rand in zip(one["changed"].values, one["adjusted_rand"].values, strict=True)
         ]
-        rows.append([str(layer), str(one["matched"].item()) or "none", *cells])
-    return Section(
-        "Changes between the networks",
-        [
-            Picture(figure, f"Change between the clusters of {first} and {second} over layers"),
-            Table(
-                columns,
-                rows,
-                caption="Share of pairs of groups that are together in one network and apart in the other, with the "
-                "adjusted Rand index in brackets",
-            ),
-        ],
+        rows.append([layer, one["matched"].item() or "none", *cells])
+    columns = ["layer", f"layer of {second}", *(f"{one:g}th percentile" for one in found["percentile"].values)]
+    caption = (
+        "Share of pairs of groups that are together in one network and apart in the other, with the adjusted Rand "
+        "index in brackets"
     )
+    figure = figure_of(plot_changes(found["changed"]))
+    picture = Picture(figure, f"Change between the clusters of {first} and {second} over layers")
+    return Section("Changes between the networks", [picture, Table(columns, rows, caption)])
 
 
 def _moved(found: xr.Dataset, first: str, second: str) -> Section:
@@ -183,38 +157,20 @@ def _moved(found: xr.Dataset, first: str, second: str) -> Section:
     if not moved.sizes["layer"]:
         return Section("Groups that moved", ["Undefined in every layer."])
     most = min(MOST_MOVED, moved.sizes[GROUP])
-    figure = drawn_on(
-        2.8 + 0.36 * moved.sizes["layer"], 1.4 + 0.21 * most, lambda ax: plot_moved(moved, ax, most=most)
-    )  # fmt: skip
-    rows = [
-        [str(layer), ", ".join(_ranked(found, str(layer))[:8]), float(moved.sel(layer=layer).max())]
-        for layer in moved["layer"].values
-    ]
-    return Section(
-        "Groups that moved",
-        [
-            Picture(
-                figure,
-                f"How far the {most} groups that moved most moved between {first} and {second}",
-                "One minus Spearman's correlation between a group's distances to all others in the one network and in "
-                f"the other. Shown are the {most} groups with the largest mean over layers.",
-            ),
-            Table(["layer", "groups that moved most", "the first by"], rows),
-        ],
+    rows = []
+    for layer in moved["layer"].values:
+        ranks = found["rank"].sel(layer=layer).to_series()
+        names = ", ".join(map(str, ranks[ranks > 0].sort_values().index[:8]))
+        rows.append([layer, names, moved.sel(layer=layer).max().item()])
+    picture = Picture(
+        figure_of(plot_moved(moved, most=most)),
+        f"Moves of the {most} groups that moved most between {first} and {second}",
+        "One minus Spearman's correlation between a group's distances to all others in the two networks. The figure "
+        f"shows the {most} groups with the largest mean over layers.",
     )
-
-
-def _ranked(found: xr.Dataset, layer: str) -> list[str]:
-    """Groups from the one that moved most; undefined ones are missing."""
-    ranks = found["rank"].sel(layer=layer)
-    order = np.argsort(ranks.values, kind="stable")
-    return [str(ranks[GROUP].values[place]) for place in order if ranks.values[place] > 0]
-
-
-def _lines(changes: xr.DataArray, layers: int, title: str | None = None) -> Figure:
-    return drawn_on(max(6.0, 3.4 + 0.48 * layers), 3.3, lambda ax: plot_changes(changes, ax, title=title))
+    return Section("Groups that moved", [picture, Table(["layer", "groups that moved most", "largest value"], rows)])
 
 
 def listed(names: Sequence[str]) -> str:
-    """Names in a sentence."""
+    """Names as part of a sentence: a, b and c."""
     return " and ".join([*([", ".join(names[:-1])] if len(names) > 1 else []), names[-1]])

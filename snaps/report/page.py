@@ -1,4 +1,4 @@
-"""The page: blocks of content, sections of them, and one self-contained HTML file. Every text is escaped."""
+"""Blocks of content, sections, and the page as one self-contained HTML file. Every text is escaped."""
 
 import base64
 import io
@@ -16,10 +16,11 @@ from matplotlib.figure import Figure
 
 from snaps.errors import InputError, legible
 from snaps.profiles import quality
+from snaps.schema import Provenance
 
-#: Cells of a column of numbers.
+#: Text of a cell in a column of numbers.
 NUMBER = re.compile(r"|undefined|[−\d.,]*\d[.,]?( %)?")
-#: Dots per inch of the pictures; they are shown at 96, so that dense screens have more to show.
+#: Dots per inch of the figures; pages show them at 96, so that they are sharp on dense screens.
 DPI = 144
 
 
@@ -30,9 +31,9 @@ class Picture:
     Parameters
     ----------
     figure : Figure
-        What to show.
+        Figure to show.
     alt : str
-        What is to be seen, for those who cannot see it.
+        Description of the figure for readers who cannot see it.
     caption : str
         Text below the picture.
     """
@@ -68,7 +69,7 @@ class Table:
     caption : str
         Text above the table.
     fold : int
-        Number of pieces that a long and narrow table is laid out in, side by side.
+        Number of columns of rows into which a long and narrow table is divided.
     """
 
     columns: Sequence[str]
@@ -78,14 +79,14 @@ class Table:
 
     @property
     def cells(self) -> list[list[tuple[str, bool]]]:
-        """Rows, the headings first; a cell is its text and whether its column is one of numbers."""
+        """Rows, the headings first; a cell is its text and whether its column holds numbers."""
         rows = [[_text(value) for value in row] for row in self.rows]
         numeric = [all(map(NUMBER.fullmatch, column)) and any(column) for column in zip(*rows, strict=True)]
         return [list(zip(row, numeric or [False] * len(row), strict=True)) for row in (self.columns, *rows)]
 
     @property
     def pieces(self) -> list[list[list[tuple[str, bool]]]]:
-        """Rows of every piece."""
+        """Rows of the table in `fold` parts."""
         _, *rows = self.cells
         height = max(1, -(-len(rows) // max(1, self.fold)))
         return [rows[start : start + height] for start in range(0, len(rows), height)] or [[]]
@@ -138,16 +139,16 @@ class Section:
     title : str
         Heading.
     content : sequence of str, Picture, Table, LabelSets or pandas.DataFrame
-        What it shows, in this order: texts become paragraphs, data frames tables without their index.
+        Content in order: texts become paragraphs, data frames become tables without their index.
     sections : sequence of Section
         Sections within it.
     folded : bool
-        Whether readers unfold the content first.
+        Whether the content is hidden until the reader opens it.
 
     Raises
     ------
     InputError
-        If a piece of the content is something else.
+        If the content holds something else.
     """
 
     title: str
@@ -165,7 +166,7 @@ class Section:
 
     @property
     def blocks(self) -> list[tuple[str, Any]]:
-        """Content with the name of its kind, for the page: data frames are tables without their index."""
+        """Content with the name of its type, for the template; data frames as tables without their index."""
         content = [
             Table([str(name) for name in block.columns], block.astype(object).values.tolist())
             if isinstance(block, pd.DataFrame)
@@ -200,6 +201,12 @@ def drawn_on(width: float, height: float, *draws: Callable[[Axes], object]) -> F
     return figure
 
 
+def left_out_text(result: xr.Dataset) -> str:
+    """Sentence with the numbers of frames or recordings that an evaluation left out, by reason."""
+    counts = Provenance.of(result).left_out
+    return "Left out: " + "; ".join(f"{reason}: {sum(by.values()):,}" for reason, by in counts.items()) + "."
+
+
 def render_page(
     title: str,
     sections: Sequence[Section],
@@ -214,12 +221,12 @@ def render_page(
     title : str
         Heading of the page.
     sections : sequence of Section
-        What it shows.
+        Content of the page.
     lead : str
         A line below the heading.
     results : mapping of str to DataTree or Dataset
-        What the page shows, by the names of the networks, or under an empty name if there is one. Error rate, share
-        of blanks and frames of each stand at the top, and before them a warning if they are too bad.
+        Results by the names of the networks, or by an empty name if there is only one. The top of the page shows error
+        rate, share of blanks and number of frames of each, and a warning if they are too bad.
 
     Returns
     -------
@@ -228,7 +235,7 @@ def render_page(
     """
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    # Escaping is asked for by name: by default Jinja escapes nothing in a template of this ending.
+    # Jinja does not escape by default in templates with this file ending.
     environment = Environment(
         loader=PackageLoader("snaps.report", "templates"), autoescape=True, undefined=StrictUndefined,
         finalize=_legible, trim_blocks=True, lstrip_blocks=True,
@@ -239,6 +246,6 @@ def render_page(
 
 
 def _legible(value: object) -> object:
-    """Texts without what HTML cannot hold, or what would turn the direction of the text behind."""
-    # What was rendered before, by a macro, is marked as HTML and goes on as it is.
+    """Text without characters that HTML cannot hold or that change the direction of text."""
+    # The output of a macro is a subclass of str that marks HTML; it must not be changed.
     return legible(value, keep="\t\n") if type(value) is str else value

@@ -77,7 +77,7 @@ def test_everything_is_written_and_said(compared: Outcome, stored: dict[str, Pat
     page = (out / "report.html").read_text(encoding="utf-8")
     assert outcome["page"] == str(out / "report.html")
     assert "Comparison of w2l and tl" in page
-    assert "Where the profiles come from" in page
+    assert "Provenance" in page
 
 
 def test_tables_hold_the_comparison(compared: Outcome, stored: dict[str, Path], out: Path) -> None:
@@ -165,7 +165,7 @@ def test_an_output_that_exists_is_kept_unless_it_may_be_replaced(
         (["w2l", "w2l"], [], "the name 'w2l' occurs twice"),
         (["w2l", "letters"], [], "has no grouping 'phoneme'; it has 'letter'"),
         (["w2l", "tl"], ["--group", "letter"], "has no grouping 'letter'; it has 'phoneme'"),
-        (["w2l", "others"], [], "the networks have no group in common"),
+        (["w2l", "others"], [], "at least three common groups"),
         (["w2l", "foreign"], [], "have no layer of the same name"),
         (["w2l", "tl"], ["--percentile", 101], "percentile is 101.0; accepted are numbers from 0 up to 100"),
         (["w2l", "tl"], ["--min-count", 10**6], "at least three common groups of 1000000 epochs or more"),

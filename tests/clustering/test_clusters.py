@@ -126,15 +126,6 @@ def test_the_closest_two_are_together_at_any_percentile() -> None:
     assert cluster(points(np.eye(4)), percentile=50).n_clusters == 1
 
 
-def test_a_dead_layer_is_one_cluster() -> None:
-    dataset = random_dataset()
-    dataset["saliency"] = xr.zeros_like(dataset["saliency"])
-    result = cluster(dataset)
-    assert result.n_clusters == 1
-    assert result.threshold == 0
-    assert np.isnan(result.silhouette)
-
-
 def test_a_layer_that_differs_by_rounding_alone_is_one_cluster_and_says_so() -> None:
     dataset = random_dataset()
     values = 0.7 + 4e-8 * np.random.default_rng(0).normal(size=dataset["activation"].shape)

@@ -98,7 +98,7 @@ def test_wrong_input_is_one_sentence(node: xr.DataTree) -> None:
         silhouette_sweep(node, metric="x")
     with pytest.raises(InputError, match="at least two groups"):
         silhouette_sweep(xr.DataTree.from_dict({"conv1": random_dataset(groups=("a",))}))
-    with pytest.raises(InputError, match="'/' has no layers below it"):
+    with pytest.raises(InputError, match="the node '/' holds no profiles of one layer; below it are no children"):
         silhouette_sweep(xr.DataTree())
 
 

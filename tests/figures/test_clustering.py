@@ -98,4 +98,9 @@ def test_few_and_many_groups_are_drawn(count: int) -> None:
 
 def test_a_layer_without_distances_is_drawn() -> None:
     zeros = xr.DataArray(np.zeros((4, 2)), dims=("group", "unit"), coords={"group": list("abcd")})
-    plot_clustermap(cluster(zeros)).canvas.draw()
+    figure = plot_clustermap(cluster(zeros))
+    figure.canvas.draw()
+    assert figure.get_suptitle().endswith(
+        "1 cluster, silhouette undefined: there is one cluster, for the groups do not differ"
+    )
+    assert not np.asarray(heat_axes(figure).collections[0].get_array()).any()

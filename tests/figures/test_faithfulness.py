@@ -78,8 +78,6 @@ def test_aligners_are_ranked() -> None:
     )  # fmt: skip
     ax = plot_aligners(both)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["better", "worse"]
-    with pytest.raises(InputError, match="accuracies by aligner"):
-        plot_aligners(evaluation())
 
 
 def test_evidence_is_drawn_with_its_labels() -> None:
@@ -113,7 +111,5 @@ def test_evidence_is_drawn_with_its_labels() -> None:
     )
     ax = plot_profile_null(profiles)
     np.testing.assert_allclose(ax.lines[1].get_ydata(), [2.0, 1.0])  # relative to the mean of the shuffled ones
-    with pytest.raises(InputError, match="no method 'two'"):
+    with pytest.raises(InputError, match="method is 'two'; accepted are 'one'"):
         plot_profile_null(profiles, method="two")
-    with pytest.raises(InputError, match="'flipping'.*lacks"):
-        plot_flipping(profiles)

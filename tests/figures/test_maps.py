@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from snaps.errors import InputError
 from snaps.figures import plot_snap, plot_snap_grid, reach
-from snaps.figures.scales import frequency_ticks
+from snaps.figures.axes import frequency_ticks
 from snaps.profiles import contrast, nap, snap
 
 
@@ -168,7 +168,7 @@ def test_colours_of_a_grid_mean_the_same_everywhere_or_say_what_they_mean(maps: 
     for group, ax in zip(groups, panels(alone), strict=True):
         own = float(abs(maps.sel(group=group)).max())
         assert ax.images[0].get_clim() == (-own, own)
-        assert ax.texts[1].get_text() == f"±{own:.3g}"
+        assert ax.texts[1].get_text() == f"±{own:.3g} dB"
     assert len(alone.axes) == 3, "no bar that would fit none"
 
 
@@ -197,7 +197,7 @@ def test_wrong_input_is_one_sentence(maps: xr.DataArray) -> None:
         plot_snap(maps, "nowhere")
     with pytest.raises(InputError, match="vmax is 0; accepted are numbers above 0"):
         plot_snap(maps, "s", vmax=0)
-    with pytest.raises(InputError, match="no groups to draw"):
+    with pytest.raises(InputError, match="there is nothing to draw"):
         plot_snap_grid(maps, [])
     with pytest.raises(InputError, match="no labelled dimension 'group'"):
         plot_snap(maps.isel(group=0), "aa")

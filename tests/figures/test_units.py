@@ -82,5 +82,3 @@ def test_axes_go_in_and_wrong_input_is_one_sentence(values: xr.DataArray) -> Non
         plot_unit(values, 0, groups=["nowhere"])
     with pytest.raises(InputError, match="there are 0 units to draw"):
         plot_units(values, [])
-    with pytest.raises(InputError, match="accepted are 'group', 'unit' and 'lag'"):
-        plot_unit(values.isel(unit=0), 0)

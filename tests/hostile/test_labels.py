@@ -27,7 +27,7 @@ from snaps.cli import main
 from snaps.cli.output import print_outcome
 from snaps.datasets import Interval, Recording
 from snaps.errors import InputError, MissingFileError, OutputExistsError, RecordingError, legible
-from snaps.figures.scales import drawn
+from snaps.figures.axes import drawn
 from snaps.profiles import snap
 from snaps.report import Section, Table, write_report
 from tests.definitions.networks import randomised

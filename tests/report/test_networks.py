@@ -45,11 +45,11 @@ def page(text: str) -> Page:
 def test_the_page_says_what_is_compared_and_what_is_not(page: Page) -> None:
     assert page.of("h1") == ["Comparison of <b>w2l</b> and tl"]
     assert page.of("h2") == [
-        *("What is compared", "Silhouettes", "Changes from layer to layer", "<b>w2l</b> and tl"),
+        *("Networks and groups", "Silhouettes", "Changes from layer to layer", "<b>w2l</b> and tl"),
         *("Profiles of <b>w2l</b>", "Profiles of tl"),
     ]
-    assert page.of("h3")[:3] == ["Layers against layers", "Changes between the networks", "Groups that moved"]
-    assert page.of("h3").count("Where the profiles come from") == 2
+    assert page.of("h3")[:3] == ["Similarity of layers", "Changes between the networks", "Groups that moved"]
+    assert page.of("h3").count("Provenance") == 2
     assert "Groups that were left out: 1" in page.of("p")
     assert {"no group of '<b>w2l</b>'", "input, conv1, conv2, logits"} <= set(page.of("td"))
     assert "9 groups, by phoneme" in page.of("p")
@@ -91,14 +91,14 @@ def test_notes_and_dead_layers_are_told(tmp_path: Path) -> None:
     assert "No group was left out." in page.of("p")
     one = compare_models(dead["conv1"], other["phoneme/conv1"], n_permutations=0, min_count=1)
     text = write_report(one, tmp_path / "one.html").read_text(encoding="utf-8")
-    assert "has a single layer here" in text
+    assert "has a single layer in this comparison" in text
     assert "Undefined in every layer." in text
 
 
 def test_a_comparison_fits_on_the_page_of_a_report(comparison: ModelComparison, tmp_path: Path) -> None:
     path = write_report(tree(0), tmp_path / "r.html", sections=comparison_sections(comparison))
     page = Page(path.read_text(encoding="utf-8"))
-    assert page.of("h2")[0] == "What is compared"
+    assert page.of("h2")[0] == "Networks and groups"
     assert "Grouped by phoneme" in page.of("h2")
 
 

@@ -95,7 +95,7 @@ def test_every_anchor_leads_somewhere_and_every_section_is_in_the_contents(page:
     assert set(targets) == set(ids)
     contents = page.of("a")[1:]
     assert contents == [text for tag, text in page.texts if tag in {"h2", "h3"}]
-    assert contents[:3] == ["Where the profiles come from", "What was left out", "Grouped by predicted"]
+    assert contents[:3] == ["Provenance", "What was left out", "Grouped by predicted"]
     assert "Grouped by phoneme" in contents
 
 
@@ -146,7 +146,7 @@ def test_provenance_is_told_in_words(page: Page) -> None:
         "3: _ aa s",
         "timit-test",
         "31,337",
-        "saliency: Sensitivity; peak: product",
+        "Aligner (saliency Sensitivity, peak product)",
         "recording: responses are computed on whole recordings, epochs are cut from them",
         "input, conv1, conv2, logits",
         "rate 16000, window 512, hop 128, bands 128, units dB",
@@ -207,7 +207,7 @@ def test_undefined_silhouettes_say_why(tmp_path: Path) -> None:
 def test_a_single_group_two_groups_and_no_input_layer_are_reported(tmp_path: Path) -> None:
     one = small_tree(groups=("h#",))
     text = write_report(one, tmp_path / "one.html").read_text(encoding="utf-8")
-    assert "There is a single group: nothing to compare it with." in text
+    assert "There is only one group, so there are no clusters." in text
     two = small_tree(groups=("a", "b"), layers=("conv1",))
     page = Page(write_report(two, tmp_path / "two.html").read_text(encoding="utf-8"))
     assert "SNAPs of the input" not in page.of("h3")
@@ -220,7 +220,7 @@ def test_small_groups_are_left_out_and_listed(tmp_path: Path) -> None:
         counted = tree[f"phoneme/{layer}"].to_dataset().assign(count=("group", np.arange(1, 9)))
         tree[f"phoneme/{layer}"] = xr.DataTree(counted)
     page = Page(write_report(tree, tmp_path / "r.html", min_count=3).read_text(encoding="utf-8"))
-    assert "Groups that are not in this report:" in page.of("p")
+    assert "Groups that this report leaves out:" in page.of("p")
     assert "left out (2)" in page.of("dt")
     with pytest.raises(InputError, match="no group has 100 epochs or more"):
         write_report(tree, tmp_path / "none.html", min_count=100)
@@ -231,7 +231,7 @@ def test_many_groups_show_the_largest_maps_and_say_so(tmp_path: Path, monkeypatc
     monkeypatch.setattr("snaps.report.layers.MOST_MAPS", 3)
     tree = small_tree()
     text = write_report(tree, tmp_path / "r.html").read_text(encoding="utf-8")
-    assert "Shown are the 3 largest of 8 groups." in text
+    assert "The figure shows the 3 largest of 8 groups." in text
 
 
 def test_sections_of_ones_own_come_first(tmp_path: Path) -> None:
@@ -246,7 +246,7 @@ def test_sections_of_ones_own_come_first(tmp_path: Path) -> None:
     text = write_report(small_tree(), tmp_path / "r.html", sections=[own], title="Mine").read_text(encoding="utf-8")
     page = Page(text)
     assert page.of("h1") == page.of("title") == ["Mine"]
-    assert page.of("h2")[:2] == ["Training", "Where the profiles come from"]
+    assert page.of("h2")[:2] == ["Training", "Provenance"]
     assert "loss over epochs" in page.attributes("img", "alt")
     assert {"0.041", "600", "undefined", "−0.500"} <= set(page.of("td"))
     assert page.of("summary") == ["Show", "Show"]
@@ -259,7 +259,7 @@ def test_several_profiles_have_a_part_each(tmp_path: Path) -> None:
     }
     page = Page(write_report(trees, tmp_path / "r.html").read_text(encoding="utf-8"))
     assert page.of("h2") == ["letters", "phonemes"]
-    assert page.of("h3").count("Where the profiles come from") == 2
+    assert page.of("h3").count("Provenance") == 2
     assert "Clusters in every layer" in page.of("h4")
 
 
@@ -281,7 +281,7 @@ def test_wrong_input_is_one_sentence(tmp_path: Path) -> None:
     out = tmp_path / "r.html"
     with pytest.raises(InputError, match="its attribute 'schema' is None"):
         write_report(tree["phoneme"], out)
-    with pytest.raises(InputError, match="a report is about a profiles tree; received Dataset"):
+    with pytest.raises(InputError, match="the result is a Dataset; accepted is a profiles tree"):
         write_report({"x": random_dataset()}, out)  # type: ignore[dict-item]
     with pytest.raises(InputError, match="there are no profiles to report on"):
         write_report({}, out)
@@ -300,19 +300,19 @@ def test_a_tree_that_says_little_is_reported(tmp_path: Path) -> None:
     tree.attrs = {name: value for name, value in tree.attrs.items() if name in needed}
     page = Page(write_report(tree, tmp_path / "r.html").read_text(encoding="utf-8"))
     assert page.of("h1") == ["Profiles of a network"]
-    assert "The profiles hold no drop log." in page.of("p")
+    assert "The profiles have no drop log." in page.of("p")
 
 
 def test_alignments_are_told_in_words(tmp_path: Path) -> None:
     for aligner, told in (
-        ({"name": "Unaligned", "saliency": {"name": "Sensitivity"}}, "none; saliency: Sensitivity"),
+        ({"name": "Unaligned", "saliency": {"name": "Sensitivity"}}, "Unaligned (saliency Sensitivity)"),
         (
             {
                 "name": "Aligner",
                 "saliency": {"name": "LRP", "rule": {"name": "epsilon", "value": 0.1}},
                 "peak": "max",
             },
-            "saliency: LRP (rule name epsilon, value 0.1); peak: max",
+            "Aligner (saliency LRP (rule epsilon (value 0.1)), peak max)",
         ),
     ):
         attributes = root_attributes(("conv1",), ("phoneme",), aligner=aligner)

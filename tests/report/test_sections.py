@@ -85,11 +85,11 @@ def test_maps_are_those_of_the_largest_groups(tree: xr.DataTree) -> None:
     assert isinstance(picture, Picture)
     largest = sorted(node["count"].to_series().nlargest(2, keep="last").index)
     assert picture.alt == f"Maps of frequency and lag of 2 groups: {', '.join(largest)}"
-    assert "Shown are the 2 largest of 5 groups." in picture.caption
+    assert "The figure shows the 2 largest of 5 groups." in picture.caption
 
 
 def test_they_fit_on_the_page_of_a_report(tree: xr.DataTree, tmp_path: Path) -> None:
     sections = [saliency_section(tree["phoneme"]), units_section(tree["phoneme/conv1"])]
     text = write_report(tree, tmp_path / "r.html", sections=sections).read_text(encoding="utf-8")
-    assert Page(text).of("h2")[:2] == ["How far saliency reaches", "Units of conv1"]
+    assert Page(text).of("h2")[:2] == ["Saliency over lag", "Units of conv1"]
     assert "<b>" not in text
