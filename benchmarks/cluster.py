@@ -16,7 +16,7 @@ CLUSTERS = [("CPU", 4), ("CPU", 64), ("GPU", 16)]
 
 def main() -> None:
     """Print the table."""
-    print("| corpus | layers | blocks | recordings of a block | workers | minutes a block | hours |")
+    print("| corpus | layers | blocks | recordings of a block | workers | minutes a block | hours of the run |")
     print("|---|---|---|---|---|---|---|")
     for corpus, (n_recordings, seconds) in CORPORA.items():
         for layers, n_bytes in SUMS.items():
