@@ -61,7 +61,7 @@ def _sound(folder: Path) -> dict[str, bytes]:
 
 
 def _write(root: Path, data: bytes) -> None:
-    """Write the files of a tree; each is five bytes (folder, ending, content, length of the name, a free one) and a name."""
+    """Write the files of a tree. Five bytes (folder, ending, content, length of the name, any) and a name make a file."""
     root.mkdir()
     sound = _sound(root.parent / "sound")
     place = 0
