@@ -61,7 +61,7 @@ def _sound(folder: Path) -> dict[str, bytes]:
 
 
 def _write(root: Path, data: bytes) -> None:
-    """Write the files of a tree. Five bytes (folder, ending, content, length of the name, any) and a name make a file."""
+    """Write the files of a tree; each takes five bytes (folder, ending, content, length of name, any) and a name."""
     root.mkdir()
     sound = _sound(root.parent / "sound")
     place = 0
