@@ -287,7 +287,7 @@ def _squares(
 
 
 def bytes_per_group(shapes: Mapping[str, tuple[int, int]], *, variance: bool) -> int:
-    """Memory that one group takes in layers of so many units and lags, in bytes.
+    """Memory of one group's totals in bytes.
 
     Examples
     --------
@@ -299,7 +299,7 @@ def bytes_per_group(shapes: Mapping[str, tuple[int, int]], *, variance: bool) ->
 
 
 def _with_room(moments: LayerMoments, n_groups: int) -> LayerMoments:
-    """Totals with rows for so many groups at least; where some are missing, for as many again, so that few moves."""
+    """Totals with at least so many rows; capacity doubles, so that few copies are made."""
     if len(moments.unaligned) >= n_groups:
         return moments
     grown = {}

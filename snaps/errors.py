@@ -1,4 +1,4 @@
-"""What is raised when the input or the options are wrong, what its sentences are made of, and what texts are accepted.
+"""Errors, the parts of their sentences, and the checks of arguments that all rooms share.
 
 Every message is one sentence that names what was received, what is accepted, and the file, the layer or
 the option that it is about. The command line turns these errors into exit status 2. Texts from files and libraries
@@ -22,7 +22,7 @@ LONGEST_NAME = 240
 
 
 def legible(text: str, *, keep: str = "") -> str:
-    r"""Text of one line in which control characters and the like are written as Python writes them.
+    r"""Text of one line, with control characters escaped.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class InputError(ValueError):
         super().__init__(legible(str(message)))
 
     def __reduce__(self) -> tuple[type["InputError"], tuple[str, ...]]:
-        """So that the error travels between processes."""
+        """Pickle support: errors travel between processes."""
         return type(self), (str(self),)
 
 
@@ -98,7 +98,7 @@ class RecordingError(InputError):
         self.reason = str(self)
 
     def __reduce__(self) -> tuple[type["RecordingError"], tuple[str, str]]:
-        """So that the error travels between processes."""
+        """Pickle support: errors travel between processes."""
         return type(self), (self.recording, self.reason)
 
 
@@ -116,7 +116,7 @@ def one_of(names: object, *, limit: int = 20) -> str:
 
 
 def shortened(found: object, *, limit: int = 200) -> str:
-    """What a file holds or a library says, as one line of an error's sentence.
+    """Text from a file or a library as one short line.
 
     Examples
     --------
@@ -128,7 +128,7 @@ def shortened(found: object, *, limit: int = 200) -> str:
 
 
 def reason_of(error: BaseException) -> str:
-    r"""What a library's error says, as one line of an error's sentence; its kind where it says nothing.
+    r"""Message of a library's error as one line; its type where there is no message.
 
     Examples
     --------
@@ -228,7 +228,7 @@ def check_choice(option: str, value: object, accepted: Collection[object]) -> No
         raise InputError(f"{option} is {value!r}; accepted are {one_of(accepted)}")
 
 
-def check_type(option: str, value: object, kinds: type | tuple[type, ...], accepted: str) -> None:
+def check_type(option: str, value: object, kinds: type | tuple[type, ...], *, accepted: str) -> None:
     """Refuse what is of another type.
 
     Raises

@@ -1,4 +1,4 @@
-"""Outputs that appear at once and whole, or not at all, and are written by one run at a time."""
+"""The one way to write: outputs appear whole or not at all, and one run writes at a time."""
 
 import os
 import shutil
@@ -24,7 +24,7 @@ def writing(
     mark: str | tuple[str, ...] | None = None,
     flushed: bool = True,
 ) -> Iterator[Path]:
-    """Refuse an output that exists, keep other runs away from it, and give a name beside it to write to.
+    """Refuse an output that exists, lock it, and give a partial name beside it to write to.
 
     What was written there is renamed when the block ends, and removed when the block raises. Missing folders above
     the output are made. Enter it before long work, so that what must not be written is refused at once.
@@ -106,7 +106,7 @@ def refuse(path: Path, *, overwrite: bool, mark: str | tuple[str, ...] | None = 
 
 @contextmanager
 def claimed(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Keep other runs away from an output for as long as this is open.
+    """Lock an output for as long as the context is open.
 
     The file ``.NAME.lock`` beside the output is locked, which ends with the process, however that ends.
 
@@ -119,7 +119,7 @@ def claimed(path: str | os.PathLike[str]) -> Iterator[None]:
     lock = target.with_name(f".{target.name}.lock")
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        held = FileLock(lock, timeout=0, thread_local=False).acquire()
+        held = FileLock(lock, thread_local=False).acquire(timeout=0)
     except Timeout:
         raise InputError(f"another run is writing {_shown(target)}; wait for it, or give another name") from None
     except OSError as error:
@@ -133,7 +133,7 @@ def claimed(path: str | os.PathLike[str]) -> Iterator[None]:
 
 @contextmanager
 def replacing(target: Path, *, flushed: bool = True) -> Iterator[Path]:
-    """Give a name beside an output that is claimed, and rename what was written there when the block ends.
+    """Give a partial name beside a locked output, and rename it when the block ends.
 
     With `flushed`, all of it is on the disk before it is renamed, so that a power cut leaves what was there before,
     or the whole of what is new.
@@ -158,7 +158,7 @@ def replacing(target: Path, *, flushed: bool = True) -> Iterator[Path]:
 
 
 def remove_leftovers(target: Path) -> None:
-    """Remove what a killed run left beside an output that is claimed; a folder that it was replacing is put back."""
+    """Remove partial outputs of a killed run, and put a folder back that it was replacing."""
     target = in_its_place(target)
     partial, aside = (target.with_name(beginning + target.name) for beginning in (PARTIAL, ASIDE))
     try:
@@ -194,12 +194,12 @@ def in_its_place(path: Path) -> Path:
 
 
 def _shown(path: Path) -> str:
-    """Name of an output for a sentence, also where what is written to is its name beside it."""
+    """Name of an output in a sentence; a partial name is shown as the output's own."""
     return repr(str(path.with_name(path.name.removeprefix(PARTIAL)) if path.name else path))
 
 
 def _flush(path: Path) -> None:
-    """See a file, or a folder's list of names, on the disk."""
+    """Flush a file, or a folder's list of names, to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

@@ -175,7 +175,7 @@ class Provenance:
 
 
 def storable(values: object) -> dict[str, Any]:
-    """Entries of a mapping as JSON holds them; those that it cannot hold are left out, and so is what is no mapping.
+    """Entries of a mapping that JSON can hold; others are left out.
 
     Examples
     --------
@@ -317,7 +317,7 @@ def dataset_of(profiles: xr.Dataset | xr.DataTree) -> xr.Dataset:
     InputError
         If it is something else, is a node without data, or lacks a variable or dimension.
     """
-    check_type("profiles of one layer", profiles, (xr.Dataset, xr.DataTree), "a Dataset or a node of the tree")
+    check_type("profiles of one layer", profiles, (xr.Dataset, xr.DataTree), accepted="a Dataset or a node of the tree")
     dataset = profiles.to_dataset() if isinstance(profiles, xr.DataTree) else profiles
     if isinstance(profiles, xr.DataTree) and not dataset.data_vars:
         children = ", ".join(repr(name) for name in profiles.children) or "no children"

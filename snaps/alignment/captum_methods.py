@@ -4,7 +4,6 @@ They work in the frame context. Those that know the input alone say so in ``inpu
 no other layer. Random numbers are drawn anew for every batch, from the same seed.
 """
 
-import importlib
 import warnings
 from abc import abstractmethod
 from dataclasses import dataclass, replace
@@ -77,7 +76,7 @@ class CaptumMethod(SaliencyMethod):
             If captum is not installed.
         """
         try:
-            attr = importlib.import_module("captum.attr")
+            from captum import attr
         except ModuleNotFoundError as error:
             if (error.name or "").partition(".")[0] != "captum":
                 raise

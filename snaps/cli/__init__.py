@@ -55,7 +55,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _interrupt_again(ignored: "sys.UnraisableHookArgs") -> None:
-    """Interrupt once more where Python could not raise it, as while an object is taken away, and would go on."""
+    """Raise KeyboardInterrupt again where Python could not raise it, as in a destructor."""
     if not issubclass(ignored.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(ignored)
     elif (main_thread := threading.main_thread().ident) is not None:
@@ -66,5 +66,5 @@ def _interrupt_again(ignored: "sys.UnraisableHookArgs") -> None:
 
 
 def _tell_warning(message: Warning | str, category: type[Warning], *place: object, **_: object) -> None:
-    """Tell a warning in one line, without the place in the code."""
+    """Write a warning as one line, without its place in the code."""
     sys.stderr.write(f"snaps: warning: {legible(str(message))}\n")

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from snaps.cli import options
-from snaps.cli.corpus import open_corpus
 from snaps.cli.output import print_outcome, write_table
 from snaps.errors import InputError
 from snaps.outputs import writing
@@ -47,10 +46,10 @@ def align(
     phones: options.Phones = None,
     annotations: options.Annotations = None,
     ignore: options.Ignore = None,
-    context: options.Context = "auto",
+    context: options.Context = "recording",
     frame_steps: options.FrameSteps = None,
     batch_size: options.BatchSize = None,
-    repeats: Annotated[int, typer.Option(help="Repeats of the bootstrap over recordings.")] = 1000,
+    n_resamples: Annotated[int, typer.Option(help="Resamples of the bootstrap over recordings.")] = 1000,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     device: options.Device = None,
     on_error: options.OnError = "raise",
@@ -58,8 +57,9 @@ def align(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Ask how good alignments are: what is annotated where frames are aligned."""
+    """Measure alignment accuracy: which phoneme is annotated at the peak."""
     from snaps.alignment import aligner_of
+    from snaps.datasets import load_corpus
     from snaps.figures import draw_offscreen
     from snaps.models import load_model
     from snaps.profiling import compare_aligners
@@ -70,10 +70,12 @@ def align(
     with writing(out, overwrite=overwrite, mark=EVALUATION_FILE) as folder:
         found = compare_aligners(
             load_model(model),
-            open_corpus(corpus, split, dialect_sentences, phones, annotations),
+            load_corpus(
+                corpus, split=split, dialect_sentences=dialect_sentences, phones=phones, annotations=annotations
+            ),
             {name: aligner_of(name) for name in names},
             tier=tier, window=window, matched=not tables_only, ignore=options.ignored_symbols(ignore), context=context,
-            frame_steps=frame_steps, batch_size=batch_size, n_resamples=repeats, seed=seed, device=device,
+            frame_steps=frame_steps, batch_size=batch_size, n_resamples=n_resamples, seed=seed, device=device,
             on_error=on_error, progress=not quiet,
         )  # fmt: skip
         draw_offscreen()

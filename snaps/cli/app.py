@@ -1,4 +1,4 @@
-"""All commands together."""
+"""All commands."""
 
 from typing import Annotated
 
@@ -43,7 +43,7 @@ def _root(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Take options that stand before the command."""
+    """Options before the command."""
 
 
 def run(arguments: list[str]) -> int:

@@ -39,10 +39,7 @@ def compare(
             "the paper's 87, 90, 93 and 96."
         ),
     ] = None,
-    least: Annotated[
-        int,
-        typer.Option("--least", "--min-count", help="Leave out groups of fewer epochs in any of the networks."),
-    ] = 10,
+    min_count: Annotated[int, typer.Option(help="Leave out groups of fewer epochs in any of the networks.")] = 10,
     match: Annotated[
         Literal["name", "correspondence"],
         typer.Option(help="Layers to set against each other: those of the same name, or those that are most alike."),
@@ -53,13 +50,13 @@ def compare(
     ] = None,
     metric: options.Metric = "euclidean",
     weighting: options.Weighting = "frames",
-    permutations: Annotated[int, typer.Option(help="Permutations of the groups behind every p-value.")] = 999,
+    n_permutations: Annotated[int, typer.Option(help="Permutations of the groups behind every p-value.")] = 999,
     seed: Annotated[int, typer.Option(help="Seed of the permutations.")] = 0,
     title: options.Title = None,
     overwrite: options.Overwrite = False,
     as_json: options.Json = False,
 ) -> None:
-    """Compare networks layer by layer: silhouettes, changes of clusters, alike layers, groups that moved."""
+    """Compare networks layer by layer: silhouettes, changed clusters, similar layers, groups that moved."""
     from snaps.clustering import PERCENTILES, compare_models
     from snaps.figures import draw_offscreen
     from snaps.profiles import open_profiles
@@ -73,8 +70,8 @@ def compare(
                 raise InputError(f"{path} has no grouping {group!r}; it has {one_of(trees[name].children)}")
         comparison = compare_models(
             {name: tree.children[group] for name, tree in trees.items()},
-            percentiles=percentile or PERCENTILES, layers=layer, min_count=least, match=match, metric=metric,
-            weighting=weighting, n_permutations=permutations, seed=seed,
+            percentiles=percentile or PERCENTILES, layers=layer, min_count=min_count, match=match, metric=metric,
+            weighting=weighting, n_permutations=n_permutations, seed=seed,
         )  # fmt: skip
         draw_offscreen()
         folder.mkdir()
@@ -86,7 +83,7 @@ def compare(
 
 
 def _named(profiles: list[str]) -> dict[str, Path]:
-    """Files by the names of their networks: ``NAME=PATH``, or the name of the file."""
+    """Files by the names of their networks: ``NAME=PATH``, or the file's own name."""
     named: dict[str, Path] = {}
     for given in profiles:
         name, separator, path = given.partition("=")

@@ -1,4 +1,4 @@
-"""Corpora as the command line names them, and their two commands."""
+"""``snaps corpus``: make a corpus, or inspect one."""
 
 from collections import Counter
 from pathlib import Path
@@ -14,21 +14,6 @@ from snaps.errors import InputError, RecordingError
 from snaps.speech import synthesize_corpus
 
 app = typer.Typer(help="Make a corpus of synthetic speech, or look at one.", no_args_is_help=True)
-
-
-def open_corpus(
-    source: str,
-    split: str | None,
-    dialect_sentences: str | None,
-    phones: int | None,
-    annotations: Path | None,
-    seed: int | None = None,
-) -> FileCorpus:
-    """Corpus from what stands on the command line; options that were not given are left to the loader."""
-    kept: str | int | None = dialect_sentences
-    if dialect_sentences is not None and dialect_sentences.isdecimal():
-        kept = int(dialect_sentences)
-    return load_corpus(source, split=split, dialect_sentences=kept, phones=phones, annotations=annotations, seed=seed)
 
 
 @app.command("synthesize")
@@ -65,12 +50,14 @@ def inspect(
     as_json: options.Json = False,
 ) -> None:
     """Read every recording of a corpus, count what it holds, and list those that cannot be read."""
-    opened = open_corpus(corpus, split, dialect_sentences, phones, annotations)
+    opened = load_corpus(
+        corpus, split=split, dialect_sentences=dialect_sentences, phones=phones, annotations=annotations
+    )
     print_outcome(f"corpus {corpus}", _summary(opened, quiet=quiet), as_json=as_json)
 
 
 def _summary(corpus: FileCorpus, *, quiet: bool) -> dict[str, Any]:
-    """What a corpus holds, from reading all of it."""
+    """Contents of a corpus, from reading all of it."""
     seconds, clipped = 0.0, 0
     labels: dict[str, Counter[str]] = {}
     attributes: dict[str, Counter[str]] = {}

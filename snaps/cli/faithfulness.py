@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from snaps.cli import options
-from snaps.cli.corpus import open_corpus
 from snaps.cli.output import print_outcome
 from snaps.outputs import writing
 
@@ -40,14 +39,16 @@ def faithfulness(
         typer.Option(help="Share of bins to flip, in percent; may be given several times; without it, ten of them."),
     ] = None,
     group: Annotated[str, typer.Option(help="Grouping of the profiles.")] = "phoneme",
-    shuffles: Annotated[int, typer.Option(help="Shuffled alignments behind the profiles' null distribution.")] = 19,
-    min_count: Annotated[int, typer.Option(help="Leave out groups of fewer frames.")] = 1,
+    n_permutations: Annotated[
+        int, typer.Option(help="Shuffled alignments behind the profiles' null distribution.")
+    ] = 19,
+    min_count: options.MinCount = 1,
     split: options.Split = None,
     dialect_sentences: options.DialectSentences = None,
     phones: options.Phones = None,
     annotations: options.Annotations = None,
     ignore: options.Ignore = None,
-    context: options.Context = "auto",
+    context: options.Context = "recording",
     frame_steps: options.FrameSteps = None,
     batch_size: options.BatchSize = None,
     seed: Annotated[int, typer.Option(help="Seed of all that is drawn at random.")] = 0,
@@ -57,10 +58,10 @@ def faithfulness(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Measure which saliency method can be believed: pixel flipping, randomised networks, profiles against chance."""
+    """Measure the faithfulness of saliency methods: pixel flipping, randomised networks, profiles against chance."""
     from snaps.alignment import saliency_of
-    from snaps.faithfulness import PARTS, evaluate_faithfulness, save_faithfulness
-    from snaps.faithfulness.flipping import PERCENTAGES
+    from snaps.datasets import load_corpus
+    from snaps.faithfulness import PARTS, PERCENTAGES, evaluate_faithfulness, save_faithfulness
     from snaps.figures import draw_offscreen
     from snaps.models import load_model
     from snaps.report import write_report
@@ -69,10 +70,12 @@ def faithfulness(
     with writing(out, overwrite=overwrite, mark=EVALUATION_FILE) as folder:
         found = evaluate_faithfulness(
             load_model(model),
-            open_corpus(corpus, split, dialect_sentences, phones, annotations),
+            load_corpus(
+                corpus, split=split, dialect_sentences=dialect_sentences, phones=phones, annotations=annotations
+            ),
             {name: saliency_of(name) for name in names},
             parts=part or tuple(PARTS), frames=frames or None, randomization_frames=randomization_frames or None,
-            baseline=baseline, percentages=percentage or PERCENTAGES, grouping=group, n_permutations=shuffles,
+            baseline=baseline, percentages=percentage or PERCENTAGES, grouping=group, n_permutations=n_permutations,
             min_count=min_count, ignore=options.ignored_symbols(ignore), context=context, frame_steps=frame_steps,
             batch_size=batch_size, seed=seed, device=device, on_error=on_error, progress=not quiet,
         )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Options that several commands share, so that they are written and explained alike."""
+"""Options that several commands share."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,6 +17,7 @@ DialectSentences = Annotated[
     str | None,
     typer.Option(
         metavar="keep|drop|N",
+        callback=lambda kept: int(kept) if kept is not None and kept.isdecimal() else kept,
         help="TIMIT's SA sentences: keep all, drop all, or keep N recordings of each (the SNAP paper: 7).",
     ),
 ]
@@ -30,7 +31,7 @@ Layers = Annotated[
 ]
 Context = Annotated[ContextChoice, typer.Option(help="Compute on whole recordings, or run every frame alone.")]
 FrameSteps = Annotated[int | None, typer.Option(help="Length of a frame in steps; without it, the receptive field.")]
-BatchSize = Annotated[int | None, typer.Option(help="Frames at once; without it, as many as pay.")]
+BatchSize = Annotated[int | None, typer.Option(help="Frames at once; without it, a number that fits in memory.")]
 Ignore = Annotated[
     list[str] | None,
     typer.Option(
@@ -57,5 +58,5 @@ Json = Annotated[bool, typer.Option("--json", help="Print the closing table as J
 
 
 def ignored_symbols(ignore: list[str] | None) -> list[str] | None:
-    """Symbols to ignore, from what stands on the command line: an empty one stands for none."""
+    """Symbols to ignore; an empty text on the command line stands for none."""
     return None if ignore is None else [symbol for symbol in ignore if symbol]

@@ -1,4 +1,4 @@
-"""What commands leave behind: the closing table, for people or as JSON, and tables as CSV."""
+"""Closing tables of commands, for people or as JSON, and tables as CSV."""
 
 import csv
 import json
@@ -19,7 +19,7 @@ SHOWN = 12
 
 
 def print_outcome(title: str, outcome: Mapping[str, Any], *, as_json: bool) -> None:
-    """Print what a command made, and where it lies, on standard output.
+    """Print a command's results, and where they lie, on standard output.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def print_outcome(title: str, outcome: Mapping[str, Any], *, as_json: bool) -> N
 
 
 def _sayable(text: str) -> str:
-    """Text with escapes for what standard output cannot encode."""
+    """Text with escapes for characters that standard output cannot encode."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return text.encode(encoding, "backslashreplace").decode(encoding)
 
@@ -87,7 +87,7 @@ def _words(value: Any) -> str:
 
 
 def write_table(table: "pd.DataFrame | pd.Series[Any]", path: Path, *, index: bool = False) -> None:
-    """Write a table as CSV that every reader takes apart alike.
+    """Write a table as CSV, with line ends that every reader understands.
 
     Parameters
     ----------

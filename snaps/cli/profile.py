@@ -8,9 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from snaps.cli import options
-from snaps.cli.corpus import open_corpus
 from snaps.cli.output import print_outcome
-from snaps.cli.resuming import forget, resuming, state_beside
+from snaps.cli.resuming import resuming, state_beside
 from snaps.errors import InputError, MissingFileError, shortened
 from snaps.schema import Provenance
 
@@ -72,21 +71,24 @@ def profile(
     --overwrite begins anew.
     """
     from snaps.alignment import aligner_of
+    from snaps.datasets import load_corpus
     from snaps.models import load_model
     from snaps.profiles import quality, save_profiles
-    from snaps.profiling import compute_profiles, open_cluster
+    from snaps.profiling import compute_profiles, open_cluster, remove_blocks
 
     state, mark = state_beside(out, ".checkpoint"), None if out.suffix.lower() == ".nc" else "zarr.json"
     with resuming(out, state, overwrite=overwrite, mark=mark) as partial:
         groupings = parse_groups(group)
         aligner = aligner_of(saliency, peak=peak, mask=mask)
         network = load_model(model)
-        material = open_corpus(corpus, split, dialect_sentences, phones, annotations)
+        recordings = load_corpus(
+            corpus, split=split, dialect_sentences=dialect_sentences, phones=phones, annotations=annotations
+        )
         if overwrite:
-            forget(state)
+            remove_blocks(state)
         with open_cluster(scheduler) if scheduler is not None else nullcontext() as client:
             profiles = compute_profiles(
-                network, material, groupings=groupings, layers=layer or None, aligner=aligner, context=context,
+                network, recordings, groupings=groupings, layers=layer or None, aligner=aligner, context=context,
                 target=target, ignore=options.ignored_symbols(ignore), frame_steps=frame_steps, batch_size=batch_size,
                 variance=variance, device=device, on_error=on_error, progress=not quiet, checkpoint=state,
                 client=client,

@@ -28,7 +28,7 @@ def reproduce(
     quiet: options.Quiet = False,
     as_json: options.Json = False,
 ) -> None:
-    """Do what the SNAP and NAvAI papers did, on a corpus of your own, and write one page in their order.
+    """Reproduce the SNAP and NAvAI papers on a corpus of your own, and write one page in their order.
 
     What an earlier run left in the folder is used again, unless --overwrite is given.
     """
@@ -36,7 +36,7 @@ def reproduce(
     from snaps.papers import run_reproduction
 
     draw_offscreen()
-    made = run_reproduction(
+    reproduction = run_reproduction(
         out, corpus=corpus, scale=scale, seed=seed, device=device, overwrite=overwrite, progress=not quiet
     )
-    print_outcome("reproduction", made.summary(), as_json=as_json)
+    print_outcome("reproduction", reproduction.summary(), as_json=as_json)

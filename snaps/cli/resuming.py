@@ -1,4 +1,4 @@
-"""Runs that may take days: what is done of them is kept beside the output until that is written."""
+"""Long runs: their state is kept beside the output until the output is written."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from snaps.outputs import in_its_place, remove_leftovers, writing
 
 @contextmanager
 def resuming(out: Path, state: Path, *, overwrite: bool, mark: str | None = None) -> Iterator[Path]:
-    """Do as `snaps.outputs.writing`, say how to go on wherever it refuses, and delete the state at the end.
+    """Do as `snaps.outputs.writing`, say how to resume wherever it refuses, and delete the state at the end.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def resuming(out: Path, state: Path, *, overwrite: bool, mark: str | None = None
     state : Path
         File or folder in which the run keeps what is done: see `state_beside`.
     overwrite : bool
-        Whether to replace the output. Deleting the state beforehand is for the caller: see `forget`.
+        Whether to replace the output.
     mark : str, optional
         As `snaps.outputs.writing`.
 
@@ -50,18 +50,13 @@ def resuming(out: Path, state: Path, *, overwrite: bool, mark: str | None = None
         if "cannot be written: " not in str(error) or not os.path.lexists(state):
             raise
         raise InputError(f"{error}; {kept}, and the same command goes on from there") from error
-    forget(state)
-
-
-def state_beside(out: Path, ending: str) -> Path:
-    """Where a run keeps what is done: beside its output."""
-    place = in_its_place(out)
-    return (out if out.name == place.name else place).with_name(place.name + ending)
-
-
-def forget(state: Path) -> None:
-    """Delete the state of a run, if there is one."""
-    if state.is_dir() and not state.is_symlink():
+    if state.is_dir():
         shutil.rmtree(state)
     else:
         state.unlink(missing_ok=True)
+
+
+def state_beside(out: Path, ending: str) -> Path:
+    """Path of a run's state: beside its output."""
+    place = in_its_place(out)
+    return (out if out.name == place.name else place).with_name(place.name + ending)

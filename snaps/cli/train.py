@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 import typer
 
 from snaps.cli import options
-from snaps.cli.corpus import open_corpus
 from snaps.cli.output import print_outcome
-from snaps.cli.resuming import forget, resuming, state_beside
+from snaps.cli.resuming import resuming, state_beside
 
 
 def train(
@@ -56,6 +55,7 @@ def train(
 
     The state is kept beside the output after every epoch; the same command goes on after an interruption.
     """
+    from snaps.datasets import load_corpus
     from snaps.models import load_model, save_model
     from snaps.training import create_network, symbols_for, transfer
     from snaps.training import train as run
@@ -64,13 +64,15 @@ def train(
     with resuming(out, state, overwrite=overwrite) as partial:
         timit = corpus.startswith("timit:")
         part, drawn = (split or "train", seed) if timit else (split, None)
-        recordings = open_corpus(corpus, part, dialect_sentences, phones, annotations, seed=drawn)
+        recordings = load_corpus(
+            corpus, split=part, dialect_sentences=dialect_sentences, phones=phones, annotations=annotations, seed=drawn
+        )
         symbols = symbols_for(recordings, labels, on_error=on_error)
         network = create_network(symbols, preset, width=width, norm=norm, seed=seed)  # type: ignore[arg-type]
         if start_from is not None:
             network = transfer(load_model(start_from), network, layers=transfer_layers)
         if overwrite:
-            forget(state)
+            state.unlink(missing_ok=True)
         result = run(
             network, recordings, labels=labels, epochs=epochs, batch_size=batch_size, lr=lr,
             warm_start=warm_start, band_shift=band_shift, validation=validation,

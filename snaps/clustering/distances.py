@@ -168,7 +168,7 @@ def resolve_distance(metric: str | Distance) -> Distance:
         if metric not in DISTANCES:
             raise InputError(f"there is no distance {metric!r}; accepted are {one_of(DISTANCES)}")
         return DISTANCES[metric]
-    check_type("metric", metric, Distance, f"{one_of(DISTANCES)}, or a Distance")
+    check_type("metric", metric, Distance, accepted=f"{one_of(DISTANCES)}, or a Distance")
     return metric
 
 

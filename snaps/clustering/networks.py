@@ -271,7 +271,7 @@ def _named(profiles: Profiles | Mapping[str, Profiles], others: list[Profiles]) 
             f"the network {name!r}",
             node,
             (xr.DataTree, xr.Dataset),
-            "profiles of one grouping, e.g. profiles['phoneme']",
+            accepted="profiles of one grouping, e.g. profiles['phoneme']",
         )
     if len(names) < 2:
         raise InputError(f"a comparison takes at least two networks; received {one_of(names)}")

@@ -1,4 +1,4 @@
-"""Whether saliency can be believed: pixel flipping, randomisation, and profiles against chance."""
+"""Faithfulness of saliency: pixel flipping, randomisation, and profiles against chance."""
 
 from snaps.faithfulness.evaluation import PARTS, evaluate_faithfulness, open_faithfulness, save_faithfulness
 from snaps.faithfulness.flipping import BASELINES, PERCENTAGES, Flipping, evaluate_flipping

@@ -1,4 +1,4 @@
-"""Can saliency be believed? Pixel flipping, randomisation and the profiles' null distributions, in one call."""
+"""Faithfulness in one call: pixel flipping, randomisation, and the profiles' null distributions."""
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -60,7 +60,7 @@ def evaluate_faithfulness(
     progress: bool = True,
     on_error: OnError = "raise",
 ) -> xr.DataTree:
-    """Measure which saliency method can be believed on a network.
+    """Measure the faithfulness of saliency methods on a network.
 
     Parameters
     ----------
@@ -138,11 +138,11 @@ def evaluate_faithfulness(
         attributes |= network.describe(corpus)
         if "flipping" in parts:
             sample = sample_of(frames=frames)
-            found["flipping"] = evaluate_flipping(network, sample, chosen, flipping, n_resamples=n_resamples)
+            found["flipping"] = evaluate_flipping(network, sample, chosen, flipping=flipping, n_resamples=n_resamples)
             found["flipping"].attrs["drop_log"] = sample.log.drops.to_dict()
     if "randomization" in parts:
         found["randomization"], drops = evaluate_randomization(
-            opened, partial(sample_of, frames=randomization_frames), model, chosen
+            opened, partial(sample_of, frames=randomization_frames), model, methods=chosen
         )
         found["randomization"].attrs["drop_log"] = drops.to_dict()
     if "profiles" in parts:

@@ -1,4 +1,4 @@
-"""Pixel flipping: what happens to a prediction when the bins that matter most are taken away.
+"""Pixel flipping: predictions while the most relevant bins are replaced.
 
 Thesis, section 6.1; Becker et al., 2018; Samek et al., 2017.
 """
@@ -50,7 +50,7 @@ BASELINES: Mapping[str, Callable[[Tensor], Tensor]] = {"floor": floor, "mean": m
 
 @dataclass(frozen=True)
 class Flipping:
-    """How bins are flipped.
+    """Options of pixel flipping.
 
     Attributes
     ----------
@@ -89,8 +89,8 @@ def evaluate_flipping(
     network: PreparedNetwork,
     sample: Sample,
     methods: Mapping[str, SaliencyMethod],
-    flipping: Flipping,
     *,
+    flipping: Flipping,
     n_resamples: int = 1000,
 ) -> xr.Dataset:
     """Curves of accuracy and score against the share of bins that are flipped.

@@ -1,4 +1,4 @@
-"""Randomisation: whether saliency depends on what the network has learned (Adebayo et al., 2018)."""
+"""Randomisation: whether saliency depends on the learned weights (Adebayo et al., 2018)."""
 
 import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -70,7 +70,7 @@ def randomised(model: nn.Module, layers: Sequence[str], *, seed: int) -> nn.Modu
 
 
 def evaluate_randomization(
-    opened: Opener, sample_of: Callable[[], Sample], model: nn.Module, methods: Mapping[str, SaliencyMethod]
+    opened: Opener, sample_of: Callable[[], Sample], model: nn.Module, *, methods: Mapping[str, SaliencyMethod]
 ) -> tuple[xr.Dataset, DropLog]:
     """Rank correlation of saliency with the original's, as a network is randomised from the top down.
 

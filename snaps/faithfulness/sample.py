@@ -76,7 +76,7 @@ class Sample:
 
     @property
     def names(self) -> tuple[str]:
-        """Name that what is left out is counted under."""
+        """Name under which frames left out are counted."""
         return ("frames",)
 
     def labels(self, played: Played) -> Mapping[str, np.ndarray]:
@@ -105,7 +105,7 @@ class Sample:
         """Play the sample to a network that taps the layer ``input`` alone; `what` is the progress bar's title."""
         with progress_bar(self._recordings, what, progress=self.progress) as bar:
             recordings = read(self.corpus, self.log, bar=bar, on_error=self.on_error, numbers=self._recordings)
-            for batch in listen(network, recordings, self, self.log):
+            for batch in listen(network, recordings, self, log=self.log):
                 before = self.log.n_frames
                 found = batch.by_layer(_cone_and_saliency)
                 if len(batch):

@@ -1,4 +1,4 @@
-"""Shuffled alignments: whether profiles would look the same if frames were aligned anywhere."""
+"""Profiles against chance: every frame aligned at the peak of another."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,6 +24,7 @@ from snaps.profiling import (
     OnError,
     Playing,
     PreparedNetwork,
+    labelled,
     listen,
     prepared,
     progress_bar,
@@ -54,14 +55,14 @@ class Shuffle:
         self._generator = np.random.default_rng(seed)
 
     def draw(self, layer: str, number: int) -> np.ndarray:
-        """Peaks of so many frames, which stay in the counts until they are taken."""
+        """Draw peaks for a number of frames; they stay in the counts until `take`."""
         drawn = self._generator.multivariate_hypergeometric(self.left[layer], number)
         steps = np.repeat(np.arange(len(drawn)), drawn)
         self._generator.shuffle(steps)
         return steps
 
     def take(self, layer: str, steps: np.ndarray) -> None:
-        """Take peaks that were drawn out of the counts."""
+        """Remove drawn peaks from the counts."""
         self.left[layer] -= np.bincount(steps, minlength=len(self.left[layer]))
 
 
@@ -139,7 +140,7 @@ def evaluate_profiles(
             groupings = parse_groupings([null.grouping])
             columns = take_inventory(corpus, groupings, symbols=network.symbols).columns or ()
             recordings = read(corpus, log, bar=bar, on_error=on_error)
-            yield network, listen(network, recordings, ByGroupings(groupings, columns), log)
+            yield network, listen(network, recordings, ByGroupings(groupings, columns), log=log)
 
     with batches({"aligned": aligner, "unaligned": Unaligned(aligner.methods[-1])}, log) as (network, played):
         real: dict[str, GroupMoments] = {}
@@ -147,9 +148,9 @@ def evaluate_profiles(
             found = batch.by_layer(partial(_sums_and_steps, batch))
             for name, of_layers in found.items():
                 _add(real, name, batch, {layer: sums for layer, (sums, _) in of_layers.items()})
-            labelled = _labelled(batch, null.grouping)
+            has_label = labelled(batch.labels[null.grouping])
             for layer, (_, peaks) in found["aligned"].items():
-                steps = peaks.step.cpu().numpy()[labelled]
+                steps = peaks.step.cpu().numpy()[has_label]
                 width = next(geometry.width for geometry in network.responder.layers if geometry.name == layer)
                 counts[layer] = counts.get(layer, 0) + np.bincount(steps, minlength=width)
         if not real:
@@ -185,12 +186,12 @@ def _shuffled_sums(
     batch: Batch, grouping: str, shuffles: Mapping[str, Shuffle], response: LayerResponse, peaks: Peaks
 ) -> dict[str, tuple[LayerMoments, np.ndarray]]:
     """Sums of one layer's epochs at shuffled peaks, and the peaks that were drawn."""
-    labelled = _labelled(batch, grouping)
+    has_label = labelled(batch.labels[grouping])
     found = {}
     for name, shuffle in shuffles.items():
-        drawn = shuffle.draw(response.geometry.name, int(labelled.sum()))
+        drawn = shuffle.draw(response.geometry.name, int(has_label.sum()))
         steps = np.full(len(batch), response.geometry.middle)
-        steps[labelled] = drawn
+        steps[has_label] = drawn
         at = Peaks(torch.from_numpy(steps).to(peaks.step.device), torch.zeros_like(peaks.unaligned))
         epochs = cut_epochs(response, at)
         # A shuffled epoch may reach values that are not finite, which its own peak does not: they are not covered.
@@ -207,11 +208,6 @@ def _add(moments: dict[str, GroupMoments], name: str, batch: Batch, sums: Mappin
         moments[name] = GroupMoments(shapes, device=batch.played.network.device)  # type: ignore[arg-type]
     if sums:
         moments[name].add(batch.groups, sums)
-
-
-def _labelled(batch: Batch, grouping: str) -> np.ndarray:
-    """Whether each frame has a label."""
-    return np.array([label is not None for label in batch.labels[grouping]], dtype=bool)
 
 
 def share_as_large(value: xr.DataArray, null: xr.DataArray) -> xr.DataArray:

@@ -1,4 +1,4 @@
-"""Checkpoints: ``safetensors`` with the configuration, the symbol table and a digest of weights and texts inside."""
+"""Checkpoints: safetensors with configuration, symbols, and a digest of weights and texts."""
 
 import hashlib
 import math
@@ -106,7 +106,7 @@ def load_model(path: str | os.PathLike[str]) -> Wav2Letter:
 
 
 def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What `save_model` was given as metadata.
+    """Metadata that `save_model` stored.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ def read_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[dict[str, Tensor], dict[str, Any], dict[str, Any]]]:
-    """Weights, configuration and metadata of a checkpoint; what is wrong, also within the block, is one sentence."""
+    """Weights, configuration and metadata of a checkpoint; any fault, also within the block, is one sentence."""
     if not exists(path):
         raise MissingFileError(f"there is no checkpoint at {path}")
     fault = f"{path} is no checkpoint of a Wav2Letter"
@@ -165,7 +165,7 @@ def _digest(tensors: Mapping[str, Tensor], described: Mapping[str, str]) -> str:
 
 
 def _matches_file(path: Path, told: str) -> bool:
-    """Whether a file of version 2 has the SHA-256 that it tells, which was taken with zeros in its place."""
+    """Whether a file of version 2 matches its SHA-256, which was taken with zeros in its place."""
     content = path.read_bytes().replace(told.encode(), b"0" * len(told), 1)
     return hashlib.sha256(content).hexdigest() == told
 

@@ -165,7 +165,7 @@ class Wav2Letter(Sequenced):
 
     @property
     def ignored_symbols(self) -> tuple[str, ...]:
-        """Symbols that are no prediction of a sound: the blank and the repetitions."""
+        """Symbols that stand for no sound: blank and repetitions."""
         return (*((self.blank,) if self.blank is not None else ()), *self.repetitions)
 
     @property

@@ -22,11 +22,11 @@ ALIGNERS: Mapping[str, Alignment] = {
 
 
 def files(folder: Path) -> dict[str, Path]:
-    """Where the profiles lie, by their alignment."""
+    """Paths of the profiles, by alignment."""
     return {name: folder / f"navai {name}.zarr" for name in ALIGNERS}
 
 
-def compute(folder: Path, network: Path, corpus: FileCorpus, device: str | None, progress: bool) -> None:
+def compute(folder: Path, network: Path, corpus: FileCorpus, *, device: str | None, progress: bool) -> None:
     """Average the input of a letter network by predicted letter, in all alignments from one pass over a corpus."""
     found = compute_by_aligner(
         load_model(network), corpus, ALIGNERS, groupings={"letter": "predicted"}, layers=["input"], device=device,
@@ -37,7 +37,7 @@ def compute(folder: Path, network: Path, corpus: FileCorpus, device: str | None,
 
 
 def read(folder: Path) -> dict[str, xr.Dataset]:
-    """Profiles of the input that `compute` left, by their alignment."""
+    """Read the profiles that `compute` wrote, by alignment."""
     return {name: open_profiles(path)["letter/input"].to_dataset() for name, path in files(folder).items()}
 
 

@@ -1,8 +1,15 @@
-"""How large a reproduction is: corpus, networks, and how long they learn (SNAP, Tables 1 and 2)."""
+"""Scales of a reproduction (corpus, networks, epochs: SNAP, Tables 1 and 2), and its results."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import xarray as xr
 
 #: Convolutions that a transfer takes over: those of W2P_shallow (SNAP, section 4.2).
 TRANSFERRED = 5
@@ -10,7 +17,7 @@ TRANSFERRED = 5
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one network is made.
+    """How one network is trained.
 
     Attributes
     ----------
@@ -44,7 +51,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the networks of a scale should reach, on speakers and sentences that they were not trained on.
+    """Bounds that the networks of a scale should reach on unseen speakers and sentences.
 
     Attributes
     ----------
@@ -103,7 +110,7 @@ class Scale:
     wanted: Wanted | None = None
 
     def of(self, labels: str) -> list[Recipe]:
-        """Networks that write such labels."""
+        """Recipes of networks that write these labels."""
         return [recipe for recipe in self.recipes if recipe.labels == labels]
 
 
@@ -143,3 +150,74 @@ SCALES: Mapping[str, Scale] = {
         batch_size=16, lr=3e-3, shuffled=999,
     ),
 }  # fmt: skip
+
+
+@dataclass(eq=False)
+class Reproduction:
+    """Results of a reproduction, and their paths.
+
+    Attributes
+    ----------
+    folder : Path
+        Where everything lies.
+    scale : Scale
+        Size of the experiments.
+    corpus : str
+        What was played.
+    progress : bool
+        Whether to show what is going on.
+    profiles, alignments, curves, facts : dict
+        By the names of the networks: profiles, evaluations of alignments, learning curves, and what is stored with
+        the networks (error rates, epochs).
+    navai : dict of str to Dataset
+        Input-layer profiles of the first letter network, by alignment.
+    seconds : dict of str to float
+        How long each stage took; one whose result was there already is missing.
+    """
+
+    folder: Path
+    scale: Scale
+    corpus: str
+    progress: bool = False
+    profiles: dict[str, xr.DataTree] = field(default_factory=dict)
+    alignments: dict[str, xr.Dataset] = field(default_factory=dict)
+    curves: dict[str, pd.DataFrame] = field(default_factory=dict)
+    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    navai: dict[str, xr.Dataset] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def page(self) -> Path:
+        """Path of the page."""
+        return self.folder / "report.html"
+
+    def checkpoint(self, name: str) -> Path:
+        """Path of a network's checkpoint."""
+        return self.folder / f"{name}.safetensors"
+
+    def summary(self) -> dict[str, Any]:
+        """The closing table."""
+        names = [recipe.name for recipe in self.scale.recipes]
+        return {
+            "page": str(self.page),
+            "corpus": self.corpus,
+            "scale": self.scale.name,
+            "networks": [str(self.checkpoint(name)) for name in names],
+            "profiles": [str(self.folder / f"{name}.zarr") for name in names],
+            "symbol error rate on the test part": {name: self.facts[name]["error_rate"] for name in names},
+            "frames averaged": {name: int(self.profiles[name].attrs["n_frames"]) for name in names},
+            "seconds": {stage: round(seconds, 1) for stage, seconds in self.seconds.items()},
+        }
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Announce a stage, and measure its time."""
+        self.say(name)
+        begun = time.monotonic()
+        yield
+        self.seconds[name] = time.monotonic() - begun
+
+    def say(self, name: str) -> None:
+        """Write one line of progress to standard error."""
+        if self.progress:
+            sys.stderr.write(f"{name}\n")

@@ -1,4 +1,4 @@
-"""The papers' experiments on a corpus of one's own, in one folder: ``snaps reproduce``.
+"""The papers' experiments on a user's corpus, in one folder: ``snaps reproduce``.
 
 Going on after an interruption is looking at which files are there: each is written at once and whole.
 """
@@ -6,12 +6,9 @@ Going on after an interruption is looking at which files are there: each is writ
 import json
 import multiprocessing
 import os
-import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,9 +21,9 @@ import xarray as xr
 from snaps.datasets import FileCorpus, corpus_fingerprint, load_corpus, load_timit
 from snaps.errors import InputError, check_choice, shortened
 from snaps.models import Wav2Letter, load_model, read_metadata, save_model
-from snaps.outputs import in_its_place
+from snaps.outputs import in_its_place, refuse
 from snaps.papers import navai2018, snap2021
-from snaps.papers.recipes import SCALES, TRANSFERRED, Recipe, Scale
+from snaps.papers.recipes import SCALES, TRANSFERRED, Recipe, Reproduction
 from snaps.profiles import open_profiles, save_profiles, write_netcdf
 from snaps.profiling import compute_profiles, evaluate_alignment
 from snaps.speech import synthesize_corpus
@@ -41,79 +38,8 @@ SILENCES = {"h#": "", "pau": "", "epi": ""}
 #: File by which a folder is known as a reproduction's; it holds the settings.
 MARK = ".snaps-reproduction"
 SYNTHETIC = "synthetic"
-#: A computation: what it is called, the files that it leaves, and what makes them (told whether to show progress).
-Work = tuple[str, tuple[Path, ...], Callable[[bool], None]]
-
-
-@dataclass(eq=False)
-class Reproduction:
-    """What was made, and where it lies.
-
-    Attributes
-    ----------
-    folder : Path
-        Where everything lies.
-    scale : Scale
-        Size of the experiments.
-    corpus : str
-        What was played.
-    progress : bool
-        Whether to show what is going on.
-    profiles, alignments, curves, facts : dict
-        By the names of the networks: profiles, evaluations of alignments, learning curves, and what is stored with
-        the networks (error rates, epochs).
-    navai : dict of str to Dataset
-        Input-layer profiles of the first letter network, by alignment.
-    seconds : dict of str to float
-        How long each stage took; one whose result was there already is missing.
-    """
-
-    folder: Path
-    scale: Scale
-    corpus: str
-    progress: bool = False
-    profiles: dict[str, xr.DataTree] = field(default_factory=dict)
-    alignments: dict[str, xr.Dataset] = field(default_factory=dict)
-    curves: dict[str, pd.DataFrame] = field(default_factory=dict)
-    facts: dict[str, dict[str, Any]] = field(default_factory=dict)
-    navai: dict[str, xr.Dataset] = field(default_factory=dict)
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @property
-    def page(self) -> Path:
-        """The page that shows everything."""
-        return self.folder / "report.html"
-
-    def checkpoint(self, name: str) -> Path:
-        """Where a network lies."""
-        return self.folder / f"{name}.safetensors"
-
-    def summary(self) -> dict[str, Any]:
-        """The closing table."""
-        names = [recipe.name for recipe in self.scale.recipes]
-        return {
-            "page": str(self.page),
-            "corpus": self.corpus,
-            "scale": self.scale.name,
-            "networks": [str(self.checkpoint(name)) for name in names],
-            "profiles": [str(self.folder / f"{name}.zarr") for name in names],
-            "symbol error rate on the test part": {name: self.facts[name]["error_rate"] for name in names},
-            "frames averaged": {name: int(self.profiles[name].attrs["n_frames"]) for name in names},
-            "seconds": {stage: round(seconds, 1) for stage, seconds in self.seconds.items()},
-        }
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Say that a stage begins, and keep how long it took."""
-        self.say(name)
-        begun = time.monotonic()
-        yield
-        self.seconds[name] = time.monotonic() - begun
-
-    def say(self, name: str) -> None:
-        """Say on standard error what is being done."""
-        if self.progress:
-            sys.stderr.write(f"{name}\n")
+#: A computation: its name, the files that it leaves, and the function that makes them, with the option ``progress``.
+Work = tuple[str, tuple[Path, ...], Callable[..., None]]
 
 
 def run_reproduction(
@@ -126,7 +52,7 @@ def run_reproduction(
     overwrite: bool = False,
     progress: bool = True,
 ) -> Reproduction:
-    """Do what the papers did, and write one page in their order.
+    """Run the papers' experiments, and write one page in their order.
 
     Parameters
     ----------
@@ -148,7 +74,7 @@ def run_reproduction(
     Returns
     -------
     Reproduction
-        All that was made, or was there.
+        All that was results, or was there.
 
     Raises
     ------
@@ -156,40 +82,37 @@ def run_reproduction(
         If the folder holds something else, or a reproduction of another corpus, scale or seed.
     """
     check_choice("scale", scale, SCALES)
-    made = Reproduction(in_its_place(Path(folder)), SCALES[scale], corpus, progress)
-    _begin(made, seed, overwrite=overwrite)
-    parts = _corpus(made, seed, overwrite=overwrite)
-    for recipe in made.scale.recipes:
-        path = made.checkpoint(recipe.name)
+    results = Reproduction(in_its_place(Path(folder)), SCALES[scale], corpus, progress)
+    _begin(results, seed, overwrite=overwrite)
+    parts = _corpus(results, seed, overwrite=overwrite)
+    for recipe in results.scale.recipes:
+        path, curve = results.checkpoint(recipe.name), results.folder / f"{recipe.name}.curve.csv"
         symbols = _symbols(parts, recipe.labels)
         if overwrite:
             path.with_suffix(".training").unlink(missing_ok=True)
-        if overwrite or not path.exists():
-            with made.stage(f"train {recipe.name}"):
-                _train(made, recipe, symbols, parts, seed, device)
+        if overwrite or not (path.exists() and curve.exists()):
+            with results.stage(f"train {recipe.name}"):
+                _train(results, recipe, symbols, parts, seed, device)
         elif tuple(load_model(path).symbols) != symbols:
             raise InputError(f"the checkpoint {path} has another alphabet than the corpus; name another folder")
-        made.curves[recipe.name], made.facts[recipe.name] = _curve(path), read_metadata(path)
-    _measure(made, _measurements(made, parts[1], device), device, overwrite=overwrite)
-    for recipe in made.scale.recipes:
-        made.profiles[recipe.name] = open_profiles(made.folder / f"{recipe.name}.zarr")
-        made.alignments[recipe.name] = _alignment(made.folder / f"{recipe.name}.alignment.nc")
-    if made.scale.of("letter"):
-        made.navai = navai2018.read(made.folder)
-    with made.stage("page"):
-        snap2021.write_page(made, seed=seed)
-    return made
+        results.curves[recipe.name], results.facts[recipe.name] = _reading(curve, _curve), read_metadata(path)
+    _measure(results, _measurements(results, parts[1], device), device, overwrite=overwrite)
+    for recipe in results.scale.recipes:
+        results.profiles[recipe.name] = open_profiles(results.folder / f"{recipe.name}.zarr")
+        results.alignments[recipe.name] = _reading(results.folder / f"{recipe.name}.alignment.nc", _evaluation)
+    if results.scale.of("letter"):
+        results.navai = navai2018.read(results.folder)
+    with results.stage("page"):
+        snap2021.write_page(results, seed=seed)
+    return results
 
 
-def _begin(made: Reproduction, seed: int, *, overwrite: bool) -> None:
-    """Make the folder a reproduction's, unless it is somebody else's."""
-    folder, mark = made.folder, made.folder / MARK
-    settings = {"corpus": made.corpus, "scale": made.scale.name, "seed": seed}
-    if folder.exists() and not folder.is_dir():
-        raise InputError(f"{folder} is a file; accepted is a folder for the reproduction")
-    if folder.is_dir() and any(folder.iterdir()):
-        if not mark.exists():
-            raise InputError(f"{folder} holds something other than a reproduction; name an empty folder")
+def _begin(results: Reproduction, seed: int, *, overwrite: bool) -> None:
+    """Mark the folder as this reproduction's; refuse a folder that holds something else."""
+    folder, mark = results.folder, results.folder / MARK
+    settings = {"corpus": results.corpus, "scale": results.scale.name, "seed": seed}
+    refuse(folder, overwrite=True, mark=MARK)
+    if mark.exists():
         try:
             before = json.loads(mark.read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
@@ -203,37 +126,40 @@ def _begin(made: Reproduction, seed: int, *, overwrite: bool) -> None:
     mark.write_text(json.dumps(settings, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def _corpus(made: Reproduction, seed: int, *, overwrite: bool) -> tuple[FileCorpus, FileCorpus]:
+def _corpus(results: Reproduction, seed: int, *, overwrite: bool) -> tuple[FileCorpus, FileCorpus]:
     """Training and test part."""
-    if made.corpus == SYNTHETIC:
-        root, scale = made.folder / "corpus", made.scale
+    if results.corpus == SYNTHETIC:
+        root, scale = results.folder / "corpus", results.scale
         if overwrite or not root.exists():
-            with made.stage("corpus"):
+            with results.stage("corpus"):
                 synthesize_corpus(
                     root, speakers=scale.speakers, sentences=scale.sentences, seed=seed,
-                    test_speakers=scale.test_speakers, overwrite=overwrite, progress=made.progress,
+                    test_speakers=scale.test_speakers, overwrite=overwrite, progress=results.progress,
                 )  # fmt: skip
         # Everybody says the dialect sentences: in the test part they would be sentences that were trained on.
         return load_timit(root, split="train"), load_timit(root, split="test", dialect_sentences="drop")
-    if made.corpus.startswith("timit:"):
+    if results.corpus.startswith("timit:"):
         options: dict[str, Any] = {"dialect_sentences": DIALECT_SENTENCES, "seed": seed}
-        parts = load_corpus(made.corpus, split="train", **options), load_corpus(made.corpus, split="test", **options)
+        parts = (
+            load_corpus(results.corpus, split="train", **options),
+            load_corpus(results.corpus, split="test", **options),
+        )
     else:
-        parts = _divided(load_corpus(made.corpus), seed)
+        parts = _divided(load_corpus(results.corpus), seed)
     for part, name in zip(parts, ("training", "test"), strict=True):
         if len(part) == 0:
-            raise InputError(f"the corpus {made.corpus} has no {name} part")
-        begun, fingerprint = made.folder / f".{name}", corpus_fingerprint(part)
+            raise InputError(f"the corpus {results.corpus} has no {name} part")
+        begun, fingerprint = results.folder / f".{name}", corpus_fingerprint(part)
         if begun.exists() and begun.read_text(encoding="utf-8", errors="replace") != fingerprint:
             raise InputError(
-                f"the corpus {made.corpus} has changed since this reproduction was begun; name another folder"
+                f"the corpus {results.corpus} has changed since this reproduction was begun; name another folder"
             )
         begun.write_text(fingerprint, encoding="utf-8")
     return parts
 
 
 def _divided(corpus: FileCorpus, seed: int) -> tuple[FileCorpus, FileCorpus]:
-    """Three quarters of the speakers to learn from, the others to be judged on; recordings where none are known."""
+    """Split a corpus by speakers, three quarters for training; by recordings where no speakers are known."""
     speakers = [entry.attributes.get("speaker", entry.id) for entry in corpus.entries]
     names = np.random.default_rng(seed).permutation(sorted(set(speakers)))
     learned = np.isin(speakers, names[: -(-3 * len(names) // 4)])
@@ -241,30 +167,30 @@ def _divided(corpus: FileCorpus, seed: int) -> tuple[FileCorpus, FileCorpus]:
 
 
 def _symbols(parts: tuple[FileCorpus, FileCorpus], labels: str) -> tuple[str, ...]:
-    """Symbols of the training part, and those that the test part alone has."""
+    """Symbols of the training part, then those that only the test part has."""
     return tuple(dict.fromkeys(symbol for part in parts for symbol in symbols_for(part, labels)))
 
 
 def _train(
-    made: Reproduction, recipe: Recipe, symbols: tuple[str, ...], parts: tuple[FileCorpus, FileCorpus], seed: int,
+    results: Reproduction, recipe: Recipe, symbols: tuple[str, ...], parts: tuple[FileCorpus, FileCorpus], seed: int,
     device: str | None,
 ) -> None:  # fmt: skip
-    """Train a network, judge it on the test part, and save it with its learning curve."""
-    scale, path = made.scale, made.checkpoint(recipe.name)
+    """Train a network, evaluate it on the test part, and save it with its learning curve."""
+    scale, path = results.scale, results.checkpoint(recipe.name)
     finetuned, state = recipe.kind == "finetuned", path.with_suffix(".training")
     network: Wav2Letter
     if finetuned:
-        network = load_model(made.checkpoint(str(recipe.source)))
+        network = load_model(results.checkpoint(str(recipe.source)))
     else:
         network = create_network(symbols, recipe.preset, width=scale.width, seed=seed)
         if recipe.source is not None:
-            network = transfer(load_model(made.checkpoint(recipe.source)), network, layers=TRANSFERRED)
+            network = transfer(load_model(results.checkpoint(recipe.source)), network, layers=TRANSFERRED)
     result = train(
         network, parts[0], labels=recipe.labels, epochs=recipe.epochs, batch_size=scale.batch_size,
         lr=scale.lr / (4 if finetuned else 1), band_shift=BAND_SHIFT, frozen=recipe.frozen,
-        freeze_normalization=finetuned, seed=seed, checkpoint=state, device=device, progress=made.progress,
+        freeze_normalization=finetuned, seed=seed, checkpoint=state, device=device, progress=results.progress,
     )  # fmt: skip
-    judged = evaluate(result.model, parts[1], labels=recipe.labels, fold=SILENCES, progress=made.progress)
+    judged = evaluate(result.model, parts[1], labels=recipe.labels, fold=SILENCES, progress=results.progress)
     result.model.error_rate = judged.error_rate
     result.history.to_csv(path.with_suffix(".curve.csv"), index=False)
     epochs = len(result.history)
@@ -273,58 +199,51 @@ def _train(
     state.unlink(missing_ok=True)
 
 
-def _curve(network: Path) -> pd.DataFrame:
+def _curve(path: Path) -> pd.DataFrame:
     """Learning curve of a network: one row an epoch."""
-    path = network.with_suffix(".curve.csv")
-    try:
-        found = pd.read_csv(path)
-        if found.empty or found[["epoch", "error_rate"]].select_dtypes("number").shape[1] < 2:
-            raise ValueError("it has no numbers")
-    except (OSError, ValueError, KeyError) as error:
-        raise InputError(
-            f"the learning curve {str(path)!r} cannot be read: {shortened(error)}; delete it and {network.name}, and "
-            "both are made again"
-        ) from None
-    return found
+    return pd.read_csv(path).astype({"epoch": int, "error_rate": float})
 
 
-def _alignment(path: Path) -> xr.Dataset:
-    """Evaluation of an alignment."""
+def _evaluation(path: Path) -> xr.Dataset:
+    return xr.load_dataset(path, engine="h5netcdf")
+
+
+def _reading(path: Path, read: Callable[[Path], Any]) -> Any:
+    """Read a file that an earlier run made; a fault is one sentence."""
     try:
-        found = xr.load_dataset(path, engine="h5netcdf")
-        if not {"table", "n_unaligned"} <= set(found.variables):
-            raise ValueError("it holds no evaluation of an alignment")
+        return read(path)
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"the file {str(path)!r} cannot be read: {shortened(error)}; delete it, and it is made again"
         ) from None
-    return found
 
 
-def _measurements(made: Reproduction, test_part: FileCorpus, device: str | None) -> list[Work]:
-    """What is computed of the trained networks, what takes longest first."""
-    number = made.scale.sampled or len(test_part)
+def _measurements(results: Reproduction, test_part: FileCorpus, device: str | None) -> list[Work]:
+    """Measurements of the trained networks, the longest first."""
+    number = results.scale.sampled or len(test_part)
     sampled = test_part
     if number < len(test_part):
         sampled = test_part.select([place * len(test_part) // number for place in range(number)])
     found: list[Work] = []
-    for recipe in sorted(made.scale.recipes, key=lambda recipe: recipe.preset):  # w2l is the deep one
-        path, network = made.folder / f"{recipe.name}.zarr", made.checkpoint(recipe.name)
+    for recipe in sorted(results.scale.recipes, key=lambda recipe: recipe.preset):  # w2l is the deep one
+        path, network = results.folder / f"{recipe.name}.zarr", results.checkpoint(recipe.name)
         found.append(
-            (f"profiles of {recipe.name}", (path,), partial(_profile, path, network, recipe, test_part, device))
+            (f"profiles of {recipe.name}", (path,), partial(_profile, path, network, recipe, test_part, device=device))
         )
-    for recipe in made.scale.recipes:
-        path, network = made.folder / f"{recipe.name}.alignment.nc", made.checkpoint(recipe.name)
+    for recipe in results.scale.recipes:
+        path, network = results.folder / f"{recipe.name}.alignment.nc", results.checkpoint(recipe.name)
         judged = test_part if recipe.labels == "phoneme" else sampled
-        found.append((f"alignment of {recipe.name}", (path,), partial(_align, path, network, recipe, judged, device)))
-    for recipe in made.scale.of("letter")[:1]:
-        work = partial(navai2018.compute, made.folder, made.checkpoint(recipe.name), sampled, device)
-        found.append((f"NAvAIs of {recipe.name}", tuple(navai2018.files(made.folder).values()), work))
+        found.append(
+            (f"alignment of {recipe.name}", (path,), partial(_align, path, network, recipe, judged, device=device))
+        )
+    for recipe in results.scale.of("letter")[:1]:
+        work = partial(navai2018.compute, results.folder, results.checkpoint(recipe.name), sampled, device=device)
+        found.append((f"NAvAIs of {recipe.name}", tuple(navai2018.files(results.folder).values()), work))
     return found
 
 
 def _profile(
-    path: Path, network: Path, recipe: Recipe, corpus: FileCorpus, device: str | None, progress: bool
+    path: Path, network: Path, recipe: Recipe, corpus: FileCorpus, *, device: str | None, progress: bool
 ) -> None:  # fmt: skip
     groupings = {"phoneme": "phoneme", "letter" if recipe.labels == "letter" else "predicted": "predicted"}
     tree = compute_profiles(load_model(network), corpus, groupings=groupings, device=device, progress=progress)
@@ -332,15 +251,15 @@ def _profile(
 
 
 def _align(
-    path: Path, network: Path, recipe: Recipe, corpus: FileCorpus, device: str | None, progress: bool
+    path: Path, network: Path, recipe: Recipe, corpus: FileCorpus, *, device: str | None, progress: bool
 ) -> None:  # fmt: skip
     matched = recipe.labels == "phoneme"  # a network of phonemes has a symbol for every phoneme of both parts
     found = evaluate_alignment(load_model(network), corpus, matched=matched, device=device, progress=progress)
     write_netcdf(found, path, overwrite=True)
 
 
-def _measure(made: Reproduction, wanted: list[Work], device: str | None, *, overwrite: bool) -> None:
-    """Compute what is not there yet; on CPUs as many at a time as there are processors, each with one thread.
+def _measure(results: Reproduction, wanted: list[Work], device: str | None, *, overwrite: bool) -> None:
+    """Compute missing measurements; on CPUs one process a processor, each with one thread.
 
     The networks of small scales are made of many short operations, between which several threads mostly wait for
     each other.
@@ -349,22 +268,22 @@ def _measure(made: Reproduction, wanted: list[Work], device: str | None, *, over
     processes = min(len(missing), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
     if processes < 2 or (device or ("cuda" if torch.cuda.is_available() else "cpu")) != "cpu":
         for name, work in missing:
-            with made.stage(name):
-                work(made.progress)
+            with results.stage(name):
+                work(progress=results.progress)
         return
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(processes, mp_context=context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         running = {pool.submit(_timed, work): name for name, work in missing}
         try:
             for future in as_completed(running):
-                made.seconds[running[future]] = future.result(timeout=0)
-                made.say(running[future])
+                results.seconds[running[future]] = future.result(timeout=0)
+                results.say(running[future])
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _timed(work: Callable[[bool], None]) -> float:
+def _timed(work: Callable[..., None]) -> float:
     begun = time.monotonic()
-    work(False)
+    work(progress=False)
     return time.monotonic() - begun

@@ -1,7 +1,7 @@
-"""SNAP (Krug et al. 2021): the page of a reproduction, a function a section, each number beside the paper's own."""
+"""SNAP (Krug et al. 2021): the page of a reproduction, one function a section, each number beside the paper's."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -9,7 +9,7 @@ import xarray as xr
 from snaps.clustering import compare_models, mean_silhouette, silhouette_sweep
 from snaps.figures import figure_of, formants, plot_learning_curves, plot_silhouettes
 from snaps.papers import navai2018
-from snaps.papers.recipes import TRANSFERRED
+from snaps.papers.recipes import TRANSFERRED, Reproduction
 from snaps.profiles import filter_groups, navai, snap
 from snaps.report import (
     Block,
@@ -23,9 +23,6 @@ from snaps.report import (
     units_section,
     write_report,
 )
-
-if TYPE_CHECKING:
-    from snaps.papers.reproduction import Reproduction
 
 #: Groups of fewer epochs are left out of figures and clusters: their means are not to be trusted.
 MIN_COUNT = 20
@@ -60,31 +57,32 @@ SILHOUETTES: Mapping[tuple[str, str], float] = {
 }
 
 
-def write_page(made: "Reproduction", *, seed: int) -> None:
+def write_page(results: Reproduction, *, seed: int) -> None:
     """Write the page of a reproduction, in the order of the paper."""
-    sections = [networks(made), alignment(made), input_layer(made), side_by_side(made, seed)]
-    if made.scale.of("letter"):
-        sections.append(letters_and_phonemes(made))
+    sections = [networks(results), alignment(results), input_layer(results), side_by_side(results, seed)]
+    if results.scale.of("letter"):
+        sections.append(letters_and_phonemes(results))
     write_report(
-        made.profiles, made.page, layers=("conv4", DEEPEST), min_count=MIN_COUNT, sections=sections, last=reached(made),
-        title=f"The SNAP and NAvAI papers on {made.corpus}, scale {made.scale.name}", overwrite=True,
+        results.profiles, results.page, layers=("conv4", DEEPEST), min_count=MIN_COUNT, sections=sections,
+        last=reached(results),
+        title=f"The SNAP and NAvAI papers on {results.corpus}, scale {results.scale.name}", overwrite=True,
     )  # fmt: skip
 
 
-def networks(made: "Reproduction") -> Section:
+def networks(results: Reproduction) -> Section:
     """Section 4.2, Tables 1 and 2: how the networks were trained."""
     rows: list[list[object]] = []
-    for recipe in made.scale.recipes:
-        facts = made.facts[recipe.name]
+    for recipe in results.scale.recipes:
+        facts = results.facts[recipe.name]
         begins = {"scratch": "nothing", "frozen": f"{recipe.source}, lower {TRANSFERRED} layers frozen"}.get(
             recipe.kind, f"{recipe.source}, normalisation left alone"
         )
         rows.append([recipe.name, recipe.labels, begins, int(facts["epochs"]), float(facts["error_rate"])])
-    figure = figure_of(plot_learning_curves(made.curves))
+    figure = figure_of(plot_learning_curves(results.curves))
     return Section(
         "Networks (SNAP, section 4.2, Tables 1 and 2)",
         [
-            f"Corpus: {made.corpus}. Width: {made.scale.width} filters in the narrow layers, where the paper's "
+            f"Corpus: {results.corpus}. Width: {results.scale.width} filters in the narrow layers, where the paper's "
             "networks have 256. Another corpus and smaller networks give other numbers than the paper; what is "
             "compared is whether the pattern is the same.",
             Table(["network", "labels", "begins with", "epochs", "symbol error rate (test part)"], rows),
@@ -93,10 +91,10 @@ def networks(made: "Reproduction") -> Section:
     )
 
 
-def alignment(made: "Reproduction") -> Section:
-    """Section 5.1: what is annotated where frames are aligned."""
+def alignment(results: Reproduction) -> Section:
+    """Section 5.1: annotation at the centre of frames and at the peak."""
     rows: list[list[object]] = []
-    for name, found in made.alignments.items():
+    for name, found in results.alignments.items():
         if "accuracy" in found:
             share = found["offsets"].sel(offset=0) / found["offsets"].sum("offset")
             here = {
@@ -111,18 +109,18 @@ def alignment(made: "Reproduction") -> Section:
         [Table(["network", "the predicted phoneme is annotated", "here", "paper"], rows)],
         sections=[
             Section(name, section.content, sections=section.sections)
-            for name, found in made.alignments.items()
+            for name, found in results.alignments.items()
             for section in alignment_sections(found)
         ],
     )
 
 
-def input_layer(made: "Reproduction") -> Section:
+def input_layer(results: Reproduction) -> Section:
     """Section 5.2, and Figure 3 of the NAvAI paper: the input layer."""
-    letters, phonemes = [recipe.name for recipe in made.scale.of("letter")], made.scale.of("phoneme")[0].name
+    letters, phonemes = [recipe.name for recipe in results.scale.of("letter")], results.scale.of("phoneme")[0].name
     sections = []
     for name, grouping in (*((name, "letter") for name in letters[:1]), (phonemes, "predicted")):
-        layer = _layer(made.profiles[name], grouping, "input")
+        layer = _layer(results.profiles[name], grouping, "input")
         if groups := _shown(layer, SHOWN["letter" if grouping == "letter" else "phoneme"]):
             sections.append(
                 methods_section(
@@ -133,18 +131,18 @@ def input_layer(made: "Reproduction") -> Section:
                     text="Aligned alike; the SNAP keeps of the contrast what the network looks at.",
                 )
             )
-    kept = {name: filter_groups(layer, min_count=MIN_COUNT) for name, layer in made.navai.items()}
+    kept = {name: filter_groups(layer, min_count=MIN_COUNT) for name, layer in results.navai.items()}
     if kept and (groups := _shown(next(iter(kept.values())), SHOWN["letter"])):
         sections.append(navai2018.alignments_section(kept, groups, network=letters[0]))
-    tree, units = made.profiles[phonemes].children["phoneme"], _layer(made.profiles[phonemes], "phoneme", "conv2")
+    tree, units = results.profiles[phonemes].children["phoneme"], _layer(results.profiles[phonemes], "phoneme", "conv2")
     sections.append(saliency_section(tree, title=f"How far saliency reaches: {phonemes}"))
     sections.append(units_section(units, title=f"Units of conv2: {phonemes}"))
     return Section("The input layer (SNAP, section 5.2; NAvAI, Figure 3)", sections=sections)
 
 
-def side_by_side(made: "Reproduction", seed: int) -> Section:
+def side_by_side(results: Reproduction, seed: int) -> Section:
     """Section 5.3: silhouettes of phonemes, and networks compared layer by layer."""
-    sweeps = {recipe.name: _sweep(made.profiles[recipe.name], "phoneme") for recipe in made.scale.recipes}
+    sweeps = {recipe.name: _sweep(results.profiles[recipe.name], "phoneme") for recipe in results.scale.recipes}
     rows: list[list[object]] = []
     for name, sweep in sweeps.items():
         means = {} if sweep is None else mean_silhouette(sweep).to_series().to_dict()
@@ -158,25 +156,25 @@ def side_by_side(made: "Reproduction", seed: int) -> Section:
         caption="Mean silhouette of phonemes over the four thresholds. The paper expects phonemes of transfer-learned "
         "networks to cluster best at the depth of transfer, layer 5.",
     )  # fmt: skip
-    letters = made.scale.of("letter")
+    letters = results.scale.of("letter")
     # Where there is but one letter network, it is set beside the phoneme network that it starts from.
-    compared = [recipe.name for recipe in (letters if len(letters) > 1 else made.scale.recipes)]
+    compared = [recipe.name for recipe in (letters if len(letters) > 1 else results.scale.recipes)]
     sections: Sequence[Section] = ()
     if len(compared) > 1 and all(sweeps[name] is not None for name in compared):
-        trees = {name: made.profiles[name].children["phoneme"] for name in compared}
-        comparison = compare_models(trees, min_count=MIN_COUNT, n_permutations=made.scale.shuffled, seed=seed)
+        trees = {name: results.profiles[name].children["phoneme"] for name in compared}
+        comparison = compare_models(trees, min_count=MIN_COUNT, n_permutations=results.scale.shuffled, seed=seed)
         sections = comparison_sections(comparison, transferred=DEEPEST)
     return Section("Networks side by side (SNAP, section 5.3)", [table], sections=sections)
 
 
-def letters_and_phonemes(made: "Reproduction") -> Section:
+def letters_and_phonemes(results: Reproduction) -> Section:
     """Section 5.4, Figures 8 to 10: silhouettes of letters beside those of phonemes."""
     sections = []
-    for recipe in made.scale.of("letter"):
+    for recipe in results.scale.of("letter"):
         blocks: list[Block] = []
         columns: dict[str, dict[Any, float]] = {}
         for grouping in ("letter", "phoneme"):
-            sweep = _sweep(made.profiles[recipe.name], grouping)
+            sweep = _sweep(results.profiles[recipe.name], grouping)
             if sweep is None:
                 blocks.append(f"{recipe.name} has fewer than {FEWEST} {grouping}s of {MIN_COUNT} epochs or more.")
                 continue
@@ -191,21 +189,21 @@ def letters_and_phonemes(made: "Reproduction") -> Section:
     return Section("Letters against phonemes (SNAP, section 5.4)", [text], sections=sections)
 
 
-def wanted_rows(made: "Reproduction") -> list[tuple[str, float, float, bool]]:
-    """What the networks should reach: the measure, its value here, the wanted one, and whether it is reached."""
-    wanted = made.scale.wanted
+def wanted_rows(results: Reproduction) -> list[tuple[str, float, float, bool]]:
+    """Bounds of the scale: measure, value here, bound, and whether it is reached."""
+    wanted = results.scale.wanted
     if wanted is None:
         return []
     rows = []
     for name, highest in wanted.error_rates.items():
-        here = float(made.facts[name]["error_rate"])
+        here = float(results.facts[name]["error_rate"])
         rows.append((f"{name}: symbol error rate, at most", here, highest, here <= highest))
     least = [
         (f"{name}: frames averaged, at least", float(tree.attrs["n_frames"]), float(wanted.n_frames))
-        for name, tree in made.profiles.items()
+        for name, tree in results.profiles.items()
     ]
-    for recipe in made.scale.of("phoneme"):
-        peak, near = _accuracy(made, recipe.name, "aligned"), _accuracy(made, recipe.name, "window")
+    for recipe in results.scale.of("phoneme"):
+        peak, near = _accuracy(results, recipe.name, "aligned"), _accuracy(results, recipe.name, "window")
         least.append((f"{recipe.name}: predicted phoneme at the peak, at least", peak, wanted.at_peak))
         least.append(
             (f"{recipe.name}: predicted phoneme within two steps of the peak, at least", near, wanted.near_peak)
@@ -213,9 +211,9 @@ def wanted_rows(made: "Reproduction") -> list[tuple[str, float, float, bool]]:
     return [*rows, *((name, here, bound, here >= bound) for name, here, bound in least)]
 
 
-def reached(made: "Reproduction") -> list[Section]:
-    """The table of what was wanted, where a scale has such bounds."""
-    rows = wanted_rows(made)
+def reached(results: Reproduction) -> list[Section]:
+    """Table of the bounds, for scales that have some."""
+    rows = wanted_rows(results)
     if not rows:
         return []
     content: list[Block] = [
@@ -225,8 +223,8 @@ def reached(made: "Reproduction") -> list[Section]:
             caption="On speakers and sentences that no network was trained on; silences are not scored.",
         )
     ]
-    for recipe in made.scale.of("phoneme"):
-        centre, peak = _accuracy(made, recipe.name, "centre"), _accuracy(made, recipe.name, "aligned")
+    for recipe in results.scale.of("phoneme"):
+        centre, peak = _accuracy(results, recipe.name, "centre"), _accuracy(results, recipe.name, "aligned")
         better = "the unaligned centre does better" if centre > peak else "alignment does better than the centre"
         content.append(
             f"{recipe.name}: the predicted phoneme is annotated at the centre of {100 * centre:.1f} % of the frames "
@@ -235,8 +233,8 @@ def reached(made: "Reproduction") -> list[Section]:
     return [Section("What was wanted of this demonstration", content)]
 
 
-def _accuracy(made: "Reproduction", name: str, criterion: str) -> float:
-    return float(made.alignments[name]["accuracy"].sel(criterion=criterion))
+def _accuracy(results: Reproduction, name: str, criterion: str) -> float:
+    return float(results.alignments[name]["accuracy"].sel(criterion=criterion))
 
 
 def _sweep(tree: xr.DataTree, grouping: str) -> xr.DataArray | None:
@@ -253,7 +251,7 @@ def _layer(tree: xr.DataTree, grouping: str, layer: str) -> xr.Dataset:
 
 
 def _shown(layer: xr.Dataset, wanted: Sequence[str]) -> list[str]:
-    """The wanted groups, or the largest ones where they are missing."""
+    """The wanted groups, or the four largest where these are missing."""
     there = [str(group) for group in layer["group"].values]
     chosen = [group for group in wanted if group in there]
     order = np.argsort(-layer["count"].values, kind="stable")

@@ -1,4 +1,4 @@
-"""What sets a group apart: contrast, SNAP, NAvAI and NAP (definitions 9 to 11 of the design)."""
+"""Contrast, SNAP, NAvAI and NAP: what sets a group apart (definitions 9 to 11)."""
 
 import warnings
 from typing import Any, Literal, get_args

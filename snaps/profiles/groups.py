@@ -1,4 +1,4 @@
-"""Groups merged into coarser ones, or left out, from the file alone."""
+"""Merge groups into coarser ones, or leave groups out, from the file alone."""
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, overload
@@ -59,7 +59,7 @@ def regroup(profiles: xr.Dataset | xr.DataTree, mapping: Mapping[str, str]) -> x
     >>> coarse["conv1"]["count"].sel(group="fricative")  # doctest: +SKIP
     """
     for old, new in mapping.items():
-        check_type(f"the new label of the group {old!r}", new, str, "a text")
+        check_type(f"the new label of the group {old!r}", new, str, accepted="a text")
     return _each_layer(profiles, lambda dataset: _regroup_dataset(dataset, mapping))
 
 

@@ -1,4 +1,4 @@
-"""How far from the peak saliency reaches: how much of its receptive field a network uses (SNAP paper, section 5.2)."""
+"""Reach of saliency: the lags that hold it (SNAP paper, section 5.2)."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""How good the network behind a result is: error rate, share of blanks, frames."""
+"""Quality of the network behind a result: error rate, share of blanks, frames."""
 
 import math
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ MIN_COUNT = 50
 
 @dataclass(frozen=True)
 class Quality:
-    """How good the network behind a result is, and how much the result rests on.
+    """Quality of the network behind a result, and number of frames that the result rests on.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Quality:
 
     @property
     def warning(self) -> str:
-        """One sentence if the result describes noise, else nothing.
+        """One sentence if the result describes noise; empty otherwise.
 
         Examples
         --------
@@ -59,7 +59,7 @@ class Quality:
         return f"{sentence[0].upper()}{sentence[1:]}: what is shown describes noise."
 
     def rows(self) -> dict[str, Any]:
-        """Values by the names that tables have for them."""
+        """Values by their names in tables."""
         return {
             "symbol error rate": self.error_rate,
             "share of blanks": self.blanks,

@@ -1,4 +1,4 @@
-"""Profiles and other results on disk: Zarr with crc32c, or netCDF4 with Fletcher-32, whose readers notice damage.
+"""Profiles and other results on disk: Zarr with crc32c, or netCDF4 with Fletcher-32.
 
 Whatever a library raises while it opens or reads a file becomes one sentence here.
 """
@@ -74,7 +74,7 @@ def save_profiles(profiles: xr.DataTree, path: str | os.PathLike[str], *, overwr
     OutputExistsError
         If there is something already and it may not be replaced.
     """
-    check_type("profiles", profiles, xr.DataTree, "a whole profiles tree")
+    check_type("profiles", profiles, xr.DataTree, accepted="a whole profiles tree")
     target = Path(path)
     tree = _ordered(profiles, "the tree to be saved")
     _check_storable(tree)
@@ -131,7 +131,7 @@ def write_netcdf(result: xr.DataTree | xr.Dataset, path: Path, *, overwrite: boo
 def read_tree(
     path: str | os.PathLike[str], kind: str, *, check: Callable[[xr.DataTree], None], stores: bool = True
 ) -> xr.DataTree:
-    """Read a netCDF4 file or a Zarr store into memory; whatever is wrong with it is one sentence.
+    """Read a netCDF4 file or a Zarr store into memory; any fault is one sentence.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ def _opened(path: Path, *, stores: bool) -> xr.DataTree:
 
 
 def _check_codecs(path: Path) -> None:
-    """Refuse arrays with other codecs than `CODECS`, and checksummed ones that lack a chunk: it would be zeros."""
+    """Refuse codecs other than `CODECS`, and checksummed arrays that lack a chunk, which would be read as zeros."""
     import zarr
 
     for name, array in zarr.open_group(path, mode="r").members(max_depth=None):
@@ -294,7 +294,7 @@ def _ordered(tree: xr.DataTree, where: str) -> xr.DataTree:
 
 
 def _refuse_holes(dataset: xr.Dataset, where: str) -> None:
-    """Refuse values that cannot be: files without checksums read missing chunks as NaN or 0, without a word."""
+    """Refuse impossible values: files without checksums read missing chunks as NaN or 0."""
     activation, saliency, coverage, count = (dataset[name] for name in (ACTIVATION, SALIENCY, COVERAGE, COUNT))
     faults = {
         "labels of groups occur twice": dataset.indexes[GROUP].has_duplicates,

@@ -4,8 +4,9 @@ from snaps.profiling.alignment import compare_aligners, evaluate_alignment
 from snaps.profiling.averaging import sum_epochs
 from snaps.profiling.blocks import open_cluster, remove_blocks
 from snaps.profiling.compute import compute_by_aligner, compute_profiles
-from snaps.profiling.listen import Batch, ByGroupings, Log, OnError, Played, listen, progress_bar, read
+from snaps.profiling.listen import Batch, Log, OnError, listen, progress_bar, read
 from snaps.profiling.network import Playing, PreparedNetwork, fixed_target, prepared
+from snaps.profiling.played import ByGroupings, Played, labelled
 from snaps.profiling.table import frame_table
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "evaluate_alignment",
     "fixed_target",
     "frame_table",
+    "labelled",
     "listen",
     "open_cluster",
     "prepared",

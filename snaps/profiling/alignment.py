@@ -11,8 +11,9 @@ from torch import nn
 from snaps.alignment import Aligner, Alignment, AlignmentCounts, Peaks, judge
 from snaps.datasets import CorpusLike, Recording, interval_labels, parse_groupings, take_inventory
 from snaps.errors import InputError, check_whole, one_of
-from snaps.profiling.listen import EveryFrame, Log, OnError, listen, progress_bar, read
+from snaps.profiling.listen import Log, OnError, listen, progress_bar, read
 from snaps.profiling.network import Playing, PreparedNetwork, prepared
+from snaps.profiling.played import EveryFrame
 from snaps.responses import Context, LayerResponse, Target
 from snaps.schema import INPUT_LAYER, encode_attributes
 
@@ -131,13 +132,14 @@ def compare_aligners(
         prepared(model, Playing(**playing, layers=(INPUT_LAYER,)), aligners) as network,
         progress_bar(corpus, "alignment", progress=progress) as bar,
     ):
+        described = network.describe(corpus)  # before the corpus is played, because it may be refused
         annotated = _annotated(corpus, tier, network, matched=matched)
         place = {label: code for code, label in enumerate(annotated)}
         same = np.array([place.get(symbol, -2) for symbol in network.symbols])
         number = {symbol: position for position, symbol in enumerate(network.symbols)}
         counts: dict[str, AlignmentCounts] = {}
         recording, codes = None, np.zeros(0, dtype=np.int64)
-        for batch in listen(network, read(corpus, log, bar=bar, on_error=on_error), EveryFrame(tier), log):
+        for batch in listen(network, read(corpus, log, bar=bar, on_error=on_error), EveryFrame(tier), log=log):
             grid = network.responder.grid
             if batch.recording is not recording:
                 recording, step = batch.recording, batch.recording.step
@@ -175,7 +177,7 @@ def compare_aligners(
                 "frame_steps": network.responder.grid.steps,
                 "aligners": {name: aligner.describe() for name, aligner in aligners.items()},
                 "drop_log": log.drops.to_dict(),
-                **network.describe(corpus),
+                **described,
             }
         )
         return found

@@ -1,9 +1,10 @@
 """Average aligned epochs by group: from batches of responses to sums."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,14 +17,18 @@ from snaps.accumulators import GroupMoments, LayerMoments, sum_by_group
 from snaps.alignment import Epochs, Peaks, cut_epochs
 from snaps.datasets import CorpusLike, DropLog, Grouping
 from snaps.errors import InputError, one_of
-from snaps.profiling.listen import Batch, ByGroupings, Log, OnError, listen, read
+from snaps.profiling.listen import Batch, Log, OnError, listen, read
 from snaps.profiling.network import PreparedNetwork
+from snaps.profiling.played import ByGroupings
 from snaps.responses import LayerGeometry, LayerResponse
+
+#: Sums that are merged into one before they are merged with those before them.
+FAN_IN = 16
 
 
 @dataclass(frozen=True)
 class Averaging:
-    """What is averaged.
+    """Options of averaging: groupings, units to keep, variance.
 
     Attributes
     ----------
@@ -107,9 +112,9 @@ class Sums:
 
 
 def average(
-    network: PreparedNetwork, corpus: CorpusLike, averaging: Averaging, bar: "tqdm[Any]", block: slice = slice(None)
+    network: PreparedNetwork, corpus: CorpusLike, averaging: Averaging, *, bar: "tqdm[Any]", block: slice = slice(None)
 ) -> Sums:
-    """Sums of all epochs of some recordings, by group (definitions 1 to 8).
+    """Sum the aligned epochs of some recordings by group (definitions 1 to 8).
 
     Parameters
     ----------
@@ -132,11 +137,29 @@ def average(
         sums.log.drops.add("unlabelled", grouping.name, 0)
     numbers = range(*block.indices(len(corpus)))
     recordings = read(corpus, sums.log, bar=bar, on_error=averaging.on_error, numbers=numbers)
-    for batch in listen(network, recordings, ByGroupings(averaging.groupings, averaging.columns), sums.log):
+    for batch in listen(network, recordings, ByGroupings(averaging.groupings, averaging.columns), log=sums.log):
         found = batch.by_layer(partial(_sums, batch, kept, averaging.variance))
         for name, moments in sums.moments.items():
             moments.add(batch.groups, found[name])
     return sums
+
+
+def merged(parts: Iterable[Sums]) -> Sums:
+    """Merge sums in their order, `FAN_IN` of them at a time; no more than three are held at once."""
+    parts = iter(parts)
+    total = next(parts)
+    _merge_into(total, islice(parts, FAN_IN - 1))
+    for some in parts:
+        _merge_into(some, islice(parts, FAN_IN - 1))
+        total.merge(some)
+        del some  # before the next one is computed
+    return total
+
+
+def _merge_into(total: Sums, parts: Iterator[Sums]) -> None:
+    for part in parts:
+        total.merge(part)
+        del part
 
 
 def sum_epochs(

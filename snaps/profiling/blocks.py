@@ -1,4 +1,4 @@
-"""Blocks of recordings: a run goes on from the blocks that are there, and many machines compute them.
+"""Blocks of recordings: the unit of resuming a run and of spreading it over machines.
 
 A corpus is cut into blocks of consecutive recordings. Each block's sums are computed by themselves and merged in the
 order of the blocks, as a tree of fixed shape, so that sums are the same to the bit whoever computed them.
@@ -9,16 +9,14 @@ import json
 import os
 import shutil
 import socket
-import time
 import warnings
 import zipfile
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from contextlib import AbstractContextManager, chdir, contextmanager, nullcontext, suppress
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import islice
 from operator import call
 from pathlib import Path
 from threading import Lock
@@ -33,16 +31,14 @@ import snaps
 from snaps.alignment import Alignment
 from snaps.datasets import CorpusLike, FileCorpus, Recording
 from snaps.errors import InputError, reason_of, shortened
-from snaps.outputs import claimed, replacing
+from snaps.outputs import replacing
 from snaps.profiling.averaging import Averaging, Sums, average
 from snaps.profiling.listen import OnError
-from snaps.profiling.network import Playing, PreparedNetwork, prepared
+from snaps.profiling.network import Playing, prepared
 
 #: Recordings of a block at least, number of blocks at most, and bytes of all blocks' sums, unless there are few blocks.
 LEAST_RECORDINGS, MOST_BLOCKS = 16, 256
 MOST_BYTES, FEW_BLOCKS = 4 << 30, 8
-#: Blocks whose sums are merged into one before they are merged with those before them.
-FAN_IN = 16
 #: Description of a run, in the folder of its blocks.
 RUN = "run.json"
 
@@ -52,7 +48,7 @@ FRAMES_AT_ONCE = {"cpu": 64, "cuda": 256}
 RETRIES = 2
 #: Blocks a thread that are handed out before their turn to be merged comes.
 AHEAD = 2
-#: Seconds between two looks at a cluster that has no result yet, and without workers before the run ends.
+#: Seconds between two looks at a cluster that has no result yet, and without workers until the run ends.
 GLANCE, LIMIT = 1.0, 600.0
 
 #: One network plays at a time in a process: what `prepared` sets holds for all threads.
@@ -60,7 +56,7 @@ _PLAYING = Lock()
 
 
 def cut_into_blocks(n_recordings: int, n_bytes: int) -> list[slice]:
-    """Blocks of a corpus, which follow from its size and from that of a block's sums.
+    """Cut a corpus into blocks by its size and by that of one block's sums.
 
     Parameters
     ----------
@@ -79,24 +75,6 @@ def cut_into_blocks(n_recordings: int, n_bytes: int) -> list[slice]:
     return [slice(first, min(first + size, n_recordings)) for first in range(0, n_recordings, size)]
 
 
-def merged(parts: Iterable[Sums]) -> Sums:
-    """Merge sums in their order: each `FAN_IN` of them first. No more than three are held at once."""
-    parts = iter(parts)
-    total = next(parts)
-    _merge_into(total, islice(parts, FAN_IN - 1))
-    for some in parts:
-        _merge_into(some, islice(parts, FAN_IN - 1))
-        total.merge(some)
-        del some  # before the next one is computed
-    return total
-
-
-def _merge_into(total: Sums, parts: Iterator[Sums]) -> None:
-    for part in parts:
-        total.merge(part)
-        del part
-
-
 @dataclass(eq=False)
 class BlockFolder:
     """Folder of a run's finished blocks.
@@ -105,8 +83,8 @@ class BlockFolder:
     ----------
     path : Path or None
         The folder; None where nothing is kept.
-    about : mapping
-        What the run is about, in values that JSON can hold; a run that goes on must be about the same.
+    identity : mapping
+        Everything that decides the run's numbers, in values that JSON can hold; a run that goes on has the same.
     blocks : list of slice
         Blocks of the corpus.
     batch_size : int
@@ -116,7 +94,7 @@ class BlockFolder:
     """
 
     path: Path | None
-    about: Mapping[str, Any]
+    identity: Mapping[str, Any]
     blocks: Sequence[slice]
     batch_size: int
     on_error: OnError = "raise"
@@ -124,52 +102,38 @@ class BlockFolder:
     def __post_init__(self) -> None:
         if self.path is None:
             return
-        self.about = json.loads(json.dumps({**self.about, "blocks": len(self.blocks)}))
+        self.identity = json.loads(json.dumps({**self.identity, "blocks": len(self.blocks)}))
         description = read_description(self.path)
         if description is not None:
-            _refuse_another(self.path, description["about"], self.about)
+            _refuse_another(self.path, description["identity"], self.identity)
             return
         self.path.mkdir(parents=True, exist_ok=True)
         with replacing(self.path / RUN) as partial:
-            partial.write_text(json.dumps({"about": self.about, "batch_size": self.batch_size}), encoding="utf-8")
+            partial.write_text(json.dumps({"identity": self.identity, "batch_size": self.batch_size}), encoding="utf-8")
 
     def file(self, number: int) -> Path:
         """File of a block."""
         assert self.path is not None
         return self.path / f"{number + 1:04d}-of-{len(self.blocks):04d}.npz"
 
-    def sums(
-        self, compute: Callable[[Sequence[slice]], Iterator[Sums]], bar: "tqdm[Any]", device: torch.device
-    ) -> Iterator[Sums]:
-        """Sums of all blocks in their order, those that are there from their files.
+    def missing(self) -> list[slice]:
+        """Blocks that have no file yet."""
+        return [block for number, block in enumerate(self.blocks) if not self._is_there(number)]
 
-        Parameters
-        ----------
-        compute : callable
-            From the blocks that are missing to their sums, in their order.
-        bar : tqdm
-            Progress bar, moved by blocks that are read.
-        device : device
-            Where sums lie.
-        """
-        there = [self.path is not None and self.file(number).is_file() for number in range(len(self.blocks))]
-        missing = compute([block for block, is_there in zip(self.blocks, there, strict=True) if not is_there])
+    def sums(self, computed: Iterator[Sums], bar: "tqdm[Any]", device: torch.device) -> Iterator[Sums]:
+        """Sums of all blocks in their order: read from their files, or taken from `computed` and written."""
+        there = [self._is_there(number) for number in range(len(self.blocks))]
         for number, block in enumerate(self.blocks):
             if there[number]:
-                sums = self._load(number, device)
-                if sums.log.drops.skipped and self.on_error == "raise":
-                    name, reason = next(iter(sums.log.drops.skipped.items()))
-                    raise InputError(
-                        f"{str(self.path)!r} is of a run that left out the recording {name!r} ({reason}), and this one "
-                        "has on_error='raise'; go on with on_error='skip', or delete the folder (--overwrite) to begin "
-                        "anew"
-                    )
-                yield sums
+                yield self._load(number, device)
                 bar.update(block.stop - block.start)
             else:
-                sums = next(missing)
+                sums = next(computed)
                 self._save(number, sums)
                 yield sums
+
+    def _is_there(self, number: int) -> bool:
+        return self.path is not None and self.file(number).is_file()
 
     def _save(self, number: int, sums: Sums) -> None:
         if self.path is None:
@@ -191,16 +155,23 @@ class BlockFolder:
         file = self.file(number)
         try:
             with np.load(file, allow_pickle=False) as arrays:
-                return Sums.from_arrays({name: arrays[name] for name in arrays.files}, device)
+                sums = Sums.from_arrays({name: arrays[name] for name in arrays.files}, device)
         except (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
             raise InputError(
                 f"{str(file)!r} is damaged, or no block of a run: {reason_of(error)}; delete it, and the same call "
                 "computes it again"
             ) from error
+        if sums.log.drops.skipped and self.on_error == "raise":
+            name, reason = next(iter(sums.log.drops.skipped.items()))
+            raise InputError(
+                f"{str(self.path)!r} is of a run that left out the recording {name!r} ({reason}), and this one has "
+                "on_error='raise'; go on with on_error='skip', or delete the folder (--overwrite) to begin anew"
+            )
+        return sums
 
 
 def read_description(path: Path) -> dict[str, Any] | None:
-    """Description of the run whose blocks lie in a folder; None where there is no folder, or an empty one.
+    """Description of the run whose blocks lie in a folder; None where there is no folder, or one without blocks.
 
     Raises
     ------
@@ -208,10 +179,10 @@ def read_description(path: Path) -> dict[str, Any] | None:
         If it is something else.
     """
     try:
-        if not os.path.lexists(path) or (path.is_dir() and not any(path.iterdir())):
+        if not os.path.lexists(path) or (path.is_dir() and {file.name for file in path.iterdir()} <= {RUN}):
             return None
         found = json.loads((path / RUN).read_text(encoding="utf-8"))
-        return {"about": dict(found["about"]), "batch_size": int(found["batch_size"])}
+        return {"identity": dict(found["identity"]), "batch_size": int(found["batch_size"])}
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{str(path)!r} is no folder of a run's blocks: {reason_of(error)}; accepted is a folder that a run made, "
@@ -220,7 +191,7 @@ def read_description(path: Path) -> dict[str, Any] | None:
 
 
 def with_batch_size(playing: Playing, path: str | os.PathLike[str] | None, *, on_cluster: bool) -> Playing:
-    """The same options with the number of frames at once that a run to go on from has, or that all workers have."""
+    """Playing options with the batch size of the run to resume, or of the cluster's workers."""
     size = playing.batch_size
     if size is None and path is not None:
         description = read_description(Path(path))
@@ -230,13 +201,8 @@ def with_batch_size(playing: Playing, path: str | os.PathLike[str] | None, *, on
     return replace(playing, batch_size=size)
 
 
-def locked(path: str | os.PathLike[str] | None) -> AbstractContextManager[None]:
-    """Keep other runs away from a folder of blocks, if there is one."""
-    return nullcontext() if path is None else claimed(path)
-
-
 def remove_blocks(path: Path) -> None:
-    """Remove the folder of a run's blocks, if there is one; any other folder is left, with an error.
+    """Remove the folder of a run's blocks, if there is one; refuse any other folder.
 
     Raises
     ------
@@ -247,10 +213,10 @@ def remove_blocks(path: Path) -> None:
         shutil.rmtree(path)
 
 
-def _refuse_another(path: Path, earlier: Mapping[str, Any], about: Mapping[str, Any]) -> None:
-    for name in dict.fromkeys([*about, *earlier]):
-        if earlier.get(name) != about.get(name):
-            was, is_ = (shortened(json.dumps(of.get(name), ensure_ascii=False), limit=160) for of in (earlier, about))
+def _refuse_another(path: Path, earlier: Mapping[str, Any], own: Mapping[str, Any]) -> None:
+    for name in dict.fromkeys([*own, *earlier]):
+        if earlier.get(name) != own.get(name):
+            was, is_ = (shortened(json.dumps(of.get(name), ensure_ascii=False), limit=160) for of in (earlier, own))
             raise InputError(
                 f"{str(path)!r} holds blocks of a run with another {name}: {was}, and this one has {is_}; go on with "
                 "the same, or delete the folder (--overwrite) to begin anew"
@@ -277,24 +243,12 @@ class Task:
     aligners: Mapping[str, Alignment]
     averaging: Averaging
     first: Recording
-    folder: str = field(default_factory=lambda: folder_here())
+    folder: str = field(default_factory=lambda: str(Path.cwd()))
     version: str = field(default_factory=lambda: snaps.__version__)
 
 
-def folder_here() -> str:
-    """Folder where relative paths begin."""
-    return str(Path.cwd())
-
-
-def compute_here(
-    network: PreparedNetwork, corpus: CorpusLike, averaging: Averaging, bar: "tqdm[Any]", blocks: Sequence[slice]
-) -> Iterator[Sums]:
-    """Sums of blocks in their order, computed in this process."""
-    return (average(network, corpus, averaging, bar, block) for block in blocks)
-
-
 def compute_block(model: nn.Module, recordings: CorpusLike, task: Task) -> dict[str, np.ndarray] | InputError:
-    """Sums of one block, as arrays; an error that another attempt would meet too is returned, and not tried again."""
+    """Sums of one block as arrays, on a worker; input errors are returned, so that dask does not retry them."""
     here = f"the worker on {socket.gethostname()} (process {os.getpid()})"
     try:
         if snaps.__version__ != task.version:
@@ -303,7 +257,7 @@ def compute_block(model: nn.Module, recordings: CorpusLike, task: Task) -> dict[
             return InputError(f"{here} does not see {task.folder!r}; paths must be shared by all workers")
         with _PLAYING, chdir(task.folder), prepared(model, task.playing, task.aligners) as network:
             network.fit(task.first)
-            return average(network, recordings, task.averaging, tqdm(disable=True)).to_arrays()
+            return average(network, recordings, task.averaging, bar=tqdm(disable=True)).to_arrays()
     except InputError as error:
         return error
 
@@ -348,7 +302,7 @@ def open_cluster(address: str) -> Iterator[Any]:
 
 
 def compute_on_cluster(
-    client: Any, model: nn.Module, corpus: CorpusLike, task: Task, bar: "tqdm[Any]", blocks: Sequence[slice]
+    client: Any, model: nn.Module, task: Task, *, corpus: CorpusLike, blocks: Iterable[slice], bar: "tqdm[Any]"
 ) -> Iterator[Sums]:
     """Sums of blocks in their order, computed by the workers of a dask cluster.
 
@@ -359,14 +313,14 @@ def compute_on_cluster(
         another.
     model : Module
         The network.
+    task : Task
+        How it is played to.
     corpus : FileCorpus or list of Recording
         What is played; files must be on paths that all workers see.
-    task : Task
-        How it is played.
+    blocks : iterable of slice
+        Blocks to compute.
     bar : tqdm
         Progress bar.
-    blocks : sequence of slice
-        What is computed.
 
     Raises
     ------
@@ -385,56 +339,42 @@ def compute_on_cluster(
             "of recordings"
         )
     waiting, running = deque(blocks), deque[tuple[slice, Any]]()
-    sent: list[Any] = []
     try:
-        # A task of its own, so that the network is sent once, and again where every worker that had it died. Within a
-        # partial, so that it is pickled: dask's own way of sending modules turns named tuples into tuples.
-        sent.append(client.submit(_itself, partial(compute_block, model), pure=False))
+        # A task of its own, so that the network is sent once, and again where every worker that had it died. As part of
+        # a function, so that it is pickled: dask's own way of sending modules turns named tuples into tuples.
+        network = client.submit(partial(partial, compute_block, model), pure=False)
         while waiting or running:
             threads = max(1, sum(client.nthreads(callback_timeout=LIMIT).values()))
             while waiting and len(running) < AHEAD * threads:
                 block = waiting.popleft()
-                future = client.submit(call, sent[0], corpus[block], task, pure=False, retries=RETRIES)
-                running.append((block, future))
+                running.append((block, client.submit(call, network, corpus[block], task, pure=False, retries=RETRIES)))
             block, future = running.popleft()
-            sent.append(future)
             yield Sums.from_arrays(_result(client, future, block), torch.device("cpu"))
-            sent.remove(future)
             bar.update(block.stop - block.start)
-    except (OSError, CancelledError) as error:  # of the connection to the scheduler
+    except (OSError, CancelledError, distributed.client.ClosedClientError) as error:
         raise InputError("the cluster's scheduler is gone; the same call goes on where the run stopped") from error
-    finally:
-        with warnings.catch_warnings(), suppress(OSError, RuntimeError):
-            warnings.simplefilter("ignore")
-            client.cancel([*sent, *(future for _, future in running)])
-
-
-def _itself(function: Callable[..., Any]) -> Callable[..., Any]:
-    return function
 
 
 def _result(client: Any, future: Any, block: slice) -> Mapping[str, np.ndarray]:
     """Result of a block; a cluster that is without workers for long is an error."""
     distributed = _distributed()
-    seen, warned = time.monotonic(), False
     while not future.done():
         try:
             distributed.wait([future], timeout=GLANCE)
         except TimeoutError:
             # A scheduler that is stopped, and not gone, would never answer.
             if client.nthreads(callback_timeout=LIMIT):
-                seen, warned = time.monotonic(), False
                 continue
-            if not warned:
-                warnings.warn("the cluster has no workers; the run goes on when there is one", stacklevel=2)
-            warned = True
-            if time.monotonic() - seen > LIMIT:
+            warnings.warn("the cluster has no workers; the run goes on when there is one", stacklevel=2)
+            try:
+                client.wait_for_workers(1, timeout=LIMIT)
+            except TimeoutError:
                 raise InputError(
                     f"the cluster has been without workers for {LIMIT:.0f} s; the same call goes on where the run "
                     "stopped"
                 ) from None
     try:
-        found = future.result()
+        found = future.result(timeout=LIMIT)
     except distributed.scheduler.KilledWorker as error:
         raise InputError(
             f"recordings {block.start + 1} to {block.stop} cannot be computed: every worker that tried died "
@@ -446,7 +386,7 @@ def _result(client: Any, future: Any, block: slice) -> Mapping[str, np.ndarray]:
 
 
 def _distributed() -> Any:
-    """The library that runs clusters, imported where it is needed: it is an extra."""
+    """Import dask.distributed, which is an extra."""
     try:
         import distributed
     except ModuleNotFoundError:

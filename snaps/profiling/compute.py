@@ -3,10 +3,10 @@
 import hashlib
 import os
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +28,13 @@ from snaps.datasets import (
     take_inventory,
 )
 from snaps.errors import InputError, RecordingError, check_name
-from snaps.profiling.averaging import Averaging
+from snaps.outputs import claimed
+from snaps.profiling.averaging import Averaging, Sums, average, merged
 from snaps.profiling.blocks import (
     BlockFolder,
     Task,
-    compute_here,
     compute_on_cluster,
     cut_into_blocks,
-    locked,
-    merged,
     with_batch_size,
 )
 from snaps.profiling.listen import OnError, progress_bar
@@ -205,7 +203,8 @@ def compute_by_aligner(
     parsed = tuple(parse_groupings(groupings))
     # On a cluster the device and its arithmetic are the workers'; here sums are merged.
     here = options if client is None else replace(options, device=None, precision="float32")
-    with prepared(model, here, aligners) as network, locked(checkpoint):
+    lock = nullcontext() if checkpoint is None else claimed(checkpoint)
+    with prepared(model, here, aligners) as network, lock:
         first = _first_readable(corpus, on_error)
         layers = network.fit(first).layers
         inventory = take_inventory(corpus, parsed, symbols=network.symbols)
@@ -220,12 +219,14 @@ def compute_by_aligner(
             on_error,
         )
         with progress_bar(corpus, "profiles", progress=progress) as bar:
+            missing = folder.missing()
+            computed: Iterator[Sums]
             if client is None:
-                compute = partial(compute_here, network, corpus, averaging, bar)
+                computed = (average(network, corpus, averaging, bar=bar, block=block) for block in missing)
             else:
                 task = Task(options, dict(aligners), averaging, without_steps(first))
-                compute = partial(compute_on_cluster, client, model, corpus, task, bar)
-            sums = merged(folder.sums(compute, bar, network.device))
+                computed = compute_on_cluster(client, model, task, corpus=corpus, blocks=missing, bar=bar)
+            sums = merged(folder.sums(computed, bar, network.device))
         kept, profiles = averaging.kept_units(layers), {}
         for name, moments in sums.moments.items():
             whole = replace(
@@ -240,7 +241,7 @@ def compute_by_aligner(
 
 
 def _first_readable(corpus: CorpusLike, on_error: OnError) -> Recording:
-    """First recording that can be read, with which layers and shapes are decided."""
+    """First recording that can be read; it decides layers and shapes."""
     for index in range(len(corpus)):
         try:
             return corpus[index]

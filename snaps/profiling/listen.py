@@ -12,22 +12,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
-import pandas as pd
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 from tqdm.auto import tqdm
 
 from snaps.alignment import Peaks
-from snaps.datasets import DropLog, Recording, frame_rows
+from snaps.datasets import DropLog, Recording
 from snaps.datasets.corpus import CorpusLike
-from snaps.datasets.groupings import Grouping
 from snaps.errors import RecordingError, check_choice
 from snaps.profiling.network import PreparedNetwork
-from snaps.responses import LayerResponse, Piece
+from snaps.profiling.played import Labeller, Played, labelled
+from snaps.responses import LayerResponse
 from snaps.schema import LOGITS_LAYER
 
 OnError = Literal["raise", "skip"]
@@ -69,7 +68,7 @@ def read(
     on_error: OnError = "raise",
     numbers: Iterable[int] | None = None,
 ) -> Iterator[Recording]:
-    """Load recording after recording, a few ahead of the network.
+    """Load recordings in order, a few ahead of the network.
 
     Parameters
     ----------
@@ -114,115 +113,6 @@ def read(
 def progress_bar(corpus: Sized, what: str, *, progress: bool) -> "tqdm[Any]":
     """Progress bar over the recordings of a corpus, on standard error."""
     return tqdm(total=len(corpus), desc=what, unit="recording", disable=not progress, dynamic_ncols=True)
-
-
-@dataclass(frozen=True, eq=False)
-class Played:
-    """A run of a recording's frames, with their predictions.
-
-    Attributes
-    ----------
-    network : PreparedNetwork
-        The network that it was played to.
-    recording : Recording
-        The recording.
-    piece : Piece
-        Responses on demand.
-    predicted : object array of shape (frame,)
-        Predicted symbols, None where a score is not finite.
-    """
-
-    network: PreparedNetwork
-    recording: Recording
-    piece: Piece
-    predicted: np.ndarray
-
-    @cached_property
-    def foreseen(self) -> Bool[np.ndarray, " frame"]:
-        """Frames that have a prediction."""
-        return np.array([symbol is not None for symbol in self.predicted], dtype=bool)
-
-    @cached_property
-    def ignored(self) -> Bool[np.ndarray, " frame"]:
-        """Frames whose predicted symbol is ignored."""
-        return np.isin(self.predicted, self.network.ignored)
-
-    def rows(self) -> pd.DataFrame:
-        """Rows of the frame table."""
-        grid = self.network.responder.grid
-        return frame_rows(
-            self.recording,
-            n_frames=len(self.predicted),
-            hop=grid.hop,
-            centre=self.piece.first * grid.hop + grid.centre,
-            predicted=self.predicted,
-        )
-
-
-class Labeller(Protocol):
-    """Chooses the frames that are responded to, and labels them."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Names that what is left out is counted under."""
-
-    def labels(self, played: Played) -> Mapping[str, np.ndarray]:
-        """Label of every frame in some groupings, None for no label."""
-
-    def wanted(self, played: Played, labels: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " frame"]:
-        """Frames to respond to; those that are ignored or have no prediction are left out in any case."""
-
-
-@dataclass(frozen=True)
-class ByGroupings:
-    """Frames that have a label in some grouping.
-
-    Attributes
-    ----------
-    groupings : sequence of Grouping
-        What frames are labelled by.
-    columns : sequence of str
-        Columns of the whole corpus' frame table.
-    """
-
-    groupings: Sequence[Grouping]
-    columns: Sequence[str] = ()
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Names of the groupings."""
-        return [grouping.name for grouping in self.groupings]
-
-    def labels(self, played: Played) -> Mapping[str, np.ndarray]:
-        """Labels by grouping."""
-        rows = played.rows()
-        return {grouping.name: grouping.labels(rows, known=self.columns) for grouping in self.groupings}
-
-    def wanted(self, played: Played, labels: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " frame"]:
-        """Frames with a label; where a recording has values that are not finite, all, to count the broken ones."""
-        if not played.foreseen.all() or not np.isfinite(played.recording.features).all():
-            return np.ones(len(played.predicted), dtype=bool)
-        return np.any([_labelled(of_frames) for of_frames in labels.values()], axis=0)
-
-
-@dataclass(frozen=True)
-class EveryFrame:
-    """Every frame, without labels; what is left out is counted under one name."""
-
-    name: str
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The name."""
-        return (self.name,)
-
-    def labels(self, played: Played) -> Mapping[str, np.ndarray]:
-        """No labels."""
-        return {}
-
-    def wanted(self, played: Played, labels: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " frame"]:
-        """All frames."""
-        return np.ones(len(played.predicted), dtype=bool)
 
 
 @dataclass(eq=False)
@@ -291,7 +181,7 @@ class Batch:
         return torch.from_numpy(members).to(self.played.network.device)
 
     def by_layer(self, reduce: Callable[[LayerResponse, Peaks], Value]) -> dict[str, dict[str, Value]]:
-        """Reduce the responses of every layer for every aligner; only to finite frames, each of them once.
+        """Reduce the responses of every layer for every aligner, over finite frames alone.
 
         Parameters
         ----------
@@ -319,7 +209,7 @@ class Batch:
                 break
         self.log.n_frames += len(self)
         for name, of_frames in self.labels.items():
-            self.log.drops.add("unlabelled", name, int((~_labelled(of_frames)).sum()))
+            self.log.drops.add("unlabelled", name, int((~labelled(of_frames)).sum()))
         return found
 
     def _responses(
@@ -354,7 +244,7 @@ class Batch:
 
 
 def play(network: PreparedNetwork, recordings: Iterable[Recording], log: Log) -> Iterator[Played]:
-    """Play recordings to a network, and predict; a recording shorter than a frame gives nothing."""
+    """Play recordings to a network and predict; recordings shorter than a frame give nothing."""
     for recording in recordings:
         responder = network.fit(recording)
         log.n_recordings += 1
@@ -369,8 +259,10 @@ def play(network: PreparedNetwork, recordings: Iterable[Recording], log: Log) ->
                 yield Played(network, recording, piece, network.predicted(piece.logits))
 
 
-def listen(network: PreparedNetwork, recordings: Iterable[Recording], labeller: Labeller, log: Log) -> Iterator[Batch]:
-    """Play recordings to a network, leave out and count, and give the rest batch by batch.
+def listen(
+    network: PreparedNetwork, recordings: Iterable[Recording], labeller: Labeller, *, log: Log
+) -> Iterator[Batch]:
+    """Play recordings to a network, count the frames left out, and yield the others batch by batch.
 
     Parameters
     ----------
@@ -415,7 +307,7 @@ def listen(network: PreparedNetwork, recordings: Iterable[Recording], labeller: 
 
 @contextmanager
 def _naming(recording: Recording) -> Iterator[None]:
-    """Name the recording in whatever error ends a run."""
+    """Add the recording's identifier to any error."""
     try:
         yield
     except Exception as error:
@@ -437,8 +329,3 @@ def _count_broken_layers(played: Played, frames: np.ndarray, log: Log) -> None:
 
 def _batches(frames: np.ndarray, size: int) -> Iterator[np.ndarray]:
     return (frames[first : first + size] for first in range(0, len(frames), size))
-
-
-def _labelled(labels: np.ndarray) -> Bool[np.ndarray, " frame"]:
-    """Whether each frame has a label."""
-    return np.array([label is not None for label in labels], dtype=bool)

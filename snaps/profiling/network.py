@@ -1,4 +1,4 @@
-"""A network made ready to be played to, and left as it was found."""
+"""A network prepared for playing, and restored afterwards."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 @dataclass(frozen=True)
 class Playing:
-    """How a corpus is played to a network; each option as `snaps.compute_profiles` describes it."""
+    """Options of playing a corpus to a network; `snaps.compute_profiles` describes each."""
 
     context: Context = "recording"
     target: str | Target = "predicted"
@@ -160,7 +160,7 @@ class PreparedNetwork:
 
     @property
     def target_name(self) -> str:
-        """What saliency explains, as text: of a function its module and name, never its address in memory."""
+        """Text that names the target; functions are named by module and name, never by address."""
         target = self.playing.target
         if isinstance(target, str):
             return target
@@ -171,7 +171,7 @@ class PreparedNetwork:
         return f"{target.__module__}.{named}" + (f" in line {line}" if "<lambda>" in named else "")
 
     def describe(self, corpus: CorpusLike) -> dict[str, Any]:
-        """Attributes ``model`` and ``corpus`` of a result: which network was played which corpus."""
+        """Attributes ``model`` and ``corpus`` of a result."""
         own = {
             "name": type(self.model).__name__,
             "hash": weights_hash(self.model),
@@ -192,7 +192,7 @@ class PreparedNetwork:
 def prepared(
     model: nn.Module, playing: Playing, aligners: Mapping[str, Alignment] = MappingProxyType({})
 ) -> Iterator[PreparedNetwork]:
-    """Make a network ready; on leaving, its mode, gradients, hooks and device are what they were.
+    """Prepare a network; mode, gradients, hooks and device are restored on leaving.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def prepared(
     InputError
         If an option does not fit the network.
     """
-    check_type("the network", model, nn.Module, "a torch.nn.Module")
+    check_type("the network", model, nn.Module, accepted="a torch.nn.Module")
     for aligner in aligners.values():
         if not hasattr(aligner, "peaks") or isinstance(aligner, type):
             raise InputError(f"aligner is {aligner!r}; accepted are Aligner(…) and Unaligned(…)")
@@ -257,7 +257,7 @@ def check_alike(before: Recording, recording: Recording) -> None:
 
 
 def fixed_target(target: Target, logits: Float[Tensor, "frame symbol"]) -> Target:
-    """The target of these frames, which stays the same when their logits change."""
+    """Target that keeps each frame's symbol when the logits change."""
     if not isinstance(target, SymbolTarget):
         return target
     symbols: Int[Tensor, " frame"] = target.of(logits)

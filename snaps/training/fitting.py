@@ -176,7 +176,7 @@ def train(
     >>> network = create_network(symbols_for(corpus), "w2p_shallow", seed=0)  # doctest: +SKIP
     >>> result = train(network, corpus, labels="phoneme", epochs=30)  # doctest: +SKIP
     """
-    check_type("the model", model, Wav2Letter, "a Wav2Letter")
+    check_type("the model", model, Wav2Letter, accepted="a Wav2Letter")
     if max_minutes is not None:
         check_number("max_minutes", max_minutes, above=0)
     settings = Settings(

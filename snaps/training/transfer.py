@@ -91,7 +91,7 @@ def transfer(source: Wav2Letter, target: Wav2Letter, *, layers: int = 5) -> Wav2
     True
     """
     for role, model in (("source", source), ("target", target)):
-        check_type(f"the {role}", model, Wav2Letter, "a Wav2Letter")
+        check_type(f"the {role}", model, Wav2Letter, accepted="a Wav2Letter")
     most = min(len(source.shapes), len(target.shapes))
     if not 1 <= layers <= most:
         raise InputError(

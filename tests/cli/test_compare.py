@@ -18,7 +18,7 @@ from tests.cli.commands import Invoke, Outcome, contents, sentence
 from tests.profiles.build import random_tree
 
 GROUPS = tuple(f"g{number}" for number in range(9))
-FEW = ("--least", 1, "--permutations", 9)
+FEW = ("--min-count", 1, "--n-permutations", 9)
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,18 @@ def test_options_reach_the_comparison(invoke: Invoke, stored: dict[str, Path], t
             tmp_path / "out",
         ),
         *("--match", "correspondence", "--percentile", 60, "--percentile", 70, "--metric", "cityblock"),
-        *("--weighting", "groups", "--min-count", 1, "--permutations", 0, "--transferred", "conv1", "--title", "Three"),
+        *(
+            "--weighting",
+            "groups",
+            "--min-count",
+            1,
+            "--n-permutations",
+            0,
+            "--transferred",
+            "conv1",
+            "--title",
+            "Three",
+        ),
     )
     assert outcome.status == 0, outcome.err
     assert "comparison by phoneme" in outcome.out
@@ -157,12 +168,12 @@ def test_an_output_that_exists_is_kept_unless_it_may_be_replaced(
         (["w2l", "others"], [], "the networks have no group in common"),
         (["w2l", "foreign"], [], "have no layer of the same name"),
         (["w2l", "tl"], ["--percentile", 101], "percentile is 101.0; accepted are numbers from 0 up to 100"),
-        (["w2l", "tl"], ["--least", 10**6], "at least three common groups of 1000000 epochs or more"),
-        (["w2l", "tl"], ["--least", -1], "least is -1; accepted are whole numbers from 0"),
+        (["w2l", "tl"], ["--min-count", 10**6], "at least three common groups of 1000000 epochs or more"),
+        (["w2l", "tl"], ["--min-count", -1], "min_count is -1; accepted are whole numbers from 0"),
         (["w2l", "tl"], ["--layer", "conv9"], "there is no layer 'conv9'"),
         (["w2l", "tl"], ["--layer", "conv2"], "the network 'w2l' has none of the layers 'conv2'"),
         (["w2l", "tl"], ["--metric", "miles"], "'euclidean', 'cityblock', 'cosine', 'correlation'"),
-        (["w2l", "tl"], ["--permutations", -1], "n_permutations is -1; accepted are whole numbers from 0"),
+        (["w2l", "tl"], ["--n-permutations", -1], "n_permutations is -1; accepted are whole numbers from 0"),
         (["w2l", "tl"], ["--seed", -1], "seed is -1; accepted are whole numbers from 0"),
         (["w2l", "tl"], ["--transferred", "conv9"], "there is no layer 'conv9'"),
     ],
@@ -170,8 +181,8 @@ def test_an_output_that_exists_is_kept_unless_it_may_be_replaced(
 def test_what_does_not_compare(
     invoke: Invoke, stored: dict[str, Path], tmp_path: Path, names: list[str], options: list[object], told: str
 ) -> None:
-    least = [] if "--least" in options else ["--least", 1]
-    outcome = invoke("compare", *(stored[name] for name in names), "--out", tmp_path / "out", *least, *options)
+    few = [] if "--min-count" in options else ["--min-count", 1]
+    outcome = invoke("compare", *(stored[name] for name in names), "--out", tmp_path / "out", *few, *options)
     assert told in sentence(outcome)
     assert contents(tmp_path) == {}
 

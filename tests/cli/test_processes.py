@@ -27,10 +27,10 @@ COMMANDS = {
         "--scheduler",
     ],
     "cluster": ["profiles", "--group", "--percentile", "--metric", "--min-count"],
-    "compare": ["PROFILES", "--group", "--percentile", "--least", "--match", "--transferred", "--seed"],
+    "compare": ["PROFILES", "--group", "--percentile", "--min-count", "--match", "--transferred", "--seed"],
     "report": ["profiles", "--percentile", "--title"],
     "align": ["model", "--corpus", "--tier", "--window", "--compare", "--tables-only"],
-    "faithfulness": ["model", "--corpus", "--part", "--frames", "--baseline", "--shuffles"],
+    "faithfulness": ["model", "--corpus", "--part", "--frames", "--baseline", "--n-permutations"],
     "reproduce": ["--corpus", "--scale", "--out", "--seed"],
 }
 

@@ -349,7 +349,7 @@ def test_relevance_of_twins(name: str, method: str, context: str) -> None:
 )
 def test_evaluations_of_twins(name: str, context: str) -> None:
     twin = TWINS[name]
-    options = {"ignore": (), "progress": False, "repeats": 10, **CONTEXTS[context]}
+    options = {"ignore": (), "progress": False, "n_resamples": 10, **CONTEXTS[context]}
     measure = {
         "parts": ("flipping", "randomization"), "frames": 8, "randomization_frames": 8, "percentages": [10.0],
         "random_orders": 1,

@@ -115,7 +115,7 @@ CHEAP: dict[str, Command] = {
 }
 DEAR: dict[str, Command] = {
     "compare": lambda inputs, out: [
-        "compare", inputs / "one.nc", inputs / "two.nc", "--out", out, "--least", 1, "--permutations", 9
+        "compare", inputs / "one.nc", inputs / "two.nc", "--out", out, "--min-count", 1, "--n-permutations", 9
     ],
     "profile": lambda inputs, out: [
         "profile", inputs / "net.safetensors", "--corpus", f"timit:{inputs / 'speech'}", "--group", "phoneme", "--out",
@@ -202,7 +202,7 @@ def test_names_of_groups_and_networks_lead_nowhere(name: str, world: World) -> N
     assert run(["cluster", "p.nc", "--out", "out", "--layer", "conv1", "--quiet"]) == 0
     world.assert_within("out")
     world.before = listing(world.root)
-    compared = ["compare", f"{name}=p.nc", "b=p.nc", "--out", "both", "--least", 1, "--permutations", 9]
+    compared = ["compare", f"{name}=p.nc", "b=p.nc", "--out", "both", "--min-count", 1, "--n-permutations", 9]
     status = run(compared if not name.startswith("-") else [*compared[:1], *compared[3:], "--", *compared[1:3]])
     if "/" in name:
         assert status == 2

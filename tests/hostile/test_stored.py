@@ -259,7 +259,8 @@ def test_attributes_of_other_types(name: str, value: Any, told: str, whole: dict
 )
 def test_what_passes_validation_can_be_shown(changed: dict[str, Any], whole: dict[str, Path], tmp_path: Path) -> None:
     tree = open_profiles(with_attributes(whole["Zarr"], tmp_path, changed))
-    write_report(tree, tmp_path / "report.html")
+    page = write_report(tree, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert all(f"{grouping}</" in page for grouping in tree.children)
 
 
 def test_attributes_of_a_layer(whole: dict[str, Path], tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from tests.package.sources import (
 MOST_LINES = 400
 VAGUE = frozenset({"util", "utils", "helper", "helpers", "common", "misc"})
 #: Waits for a thread of the same process that is certain to end.
-CERTAIN = frozenset({("snaps/profiling/reading.py", "future.result()")})
+CERTAIN = frozenset({("snaps/profiling/listen.py", "asked.popleft().result()")})
 
 
 def named(path: Path) -> str:

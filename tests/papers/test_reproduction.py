@@ -64,6 +64,9 @@ def test_a_reproduction_is_made_once_and_used_again(tmp_path: Path, monkeypatch:
     again = run_reproduction(folder, scale="test", progress=False)
     assert {path: path.stat().st_mtime_ns for path in folder.glob("*.safetensors")} == before
     assert set(again.seconds) == {"page"}
+    (folder / "w2l_tl_frozen.alignment.nc").write_bytes(b"cut off")
+    with pytest.raises(InputError, match="alignment.nc' cannot be read: .*; delete it, and it is made again"):
+        run_reproduction(folder, scale="test", progress=False)
     # What an interruption left out is made again.
     (folder / "w2l_tl_frozen.alignment.nc").unlink()
     third = run_reproduction(folder, scale="test", progress=False)
@@ -87,7 +90,7 @@ def test_a_reproduction_is_made_once_and_used_again(tmp_path: Path, monkeypatch:
 
 def test_folders_and_scales_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    with pytest.raises(InputError, match="something other than a reproduction"):
+    with pytest.raises(InputError, match="is a folder without '.snaps-reproduction', so it is of something else"):
         run_reproduction(tmp_path, progress=False)
     with pytest.raises(InputError, match="scale is 'huge'; accepted are 'check', 'demo'"):
         run_reproduction(tmp_path / "new", scale="huge", progress=False)

@@ -150,7 +150,8 @@ def test_nap_warns_of_aligned_epochs() -> None:
 def test_nap_does_not_warn_where_nothing_says_that_epochs_were_aligned(aligner: str | None) -> None:
     dataset = random_dataset()
     del dataset.attrs["aligner"]
-    nap(dataset if aligner is None else dataset.assign_attrs(aligner=aligner))
+    found = nap(dataset if aligner is None else dataset.assign_attrs(aligner=aligner))
+    assert found.dims == ("group", "unit", "rank")
 
 
 def test_wrong_input_is_one_sentence() -> None:

@@ -130,20 +130,24 @@ def test_an_output_that_exists_is_kept_unless_it_may_be_replaced(
     assert names_in(tmp_path) == [path.name]
 
 
-def test_a_file_replaces_a_store_and_a_store_a_file(tree: xr.DataTree, tmp_path: Path) -> None:
+def test_a_file_never_replaces_a_folder_nor_a_folder_a_file(tree: xr.DataTree, tmp_path: Path) -> None:
     (tmp_path / "a.zarr").write_text("a file")
-    save_profiles(tree, tmp_path / "a.zarr", overwrite=True)
-    (tmp_path / "a.zarr").rename(tmp_path / "b.nc")
-    save_profiles(tree, tmp_path / "b.nc", overwrite=True)
-    assert (tmp_path / "b.nc").is_file()
+    with pytest.raises(OutputExistsError, match=r"a\.zarr' is a file; give the name of a folder"):
+        save_profiles(tree, tmp_path / "a.zarr", overwrite=True)
+    assert (tmp_path / "a.zarr").read_text() == "a file"
+    save_profiles(tree, tmp_path / "c.zarr")
+    (tmp_path / "c.zarr").rename(tmp_path / "b.nc")
+    with pytest.raises(OutputExistsError, match=r"b\.nc' is a folder; give the name of a file"):
+        save_profiles(tree, tmp_path / "b.nc", overwrite=True)
     xr.testing.assert_identical(open_profiles(tmp_path / "b.nc"), tree)
-    assert names_in(tmp_path) == ["b.nc"]
 
 
 def test_a_folder_of_something_else_is_never_replaced(tree: xr.DataTree, tmp_path: Path) -> None:
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter1.tex").write_text("years of work")
-    with pytest.raises(OutputExistsError, match="is a folder that is no Zarr store; it is not overwritten"):
+    with pytest.raises(
+        OutputExistsError, match="is a folder without 'zarr.json', so it is of something else and is not replaced"
+    ):
         save_profiles(tree, tmp_path / "thesis", overwrite=True)
     assert (tmp_path / "thesis" / "chapter1.tex").read_text() == "years of work"
 

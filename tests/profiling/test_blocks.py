@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from snaps.errors import InputError, RecordingError
-from snaps.profiling import blocks, compute_by_aligner
-from snaps.profiling.blocks import FEW_BLOCKS, MOST_BLOCKS, MOST_BYTES, cut_into_blocks, merged
+from snaps.profiling import averaging, blocks, compute_by_aligner
+from snaps.profiling.averaging import merged
+from snaps.profiling.blocks import FEW_BLOCKS, MOST_BLOCKS, MOST_BYTES, cut_into_blocks
 from tests.definitions.agreement import aligner, assert_agrees
 from tests.profiling.runs import GROUPINGS, Faulty, assert_identical, compute, network, recordings
 from tests.reference import reference_profiles
@@ -26,7 +27,7 @@ SIZE = 10 * BLOCK + 1
 @pytest.fixture(autouse=True)
 def short_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(blocks, "LEAST_RECORDINGS", BLOCK)
-    monkeypatch.setattr(blocks, "FAN_IN", 3)
+    monkeypatch.setattr(averaging, "FAN_IN", 3)
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +256,7 @@ def test_a_disk_without_room_for_a_block_does_not_end_the_run(tmp_path: Path, co
     assert sorted(path.name for path in (tmp_path / "run").iterdir()) == ["0001-of-0003.npz", "run.json"]
     monkeypatch.undo()
     monkeypatch.setattr(blocks, "LEAST_RECORDINGS", BLOCK)
-    monkeypatch.setattr(blocks, "FAN_IN", 3)
+    monkeypatch.setattr(averaging, "FAN_IN", 3)
     assert_identical(compute(network(), few, checkpoint=tmp_path / "run"), found)
 
 

@@ -148,7 +148,7 @@ def test_files_are_read_where_they_are(client: Client, tmp_path: Path, monkeypat
     with pytest.raises(RecordingError, match="damaged|cannot be read|is not"):
         compute(model, corpus, client=client, groupings=["phoneme"])
     # A worker that does not see the corpus must not take its recordings for broken ones.
-    monkeypatch.setattr(blocks, "folder_here", lambda: "/nowhere")
+    monkeypatch.setattr(blocks.Path, "cwd", lambda: "/nowhere")
     with pytest.raises(InputError, match="the worker on .* does not see '/nowhere'"):
         compute(model, corpus, client=client, **options)
 
@@ -204,6 +204,7 @@ def test_without_dask_it_is_one_sentence() -> None:
     )
 
 
+@pytest.mark.filterwarnings("ignore:the cluster has no workers")  # as its last moments are
 def test_the_scheduler_ends_during_the_run(tmp_path: Path, corpus: list, whole: Any) -> None:
     """Finished blocks are kept, and the run goes on without a cluster."""
     cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0", silence_logs="CRITICAL")

@@ -92,6 +92,10 @@ def test_overwrite_begins_anew(work: Work, tmp_path: Path) -> None:
     out, state = tmp_path / "p.zarr", tmp_path / "p.zarr.checkpoint"
     state.write_bytes(b"of something else")
     assert f"{str(state)!r} is no folder of a run's blocks" in sentence(process(*work.arguments(out)))
+    assert f"{str(state)!r} is no folder of a run's blocks" in sentence(process(*work.arguments(out), "--overwrite"))
+    state.unlink()
+    kill_with_a_block(work, out)
+    assert main([*work.arguments(out), "--overwrite", "--peak", "max"]) == 0
     assert main([*work.arguments(out), "--overwrite"]) == 0
     work.assert_finished(out)
     assert "exists; give another name, or --overwrite" in sentence(process(*work.arguments(out)))
@@ -134,7 +138,7 @@ def test_profiles_that_cannot_be_written_are_computed_once(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
-        patched.setattr("snaps.profiles.files._write", full)
+        patched.setattr("snaps.profiles.store._write_zarr", full)
         capsys.readouterr()
         assert main(work.arguments(out)) == 2
     told = capsys.readouterr().err

@@ -259,7 +259,7 @@ def test_everything_is_one_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="exists"):
         save_faithfulness(tree, path)
     (tmp_path / "other.nc").write_bytes(b"no")
-    with pytest.raises(InputError, match="is not an evaluation of faithfulness: it is no netCDF4 file"):
+    with pytest.raises(InputError, match="is damaged, or is not an evaluation of faithfulness: it cannot be read"):
         open_faithfulness(tmp_path / "other.nc")
 
 
