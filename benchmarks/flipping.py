@@ -1,4 +1,4 @@
-"""Pixel flipping against the plain forward passes that it needs.
+"""Time of pixel flipping, compared with that of the forward passes that it needs.
 
 Run as ``python -m benchmarks.flipping``. Every frame is flipped at ten percentages in three orders: thirty forward
 passes a frame.

@@ -1,4 +1,4 @@
-"""What less precision does to the SNAPs: correlation with float32, layer by layer.
+"""Correlation of SNAPs in lower precision with those in float32, layer by layer.
 
 Run as ``python -m benchmarks.precision MODEL.safetensors timit:PATH`` on a trained network.
 """
@@ -12,7 +12,7 @@ from snaps.datasets import load_corpus
 
 
 def main() -> None:
-    """Compute profiles in every precision, and print correlations of SNAPs and moved counts."""
+    """Compute profiles in every precision, and print the correlations of their SNAPs."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("corpus")

@@ -1,4 +1,4 @@
-"""The same work done the plain way, and with captum: what the package is measured against."""
+"""The same work done in the plain way and with captum, for comparison."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -23,7 +23,7 @@ def frames_of(recording: Recording) -> tuple[Tensor, list[str | None]]:
 
 
 class Modular(nn.Module):
-    """The same-padded network with a module for every layer, as hooks and captum want it."""
+    """The same-padded network with a module for every layer, as hooks and captum need it."""
 
     def __init__(self, model: Wav2Letter) -> None:
         super().__init__()

@@ -1,7 +1,7 @@
-"""How time and memory grow: with frames, groups and tapped layers.
+"""Growth of time and memory with frames, groups and tapped layers.
 
-Run as ``python -m benchmarks.scaling``. Every measurement is a process of its own, so that its peak memory is its
-own too. The network is full W2L of Table 1 in the recording context; recordings are made when they are asked for.
+Run as ``python -m benchmarks.scaling``. Every measurement is a process of its own, so that its peak memory is its own
+too. The network is full W2L of Table 1 in the recording context; recordings are made on request.
 """
 
 import argparse
@@ -20,7 +20,7 @@ FRAMES_EACH = 86
 
 
 class MadeCorpus:
-    """Recordings that are made when they are asked for, so that none is kept."""
+    """Recordings that are made on request, so that none is kept."""
 
     name = "made"
     fingerprint = "made"

@@ -1,4 +1,4 @@
-"""Frames a second: the plain way, captum, and ours in both contexts, beside the machine's matrix product.
+"""Frames a second of the plain way, of captum and of ours in both contexts, beside the machine's matrix product.
 
 Run as ``python -m benchmarks.throughput``. Every way does the same work: full W2L of Table 1 with random weights,
 all 13 layers, activation and saliency, grouped by phoneme and by predicted letter, aligned and summed.
@@ -69,7 +69,7 @@ def ours(
 
 
 def where_time_goes(corpus: list[Any], device: torch.device) -> list[tuple[str, float]]:
-    """Share of the operations of D that take longest, from torch's profiler."""
+    """Operations of D that take longest and their shares of its time, from torch's profiler."""
     from torch.profiler import ProfilerActivity, profile
 
     with profile(activities=[ProfilerActivity.CPU]) as profiled:

@@ -1,10 +1,10 @@
-"""How well networks recognise unseen speakers, against the seconds of their training: the table of docs/training.md.
+"""Error rates on unseen speakers against the seconds of training: the table of docs/training.md.
 
     python -m benchmarks.training --widths 32 64 96 128 --networks w2p_shallow w2p_shallow/frames w2l
 
-The corpus is synthesised once. Every network is trained for a fixed number of epochs, and judged on speakers and
-sentences that it was not trained on; silences are not scored. Phoneme networks are also asked where they predict: the
-share of frames whose predicted phoneme is annotated at the centre, and at the peak of sensitivity.
+The corpus is synthesised once. Every network is trained for a fixed number of epochs, and tested on speakers and
+sentences that it was not trained on; silences are not scored. For phoneme networks the table also has the share of
+frames whose predicted phoneme is annotated at the centre, and at the peak of sensitivity.
 """
 
 import argparse
@@ -30,7 +30,7 @@ NETWORKS = {
 
 
 def main() -> None:
-    """Train, judge, print a row a network."""
+    """Train and test each network, and print its row."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=["w2p_shallow", "w2p_shallow/frames", "w2l"])
     parser.add_argument("--widths", nargs="+", type=int, default=[32, 64, 96, 128])
@@ -44,9 +44,7 @@ def main() -> None:
         if not root.exists():
             synthesize_corpus(root, speakers=arguments.speakers, test_speakers=arguments.test_speakers, progress=False)
         learned, judged = load_timit(root, split="train"), load_timit(root, split="test", dialect_sentences="drop")
-        print(
-            f"{len(learned)} recordings to learn from, {len(judged)} to be judged on, {torch.get_num_threads()} threads"
-        )
+        print(f"{len(learned)} recordings to train on, {len(judged)} to test on, {torch.get_num_threads()} threads")
         print("| network | width | epochs | seconds | errors | blanks | centre | peak | ± 2 steps |")
         print("|---|---|---|---|---|---|---|---|---|")
         for name in arguments.networks:

@@ -1,4 +1,4 @@
-"""How the documentation is built: ``make docs``."""
+"""Settings of the documentation, which ``make docs`` builds."""
 
 import contextlib
 import io
@@ -35,7 +35,7 @@ html_sidebars: dict[str, list[str]] = {"*": [], "notebooks/*": []}
 
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
-# The notebook is run when it has changed; what it showed is kept beside the pages.
+# A notebook is run when it has changed; its outputs are cached beside the pages.
 nb_execution_mode = "cache"
 nb_execution_cache_path = str(Path(__file__).parent / "_build" / "jupyter_cache")
 nb_execution_timeout = 600
@@ -50,7 +50,7 @@ numpydoc_class_members_toctree = False
 
 
 class CommandHelp(Directive):
-    """Show what a command says about itself, so that this page and the program agree."""
+    """Insert the help text of a command, so that the page and the program agree."""
 
     required_arguments = 0
     optional_arguments = 1
@@ -70,5 +70,5 @@ class CommandHelp(Directive):
 
 
 def setup(app: Sphinx) -> None:
-    """Make the directive known."""
+    """Register the directive."""
     app.add_directive("command-help", CommandHelp)

@@ -1,10 +1,10 @@
-"""Feed the corpus readers with inputs that reach ever more of their code, and tell what breaks them.
+"""Fuzz the corpus readers with inputs that reach ever more of their code.
 
-Run as ``python -m fuzzing.readers --seconds 600 --target all`` (`make fuzz`). Every target is a process of its own; the
-inputs that reached something new stay in the folder and are where the next run begins. A finding is an exception that
-is no refusal, a refusal that is no single line or does not name its file, an interval that is lost, a crash, an input
-that takes more than 20 seconds or more than 3 GB. The exit status is then 1, and the input's path is printed; look at
-it with ``--reproduce PATH``.
+Run as ``python -m fuzzing.readers --seconds 600 --target all`` (`make fuzz`). Every target is a process of its own.
+Inputs that reach new code stay in the folder, and the next run starts with them. A finding is an exception that is no
+refusal, a refusal that is no single line or does not name its file, a lost interval, a crash, an input that takes more
+than 20 seconds or more than 3 GB. The exit status is then 1, and the input's path is printed; ``--reproduce PATH``
+reads this input alone.
 """
 
 import argparse
@@ -48,16 +48,16 @@ WORDS = (
 
 @dataclass(frozen=True)
 class Result:
-    """What came of one target.
+    """Result of fuzzing one target.
 
     Attributes
     ----------
     executions, edges, seconds : int
         Inputs tried, edges of our code that were reached, and time.
     inputs : int
-        Inputs in the folder, each of which reaches something that the others do not.
+        Inputs in the folder, each of which reaches code that the others do not.
     finding : Path or None
-        Input that broke the reader.
+        Input that the reader fails on.
     report : str
         Last lines of the process.
     """
@@ -85,7 +85,7 @@ def fuzz(name: str, *, seconds: int, out: Path) -> Result:
         *("-rss_limit_mb=3000", "-detect_leaks=0", f"-max_len={LONGEST}", "-print_final_stats=1", f"-dict={words}"),
         f"-artifact_prefix={found}/{name}-",
     ]
-    # libFuzzer ends its process without a chance to tidy up.
+    # libFuzzer ends its process without removing temporary files.
     with tempfile.TemporaryDirectory(prefix="fuzzing") as scratch:
         done = subprocess.run(
             command,

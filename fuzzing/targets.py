@@ -1,6 +1,7 @@
-"""What is fuzzed: one reader each, with seeds, and with what has to hold whatever the bytes are.
+"""Targets of the fuzzer: one reader each, with seeds, and with the conditions that hold for any bytes.
 
-Coverage is that of our own Python code. What libsndfile, soxr and librosa do inside is not seen; their crashes are.
+Coverage is that of our own Python code. The code of libsndfile, soxr and librosa is not covered; their crashes are
+noticed.
 """
 
 import re
@@ -33,17 +34,17 @@ class Target:
     Attributes
     ----------
     check : callable
-        Read an input; anything but a `RecordingError` that this lets out is a finding.
+        Reads an input; any exception that it raises is a finding.
     seeds : callable
-        Inputs to begin with.
+        First inputs.
     """
 
     check: Callable[[bytes], None]
     seeds: Callable[[], list[bytes]]
 
 
-def told(read: Callable[[], object], path: Path) -> object | None:
-    """What a reader gives; None if it refuses, which has to be one line that names the file."""
+def read_or_none(read: Callable[[], object], path: Path) -> object | None:
+    """Result of a reader; None if it refuses the file, in one line that names the file."""
     try:
         return read()
     except RecordingError as error:
@@ -55,7 +56,7 @@ def told(read: Callable[[], object], path: Path) -> object | None:
 
 
 def require(holds: bool, what: str) -> None:
-    """Make a finding of what does not hold."""
+    """Raise a finding unless a condition holds."""
     if not holds:
         raise FindingError(what)
 
@@ -64,7 +65,7 @@ _SCRATCH = Path(tempfile.mkdtemp(prefix="fuzzing"))
 
 
 def forget_scratch() -> None:
-    """Take away the files that inputs were written to."""
+    """Remove the files of inputs."""
     shutil.rmtree(_SCRATCH, ignore_errors=True)
 
 
@@ -78,7 +79,7 @@ def _files(layout: str, container: str = "sphere") -> Files:
 
 
 def _annotation_target(layout: str, kind: str) -> Target:
-    """A file of annotations, whose neighbours are sound."""
+    """Target of an annotation file, among undamaged other files."""
     reader = TimitReader() if layout == "timit" else TextGridReader(tiers=dict(ALIGNER_TIERS))
     files = _files(layout)
     path = _SCRATCH / layout / f"input.{kind}"
@@ -88,18 +89,18 @@ def _annotation_target(layout: str, kind: str) -> Target:
 
     def check(data: bytes) -> None:
         path.write_bytes(data)
-        found = told(lambda: reader.read(entry), path)
+        found = read_or_none(lambda: reader.read(entry), path)
         if not isinstance(found, Annotation):
             return
         count = {"grid": _count_grid, "txt": lambda *_: None}.get(kind, _count_lines)
         count(found, path, kind)
-        told(lambda: check_tiers(found, recording=RECORDING, duration=0.5), path)
+        read_or_none(lambda: check_tiers(found, recording=RECORDING, duration=0.5), path)
 
     return Target(check, lambda: _seeds(kind, files.paths[kind].read_bytes()))
 
 
 def _count_lines(found: Annotation, path: Path, kind: str) -> None:
-    """As many intervals as there are lines with something in them."""
+    """Require one interval for each line that is not blank."""
     from snaps.datasets.files import read_text
 
     tier = found.tiers[{"phn": "phoneme", "wrd": "word"}[kind]]
@@ -108,7 +109,7 @@ def _count_lines(found: Annotation, path: Path, kind: str) -> None:
 
 
 def _count_grid(found: Annotation, path: Path, _: str) -> None:
-    """No label is lost: what was read cannot hold more strings than there are, and each was read or skipped."""
+    """Require that every string of the file was read as a label or name: none is lost."""
     from snaps.datasets.files import read_text
     from snaps.datasets.textgrids import parse_textgrid
 
@@ -121,7 +122,7 @@ def _count_grid(found: Annotation, path: Path, _: str) -> None:
 
 
 def _strings(text: str) -> int:
-    """Number of quoted strings, counted sign by sign; Praat doubles quotes within them."""
+    """Number of quoted strings, counted character by character; Praat doubles quotes within them."""
     number, place = 0, 0
     while place < len(text):
         if text[place] == "!":
@@ -142,7 +143,7 @@ def _audio_target(container: str) -> Target:
 
     def check(data: bytes) -> None:
         path.write_bytes(data)
-        audio = told(lambda: read_audio(path, recording=RECORDING), path)
+        audio = read_or_none(lambda: read_audio(path, recording=RECORDING), path)
         if audio is None:
             return
         samples: np.ndarray = audio.samples  # type: ignore[attr-defined]
@@ -158,7 +159,7 @@ def _audio_target(container: str) -> Target:
 
 
 def _seeds(part: str, sound: bytes) -> list[bytes]:
-    """A sound file, and what the catalogue makes of it."""
+    """An undamaged file, and the file with each damage of the catalogue."""
     kind = "audio" if part in ("sphere", "riff", "flac") else part
     changed = [damage.change(sound) for damage in CATALOGUE if damage.change and damage.part in (part, kind)]
     return [seed for seed in dict.fromkeys([sound, *changed]) if len(seed) <= LONGEST]
@@ -173,5 +174,5 @@ def _targets() -> Iterator[tuple[str, Callable[[], Target]]]:
     yield "trees", lambda: Target(check_tree, tree_seeds)
 
 
-#: Targets by name; each is made when it is asked for.
+#: Targets by name, made on request.
 TARGETS: dict[str, Callable[[], Target]] = dict(_targets())

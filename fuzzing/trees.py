@@ -1,4 +1,4 @@
-"""Trees of files as bytes: what lies where, under which names; loading and reading them is fuzzed as a whole."""
+"""Trees of files described by bytes; loading and reading a whole tree is one target."""
 
 import os
 import shutil
@@ -12,14 +12,14 @@ from tests.hostile.place_damages import NAMES
 from tests.hostile.speech import Files, Utterance, grid_fields, grid_text
 
 LOADERS = (load_timit, load_textgrids)
-#: Endings that matter, and one that does not.
+#: Endings that the loaders know, and one that they ignore.
 ENDINGS = (".WAV", ".PHN", ".WRD", ".TXT", ".wav", ".phn", ".TextGrid", ".flac", ".trans.txt", ".WAV.wav", "", ".x")
 #: Folders at the top.
 FOLDERS = ("", "TRAIN/DR1/F0", "TRAIN/DR1/f0", "TEST/DR2/M1", "train", "TRAIN/DR9", "84/121", "a")
 
 
 class FindingError(AssertionError):
-    """A corpus did what it must not do."""
+    """A reader or loader failed."""
 
 
 def check_tree(data: bytes) -> None:
@@ -61,7 +61,7 @@ def _sound(folder: Path) -> dict[str, bytes]:
 
 
 def _write(root: Path, data: bytes) -> None:
-    """Read orders of five bytes and a name: folder, ending, what to put there, how long the name is, a free one."""
+    """Write the files of a tree; each takes five bytes (folder, ending, content, length of name, any) and a name."""
     root.mkdir()
     sound = _sound(root.parent / "sound")
     place = 0
@@ -70,14 +70,14 @@ def _write(root: Path, data: bytes) -> None:
         name = os.fsdecode(data[place + 5 : place + 5 + length % 24].replace(b"/", b"").replace(b"\0", b""))
         place += 5 + length % 24
         path = root / FOLDERS[folder % len(FOLDERS)] / f"{name}{ENDINGS[ending % len(ENDINGS)]}"
-        # Names may be taken, be too long, or be none.
+        # Names may exist already, be too long, or be empty.
         with suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True)
             _put(path, order=order % 8, free=free, root=root, sound=sound)
 
 
 def _put(path: Path, *, order: int, free: int, root: Path, sound: dict[str, bytes]) -> None:
-    # Writing into a pipe would be waited for.
+    # Writing into a pipe would wait for a reader.
     if path.exists() or path.is_symlink():
         return
     if order <= 2:
@@ -95,7 +95,7 @@ def _put(path: Path, *, order: int, free: int, root: Path, sound: dict[str, byte
 
 
 def tree_seeds() -> list[bytes]:
-    """Trees of two recordings a layout, one with something in the place of a file, by every name that there may be."""
+    """Trees of two recordings a layout, one of them with another kind of file in one place, for each odd name."""
     files = [*((1, ending) for ending in range(4)), (7, 4), (7, 6)]
     seeds = []
     for number, name in enumerate(NAMES):

@@ -1,4 +1,4 @@
-"""Fuzz one target until time is up or something is found: a process of its own, which `fuzzing.readers` starts."""
+"""Fuzz one target until the time is up or there is a finding; `fuzzing.readers` starts this process."""
 
 import sys
 
@@ -8,12 +8,12 @@ with atheris.instrument_imports(include=["snaps.datasets", "snaps.errors"]):
     import snaps.datasets
     from fuzzing.targets import TARGETS
 
-#: What longer audio takes is time and memory alone, up to limits that are tested elsewhere.
+#: Limit of samples: longer audio takes time and memory without reaching other code. Tests cover the real limit.
 SHORTEST_BOMB = 1 << 22
 
 
 def main() -> None:
-    """Run libFuzzer with the options behind the target's name."""
+    """Run libFuzzer with the options that follow the target's name."""
     name, *options = sys.argv[1:]
     snaps.datasets.audio.MOST_SAMPLES = SHORTEST_BOMB
     atheris.Setup([sys.argv[0], *options], TARGETS[name]().check)

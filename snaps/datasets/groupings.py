@@ -49,7 +49,7 @@ class Grouping:
     mapping: Mapping[str, str | None] | None = None
 
     def __post_init__(self) -> None:
-        check_type("the grouping's name", self.name, str, "a text")
+        check_type("the grouping's name", self.name, str, accepted="a text")
         check_name(self.name, "the grouping's name")
         if not self.columns or not all(isinstance(column, str) and column for column in self.columns):
             raise InputError(f"the grouping {self.name!r} has the columns {self.columns!r}; {_ACCEPTED}")

@@ -253,7 +253,7 @@ def _entry(path: Path, key: str, match: tuple[list[Path], list[Path]], *, relati
 def _relabel_by_tier(relabel: Relabel | Mapping[str, Relabel] | None, names: Sequence[str]) -> dict[str, Relabel]:
     if relabel is None:
         return {}
-    check_type("relabel", relabel, Mapping, "a mapping from label to label")
+    check_type("relabel", relabel, Mapping, accepted="a mapping from label to label")
     by_tier: dict[str, Any] = dict(relabel)
     if not any(isinstance(value, Mapping) for value in by_tier.values()):
         by_tier = dict.fromkeys(names, by_tier)

@@ -146,9 +146,11 @@ def write_report(
 
 def _checked(trees: Any) -> Mapping[str, xr.DataTree]:
     """Profiles by their names, after a check that they are profiles."""
-    check_type("the result", trees, Mapping, "profiles, an alignment, a comparison of networks, or faithfulness")
+    check_type(
+        "the result", trees, Mapping, accepted="profiles, an alignment, a comparison of networks, or faithfulness"
+    )
     for name, tree in trees.items():
-        check_type("the result", tree, xr.DataTree, "a profiles tree")
+        check_type("the result", tree, xr.DataTree, accepted="a profiles tree")
         validate_tree(tree, f"the profiles {name!r}" if name else "the tree")
     return trees
 
