@@ -9,7 +9,7 @@ import xarray as xr
 
 from snaps.clustering import PERCENTILES, Distance, ModelComparison
 from snaps.errors import InputError, check_number, check_type
-from snaps.outputs import writing
+from snaps.outputs import refuse, writing
 from snaps.profiles import Weighting
 from snaps.report.alignment import alignment_sections
 from snaps.report.faithfulness import PARTS, faithfulness_sections
@@ -106,6 +106,7 @@ def write_report(
     OutputExistsError
         If the page exists and may not be replaced.
     """
+    refuse(Path(out), overwrite=overwrite)  # before anything is drawn
     check_number("percentile", percentile, least=0, most=100)
     results: Mapping[str, xr.DataTree | xr.Dataset]
     if isinstance(what, ModelComparison):

@@ -188,6 +188,8 @@ def test_a_corpus_that_cannot_be_made(invoke: Invoke, tmp_path: Path, options: l
 
 def test_a_reproduction_in_a_folder_of_something_else(invoke: Invoke, tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
-    assert "something other than a reproduction" in sentence(invoke("reproduce", "--out", tmp_path))
+    assert "is a folder without '.snaps-reproduction', so it is of something else" in sentence(
+        invoke("reproduce", "--out", tmp_path)
+    )
     assert "is a file" in sentence(invoke("reproduce", "--out", tmp_path / "thesis.tex", "--overwrite"))
     assert list(contents(tmp_path)) == ["thesis.tex"]

@@ -88,17 +88,18 @@ def test_twenty_kills_at_random_moments(work: Work, tmp_path: Path) -> None:
     (tmp_path / "told").write_text(f"{kills} kills, {runs} runs that came to their end, {seconds:.1f} s undisturbed")
 
 
-def test_overwrite_begins_anew(work: Work, tmp_path: Path) -> None:
+def test_overwrite_begins_anew(work: Work, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, state = tmp_path / "p.zarr", tmp_path / "p.zarr.checkpoint"
     state.write_bytes(b"of something else")
-    assert f"{str(state)!r} is no folder of a run's blocks" in sentence(process(*work.arguments(out)))
-    assert f"{str(state)!r} is no folder of a run's blocks" in sentence(process(*work.arguments(out), "--overwrite"))
+    for options in ([], ["--overwrite"]):
+        assert main([*work.arguments(out), *options]) == 2
+        assert f"{str(state)!r} is no folder of a run's blocks" in capsys.readouterr().err
     state.unlink()
     kill_with_a_block(work, out)
     assert main([*work.arguments(out), "--overwrite", "--peak", "max"]) == 0
-    assert main([*work.arguments(out), "--overwrite"]) == 0
-    work.assert_finished(out)
-    assert "exists; give another name, or --overwrite" in sentence(process(*work.arguments(out)))
+    capsys.readouterr()
+    assert main(work.arguments(out)) == 2
+    assert "exists; give another name, or --overwrite" in capsys.readouterr().err
 
 
 def test_another_command_into_the_same_output(work: Work, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
