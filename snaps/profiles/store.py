@@ -182,10 +182,14 @@ def read_tree(
 
 
 def _without_empty_groupings(tree: xr.DataTree) -> xr.DataTree:
-    """The tree without groupings that no frame has a label in; all of it where no grouping has a group."""
-    empty = [name for name, node in tree.children.items() if all(not layer.sizes.get(GROUP) for layer in node.leaves)]
-    if not empty or len(empty) == len(tree.children):
+    """The tree without groupings that no frame has a label in; a tree without any group is refused."""
+    empty = [name for name, node in tree.children.items() if all(layer.sizes.get(GROUP) == 0 for layer in node.leaves)]
+    if not empty:
         return tree
+    if len(empty) == len(tree.children):
+        left_out = {reason: max(by.values(), default=0) for reason, by in Provenance.of(tree).left_out.items()}
+        counted = ", ".join(f"{number} {reason}" for reason, number in left_out.items() if number)
+        raise InputError(f"no frame was averaged, so there are no profiles to save; left out: {counted or 'nothing'}")
     warnings.warn(f"no frame has a label in the grouping {one_of(empty)}; the file lacks it", stacklevel=3)
     named = [name for name in Provenance.of(tree).groupings if name not in empty]
     kept = tree.drop_nodes(empty)
