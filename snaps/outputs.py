@@ -11,8 +11,8 @@ from filelock import FileLock, Timeout
 
 from snaps.errors import InputError, OutputExistsError
 
-#: What the names begin with of what is being written, and of a folder that is being replaced; both lie beside the
-#: output, whose whole name follows, so that its ending still says what it is.
+#: Name prefixes of a partial output and of a folder that is being replaced; both lie beside the output, and its whole
+#: name follows, so that the ending still says what it is.
 PARTIAL, ASIDE = ".partial.", ".replaced."
 
 
@@ -36,12 +36,11 @@ def writing(
     overwrite : bool
         Whether to replace what is there.
     mark : str or tuple of str, optional
-        A folder is written, and this is a file by which such a folder is known, or some of which it has one: no other
-        folder is ever replaced, save an empty one, and no file. Without it a file is written, and no folder is ever
-        replaced.
+        Marker file, or files: a folder is written, and what is there is replaced only if it is an empty folder or one
+        that holds a marker. Without it a file is written, and no folder is ever replaced.
     flushed : bool
-        See all of it on the disk before it is renamed, so that a power cut leaves what was there before, or the whole
-        of what is new.
+        Flush the data to the disk before the rename, so that a power cut leaves what was there before, or the whole of
+        what is new.
 
     Yields
     ------
@@ -135,8 +134,8 @@ def claimed(path: str | os.PathLike[str]) -> Iterator[None]:
 def replacing(target: Path, *, flushed: bool = True) -> Iterator[Path]:
     """Give a partial name beside a locked output, and rename it when the block ends.
 
-    With `flushed`, all of it is on the disk before it is renamed, so that a power cut leaves what was there before,
-    or the whole of what is new.
+    With `flushed`, the data is on the disk before the rename, so that a power cut leaves what was there before, or the
+    whole of what is new.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     target = in_its_place(target)
@@ -173,7 +172,7 @@ def remove_leftovers(target: Path) -> None:
                 shutil.rmtree(left)
             elif os.path.lexists(left):
                 left.unlink()
-    except OSError as error:  # what nobody needs is no failure of what is being done
+    except OSError as error:  # leftovers that stay do not fail the write
         warnings.warn(f"beside {_shown(target)}, {error.filename!r} cannot be removed: {error.strerror}", stacklevel=3)
 
 

@@ -38,7 +38,10 @@ Ignore = Annotated[
         metavar="SYMBOL", help="Predicted symbol to leave out, instead of the network's blank; an empty one for none."
     ),
 ]
-Device = Annotated[str | None, typer.Option(help="Where to compute, e.g. cpu or cuda. Without it, the CPU.")]
+Device = Annotated[
+    str | None,
+    typer.Option(help="Where to compute, e.g. cpu or cuda. Without it, the CPU; for training, CUDA if there is one."),
+]
 OnError = Annotated[
     OnErrorChoice,
     typer.Option(help="A recording that cannot be read: end with its reason, or leave it out and list it."),

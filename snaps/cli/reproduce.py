@@ -17,8 +17,8 @@ def reproduce(
     scale: Annotated[
         Literal["check", "demo", "tiny", "small", "paper"],
         typer.Option(
-            help="demo: three networks, within 10 minutes on two cores; tiny: five, within 15; small: within two "
-            "hours; paper: full size, for a GPU."
+            help="check: one network, two minutes; demo: two networks, about ten minutes on two cores; tiny: five, "
+            "about 15; small: two hours; paper: full size, for a GPU."
         ),
     ] = "tiny",
     out: Annotated[Path, typer.Option(help="Folder for networks, profiles, figures and page.")],

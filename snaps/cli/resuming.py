@@ -47,7 +47,7 @@ def resuming(out: Path, state: Path, *, overwrite: bool, mark: str | None = None
             raise
         raise OutputExistsError(f"{error}; {kept}: move the output away to go on from there") from None
     except InputError as error:
-        if "cannot be written: " not in str(error) or not os.path.lexists(state):
+        if not isinstance(error.__cause__, OSError) or not os.path.lexists(state):
             raise
         raise InputError(f"{error}; {kept}, and the same command goes on from there") from error
     if state.is_dir():

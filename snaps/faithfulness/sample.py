@@ -92,7 +92,7 @@ class Sample:
         if first == 0:
             recordings_left = max(len(self._recordings) - recording, 1)
             self._quota = max(0, -(-(self.frames - self.log.n_frames) // recordings_left))
-        available = np.flatnonzero(played.foreseen & ~played.ignored)
+        available = np.flatnonzero(played.has_prediction & ~played.ignored)
         frames_left = played.network.responder.grid.count(played.recording.n_steps) - first
         number = min(len(available), -(-self._quota * n_frames // frames_left))
         self._quota -= number

@@ -88,7 +88,7 @@ class Scale:
         Recordings a batch.
     lr : float
         Peak of the learning rate.
-    shuffled : int
+    n_permutations : int
         Permutations behind p-values.
     sampled : int or None
         Recordings of the test part, spread evenly over it, for what is only looked at: NAvAIs in four alignments, and
@@ -105,7 +105,7 @@ class Scale:
     recipes: tuple[Recipe, ...]
     batch_size: int = 4
     lr: float = 5e-3
-    shuffled: int = 499
+    n_permutations: int = 499
     sampled: int | None = None
     wanted: Wanted | None = None
 
@@ -147,7 +147,7 @@ SCALES: Mapping[str, Scale] = {
     "small": Scale("small", 200, 50, 10, 96, paper_recipes(shallow=24, w2p=24, w2l=40, frozen=24, finetuned=10)),
     "paper": Scale(
         "paper", 630, 168, 10, 256, paper_recipes(shallow=100, w2p=100, w2l=100, frozen=100, finetuned=50),
-        batch_size=16, lr=3e-3, shuffled=999,
+        batch_size=16, lr=3e-3, n_permutations=999,
     ),
 }  # fmt: skip
 

@@ -21,7 +21,7 @@ import xarray as xr
 from snaps.datasets import FileCorpus, corpus_fingerprint, load_corpus, load_timit
 from snaps.errors import InputError, check_choice, shortened
 from snaps.models import Wav2Letter, load_model, read_metadata, save_model
-from snaps.outputs import in_its_place, refuse
+from snaps.outputs import claimed, in_its_place, refuse, replacing
 from snaps.papers import navai2018, snap2021
 from snaps.papers.recipes import SCALES, TRANSFERRED, Recipe, Reproduction
 from snaps.profiles import open_profiles, save_profiles, write_netcdf
@@ -74,36 +74,38 @@ def run_reproduction(
     Returns
     -------
     Reproduction
-        All that was results, or was there.
+        What was made now, and what was there.
 
     Raises
     ------
     InputError
-        If the folder holds something else, or a reproduction of another corpus, scale or seed.
+        If the folder holds something else, or a reproduction of another corpus, scale or seed, or another run is
+        writing it.
     """
     check_choice("scale", scale, SCALES)
     results = Reproduction(in_its_place(Path(folder)), SCALES[scale], corpus, progress)
-    _begin(results, seed, overwrite=overwrite)
-    parts = _corpus(results, seed, overwrite=overwrite)
-    for recipe in results.scale.recipes:
-        path, curve = results.checkpoint(recipe.name), results.folder / f"{recipe.name}.curve.csv"
-        symbols = _symbols(parts, recipe.labels)
-        if overwrite:
-            path.with_suffix(".training").unlink(missing_ok=True)
-        if overwrite or not (path.exists() and curve.exists()):
-            with results.stage(f"train {recipe.name}"):
-                _train(results, recipe, symbols, parts, seed, device)
-        elif tuple(load_model(path).symbols) != symbols:
-            raise InputError(f"the checkpoint {path} has another alphabet than the corpus; name another folder")
-        results.curves[recipe.name], results.facts[recipe.name] = _reading(curve, _curve), read_metadata(path)
-    _measure(results, _measurements(results, parts[1], device), device, overwrite=overwrite)
-    for recipe in results.scale.recipes:
-        results.profiles[recipe.name] = open_profiles(results.folder / f"{recipe.name}.zarr")
-        results.alignments[recipe.name] = _reading(results.folder / f"{recipe.name}.alignment.nc", _evaluation)
-    if results.scale.of("letter"):
-        results.navai = navai2018.read(results.folder)
-    with results.stage("page"):
-        snap2021.write_page(results, seed=seed)
+    with claimed(results.folder):
+        _begin(results, seed, overwrite=overwrite)
+        parts = _corpus(results, seed, overwrite=overwrite)
+        for recipe in results.scale.recipes:
+            path, curve = results.checkpoint(recipe.name), results.folder / f"{recipe.name}.curve.csv"
+            symbols = _symbols(parts, recipe.labels)
+            if overwrite:
+                path.with_suffix(".training").unlink(missing_ok=True)
+            if overwrite or not (path.exists() and curve.exists()):
+                with results.stage(f"train {recipe.name}"):
+                    _train(results, recipe, symbols, parts, seed, device)
+            elif tuple(load_model(path).symbols) != symbols:
+                raise InputError(f"the checkpoint {path} has another alphabet than the corpus; name another folder")
+            results.curves[recipe.name], results.facts[recipe.name] = _reading(curve, _curve), read_metadata(path)
+        _measure(results, _measurements(results, parts[1], device), device, overwrite=overwrite)
+        for recipe in results.scale.recipes:
+            results.profiles[recipe.name] = open_profiles(results.folder / f"{recipe.name}.zarr")
+            results.alignments[recipe.name] = _reading(results.folder / f"{recipe.name}.alignment.nc", _evaluation)
+        if results.scale.of("letter"):
+            results.navai = navai2018.read(results.folder)
+        with results.stage("page"):
+            snap2021.write_page(results, seed=seed)
     return results
 
 
@@ -123,7 +125,7 @@ def _begin(results: Reproduction, seed: int, *, overwrite: bool) -> None:
                 "another folder, or give overwrite=True (--overwrite)"
             )
     folder.mkdir(parents=True, exist_ok=True)
-    mark.write_text(json.dumps(settings, ensure_ascii=False) + "\n", encoding="utf-8")
+    _write(mark, json.dumps(settings, ensure_ascii=False) + "\n")
 
 
 def _corpus(results: Reproduction, seed: int, *, overwrite: bool) -> tuple[FileCorpus, FileCorpus]:
@@ -154,8 +156,13 @@ def _corpus(results: Reproduction, seed: int, *, overwrite: bool) -> tuple[FileC
             raise InputError(
                 f"the corpus {results.corpus} has changed since this reproduction was begun; name another folder"
             )
-        begun.write_text(fingerprint, encoding="utf-8")
+        _write(begun, fingerprint)
     return parts
+
+
+def _write(path: Path, text: str) -> None:
+    with replacing(path) as partial:
+        partial.write_text(text, encoding="utf-8")
 
 
 def _divided(corpus: FileCorpus, seed: int) -> tuple[FileCorpus, FileCorpus]:
@@ -192,7 +199,7 @@ def _train(
     )  # fmt: skip
     judged = evaluate(result.model, parts[1], labels=recipe.labels, fold=SILENCES, progress=results.progress)
     result.model.error_rate = judged.error_rate
-    result.history.to_csv(path.with_suffix(".curve.csv"), index=False)
+    _write(path.with_suffix(".curve.csv"), result.history.to_csv(index=False))
     epochs = len(result.history)
     described = {"training": result.settings, "validation_error_rate": result.error_rate, "epochs": epochs}
     save_model(result.model, path, metadata=described, overwrite=True)

@@ -162,7 +162,7 @@ def side_by_side(results: Reproduction, seed: int) -> Section:
     sections: Sequence[Section] = ()
     if len(compared) > 1 and all(sweeps[name] is not None for name in compared):
         trees = {name: results.profiles[name].children["phoneme"] for name in compared}
-        comparison = compare_models(trees, min_count=MIN_COUNT, n_permutations=results.scale.shuffled, seed=seed)
+        comparison = compare_models(trees, min_count=MIN_COUNT, n_permutations=results.scale.n_permutations, seed=seed)
         sections = comparison_sections(comparison, transferred=DEEPEST)
     return Section("Networks side by side (SNAP, section 5.3)", [table], sections=sections)
 

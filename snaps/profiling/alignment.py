@@ -133,7 +133,7 @@ def compare_aligners(
         progress_bar(corpus, "alignment", progress=progress) as bar,
     ):
         described = network.describe(corpus)  # before the corpus is played, because it may be refused
-        annotated = _annotated(corpus, tier, network, matched=matched)
+        annotated = _annotated(corpus, tier, network, matched=matched, on_error=on_error)
         place = {label: code for code, label in enumerate(annotated)}
         same = np.array([place.get(symbol, -2) for symbol in network.symbols])
         number = {symbol: position for position, symbol in enumerate(network.symbols)}
@@ -193,13 +193,16 @@ def _codes(recording: Recording, tier: str, place: Mapping[str, int]) -> np.ndar
     return np.array([-1 if label is None else place[label] for label in found], dtype=np.int64)
 
 
-def _annotated(corpus: CorpusLike, tier: str, network: PreparedNetwork, *, matched: bool) -> tuple[str, ...]:
+def _annotated(
+    corpus: CorpusLike, tier: str, network: PreparedNetwork, *, matched: bool, on_error: OnError
+) -> tuple[str, ...]:
     """Labels of the tier, which must be the network's if they are to be compared."""
     (grouping,) = parse_groupings([tier])
     labels = take_inventory(corpus, [grouping], symbols=network.symbols).labels[tier]
     if labels is None:
-        recordings = (corpus[index] for index in range(len(corpus)))
-        labels = frozenset(mark.label for one in recordings for mark in one.tiers.get(tier, ()) if mark.label)
+        with progress_bar(corpus, "labels", progress=False) as bar:
+            recordings = read(corpus, Log(), bar=bar, on_error=on_error)
+            labels = frozenset(mark.label for one in recordings for mark in one.tiers.get(tier, ()) if mark.label)
     known = set(network.symbols) - set(network.ignored)
     strange = sorted(labels - known)
     if matched and strange:

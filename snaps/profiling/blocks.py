@@ -31,25 +31,25 @@ import snaps
 from snaps.alignment import Alignment
 from snaps.datasets import CorpusLike, FileCorpus, Recording
 from snaps.errors import InputError, reason_of, shortened
-from snaps.outputs import replacing
+from snaps.outputs import PARTIAL, replacing
 from snaps.profiling.averaging import Averaging, Sums, average
 from snaps.profiling.listen import OnError
 from snaps.profiling.network import Playing, prepared
 
 #: Recordings of a block at least, and number of blocks at most.
 LEAST_RECORDINGS, MOST_BLOCKS = 16, 256
-#: Bytes of sums that a recording of a block stands for at most, unless the corpus has few blocks.
+#: Upper bound on the stored sums per recording, in bytes; ignored below `FEW_BLOCKS` blocks.
 BYTES_A_RECORDING, FEW_BLOCKS = 1 << 20, 8
 #: Description of a run, in the folder of its blocks.
 RUN = "run.json"
 
-#: Frames that workers respond to at once: the same everywhere, because float32 sums of other batches differ.
+#: Batch size of workers: the same everywhere, because float32 sums of other batches differ in the last bits.
 FRAMES_AT_ONCE = {"cpu": 64, "cuda": 256}
 #: How often dask computes a block again that failed for another reason than its input.
 RETRIES = 2
-#: Blocks a thread that are handed out before their turn to be merged comes.
+#: Blocks queued per worker thread.
 AHEAD = 2
-#: Seconds between two looks at a cluster that has no result yet, and without workers until the run ends.
+#: Polling interval, and time without workers before the run fails, in seconds.
 GLANCE, LIMIT = 1.0, 600.0
 
 #: One network plays at a time in a process: what `prepared` sets holds for all threads.
@@ -88,8 +88,6 @@ class BlockFolder:
         Everything that decides the run's numbers, in values that JSON can hold; a run that goes on has the same.
     blocks : list of slice
         Blocks of the corpus.
-    batch_size : int
-        Frames that are responded to at once, which decides the last bits of sums.
     on_error : {"raise", "skip"}
         Whether recordings may have been left out.
     """
@@ -97,20 +95,21 @@ class BlockFolder:
     path: Path | None
     identity: Mapping[str, Any]
     blocks: Sequence[slice]
-    batch_size: int
     on_error: OnError = "raise"
+    is_full: bool = field(default=False, init=False)
 
     def __post_init__(self) -> None:
         if self.path is None:
             return
-        self.identity = json.loads(json.dumps({**self.identity, "blocks": len(self.blocks)}))
-        description = read_description(self.path)
-        if description is not None:
-            _refuse_another(self.path, description["identity"], self.identity)
+        size = self.blocks[0].stop - self.blocks[0].start
+        self.identity = json.loads(json.dumps({**self.identity, "recordings a block": size}))
+        earlier = read_identity(self.path)
+        if earlier is not None:
+            _refuse_another(self.path, earlier, self.identity)
             return
         self.path.mkdir(parents=True, exist_ok=True)
         with replacing(self.path / RUN) as partial:
-            partial.write_text(json.dumps({"identity": self.identity, "batch_size": self.batch_size}), encoding="utf-8")
+            partial.write_text(json.dumps(self.identity), encoding="utf-8")
 
     def file(self, number: int) -> Path:
         """File of a block."""
@@ -137,7 +136,7 @@ class BlockFolder:
         return self.path is not None and self.file(number).is_file()
 
     def _save(self, number: int, sums: Sums) -> None:
-        if self.path is None:
+        if self.path is None or self.is_full:
             return
         try:
             with replacing(self.file(number)) as partial, partial.open("wb") as file:
@@ -150,12 +149,12 @@ class BlockFolder:
                 "at this block",
                 stacklevel=2,
             )
-            self.path = None
+            self.is_full = True
 
     def _load(self, number: int, device: torch.device) -> Sums:
         file = self.file(number)
         try:
-            with np.load(file, allow_pickle=False) as arrays:
+            with file.open("rb") as opened, np.load(opened, allow_pickle=False) as arrays:
                 sums = Sums.from_arrays({name: arrays[name] for name in arrays.files}, device)
         except (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile) as error:
             raise InputError(
@@ -171,8 +170,8 @@ class BlockFolder:
         return sums
 
 
-def read_description(path: Path) -> dict[str, Any] | None:
-    """Description of the run whose blocks lie in a folder; None where there is no folder, or one without blocks.
+def read_identity(path: Path) -> dict[str, Any] | None:
+    """Identity of the run whose blocks lie in a folder; None where there is no folder, or one without blocks.
 
     Raises
     ------
@@ -180,10 +179,11 @@ def read_description(path: Path) -> dict[str, Any] | None:
         If it is something else.
     """
     try:
-        if not os.path.lexists(path) or (path.is_dir() and {file.name for file in path.iterdir()} <= {RUN}):
+        if not os.path.lexists(path):
             return None
-        found = json.loads((path / RUN).read_text(encoding="utf-8"))
-        return {"identity": dict(found["identity"]), "batch_size": int(found["batch_size"])}
+        if path.is_dir() and all(file.name == RUN or file.name.startswith(PARTIAL) for file in path.iterdir()):
+            return None
+        return dict(json.loads((path / RUN).read_text(encoding="utf-8")))
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise InputError(
             f"{str(path)!r} is no folder of a run's blocks: {reason_of(error)}; accepted is a folder that a run made, "
@@ -195,8 +195,7 @@ def with_batch_size(playing: Playing, path: str | os.PathLike[str] | None, *, on
     """Playing options with the batch size of the run to resume, or of the cluster's workers."""
     size = playing.batch_size
     if size is None and path is not None:
-        description = read_description(Path(path))
-        size = None if description is None else description["batch_size"]
+        size = (read_identity(Path(path)) or {}).get("batch size")
     if size is None and on_cluster:
         size = FRAMES_AT_ONCE["cuda" if str(playing.device or "cpu").startswith("cuda") else "cpu"]
     return replace(playing, batch_size=size)
@@ -210,7 +209,7 @@ def remove_blocks(path: Path) -> None:
     InputError
         If it is something else.
     """
-    if read_description(path) is not None:
+    if read_identity(path) is not None:
         shutil.rmtree(path)
 
 

@@ -34,6 +34,7 @@ from snaps.profiling.blocks import (
     Task,
     compute_on_cluster,
     cut_into_blocks,
+    remove_blocks,
     with_batch_size,
 )
 from snaps.profiling.listen import OnError, progress_bar
@@ -41,7 +42,7 @@ from snaps.profiling.network import ADDRESS, Playing, PreparedNetwork, prepared,
 from snaps.responses import Context, LayerGeometry, Precision, Target
 from snaps.schema import INPUT_LAYER, Provenance, encode_attributes
 
-#: Groups that are expected where a corpus tells its labels only with its audio.
+#: Assumed number of groups where labels are unknown before recordings are loaded.
 UNKNOWN_GROUPS = 64
 #: Sums that are held at once: the total, some merged blocks, the block at hand.
 SUMS_HELD = 3
@@ -90,9 +91,9 @@ def compute_profiles(
         Units to keep of some layers. Peaks are found over all units all the same.
     aligner : Aligner or Unaligned, optional
         How epochs are aligned; None for ``Aligner()``.
-    context : {"recording", "frame"}
+    context : {"recording", "frame", "auto"}
         Whether responses are computed once on the whole recording, or every frame is run alone; a network that is no
-        stack of convolutions needs the latter.
+        stack of convolutions needs the latter. ``"auto"`` takes the recording where the network is such a stack.
     target : str or callable
         Output score that saliency explains: ``"predicted"``, a symbol, or a function from logits
         (frame, symbol) to scores (frame,).
@@ -105,7 +106,8 @@ def compute_profiles(
         Length of a frame and distance between frames, in input steps. None for the network's receptive field
         and stride.
     batch_size : int, optional
-        Frames responded to at once; None picks a number that fits in memory. Results do not depend on it.
+        Frames responded to at once; None picks a number that fits in memory. Results do not depend on it, but for
+        their last bits.
     variance : bool
         Whether variances (ddof 0) are kept too.
     device : str or device, optional
@@ -198,6 +200,8 @@ def compute_by_aligner(
     InputError
         As `compute_profiles` does.
     """
+    if not aligners:
+        raise InputError("aligners is empty; accepted is a mapping from names to aligners")
     options = with_batch_size(Playing(**playing), checkpoint, on_cluster=client is not None)
     parsed = tuple(parse_groupings(groupings))
     # On a cluster the device and its arithmetic are the workers'; here sums are merged.
@@ -214,7 +218,6 @@ def compute_by_aligner(
             None if checkpoint is None else Path(checkpoint),
             _identity(provenance, network, averaging, options),
             cut_into_blocks(len(corpus), n_bytes),
-            network.responder.batch_size,
             on_error,
         )
         with progress_bar(corpus, "profiles", progress=progress) as bar:
@@ -226,6 +229,8 @@ def compute_by_aligner(
                 task = Task(options, dict(aligners), averaging, without_steps(first))
                 computed = compute_on_cluster(client, model, task, corpus=corpus, blocks=missing, bar=bar)
             sums = merged(folder.sums(computed, bar, network.device))
+        if checkpoint is not None and not any(moments.counts for moments in sums.moments.values()):
+            remove_blocks(Path(checkpoint))  # a run without a single frame holds up nobody
         kept, profiles = averaging.kept_units(layers), {}
         for name, moments in sums.moments.items():
             whole = replace(
@@ -314,6 +319,7 @@ def _identity(
         "target": network.target_name if _is_named(options.target) else repr(options.target),
         "precision": options.precision,
         "device": str(options.device or network.device).partition(":")[0],
+        "batch size": network.responder.batch_size,  # it decides the last bits of sums
     }
 
 

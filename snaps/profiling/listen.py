@@ -129,6 +129,8 @@ class Batch:
         Their labels by grouping.
     log : Log
         Where broken and unlabelled frames are counted.
+    names : sequence of str
+        Names that frames left out are counted under.
     """
 
     played: Played
@@ -273,7 +275,7 @@ def listen(
     labeller : Labeller
         Which frames are responded to, and their labels.
     log : Log
-        Where is counted what is left out. Of a batch that is not reduced, only what its predictions say is counted.
+        Where frames left out are counted; a batch on which `Batch.by_layer` is never called adds no non-finite frames.
 
     Yields
     ------
@@ -290,9 +292,9 @@ def listen(
             log.drops.add("short", name, 1)
         for played in play(network, [recording], log):
             labels = labeller.labels(played)
-            left = played.foreseen & ~played.ignored
+            left = played.has_prediction & ~played.ignored
             wanted = left & labeller.wanted(played, labels)
-            broken = ~played.foreseen & ~played.ignored
+            broken = ~played.has_prediction & ~played.ignored
             _count_broken_layers(played, np.flatnonzero(broken), log)
             for name in labeller.names:
                 log.drops.add("ignored", name, int(played.ignored.sum()))

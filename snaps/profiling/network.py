@@ -1,10 +1,12 @@
 """A network prepared for playing, and restored afterwards."""
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from numbers import Real
 from types import MappingProxyType
 from typing import Any
 
@@ -172,11 +174,12 @@ class PreparedNetwork:
 
     def describe(self, corpus: CorpusLike) -> dict[str, Any]:
         """Attributes ``model`` and ``corpus`` of a result."""
+        rate = getattr(self.model, "error_rate", None)
         own = {
             "name": type(self.model).__name__,
             "hash": weights_hash(self.model),
             "symbols": list(self.symbols),
-            **storable({"error_rate": getattr(self.model, "error_rate", None)}),
+            "error_rate": float(rate) if isinstance(rate, Real) and math.isfinite(rate) else None,
         }
         return {
             "model": {**storable(getattr(self.model, "config", {})), **own},
@@ -264,9 +267,15 @@ def fixed_target(target: Target, logits: Float[Tensor, "frame symbol"]) -> Targe
     return lambda changed: changed.gather(1, symbols[:, None])[:, 0]
 
 
+def _texts_of(model: nn.Module, name: str) -> tuple[Any, ...]:
+    """Texts that a network has under a name; none where it means something else by it."""
+    found = getattr(model, name, ())
+    return tuple(found) if isinstance(found, list | tuple) else ()
+
+
 def _checked_symbols(model: nn.Module, playing: Playing) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of the outputs, and those whose frames are left out."""
-    names: tuple[Any, ...] = tuple(getattr(model, "symbols", ()) if playing.symbols is None else playing.symbols)
+    names = _texts_of(model, "symbols") if playing.symbols is None else tuple(playing.symbols)
     if not names:
         raise InputError(
             f"the network {type(model).__name__} does not name its outputs: give symbols, one name an output"
@@ -276,7 +285,7 @@ def _checked_symbols(model: nn.Module, playing: Playing) -> tuple[tuple[str, ...
         raise InputError(f"symbols are {one_of(names)}; accepted is a sequence of texts that differ and are not empty")
     for symbol in names:
         check_text(symbol, "one of the symbols")
-    ignored = tuple(getattr(model, "ignored_symbols", ()) if playing.ignore is None else playing.ignore)
+    ignored = _texts_of(model, "ignored_symbols") if playing.ignore is None else tuple(playing.ignore)
     target = playing.target
     for option, chosen in (("ignore", ignored), ("target", () if callable(target) else (target,))):
         unknown = [symbol for symbol in chosen if symbol not in names and (option, symbol) != ("target", "predicted")]

@@ -36,7 +36,7 @@ class Played:
     predicted: np.ndarray
 
     @cached_property
-    def foreseen(self) -> Bool[np.ndarray, " frame"]:
+    def has_prediction(self) -> Bool[np.ndarray, " frame"]:
         """Frames that have a prediction."""
         return np.array([symbol is not None for symbol in self.predicted], dtype=bool)
 
@@ -98,7 +98,7 @@ class ByGroupings:
 
     def wanted(self, played: Played, labels: Mapping[str, np.ndarray]) -> Bool[np.ndarray, " frame"]:
         """Frames with a label; where a recording has values that are not finite, all, to count the broken ones."""
-        if not played.foreseen.all() or not np.isfinite(played.recording.features).all():
+        if not played.has_prediction.all() or not np.isfinite(played.recording.features).all():
             return np.ones(len(played.predicted), dtype=bool)
         return np.any([labelled(of_frames) for of_frames in labels.values()], axis=0)
 

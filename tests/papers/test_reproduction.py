@@ -20,7 +20,7 @@ TEST = Scale(
         Recipe("w2l_tl_frozen", "letter", "w2l", 1, "w2p_shallow", "frozen"),
         Recipe("w2l_tl_finetuned", "letter", "w2l", 1, "w2l_tl_frozen", "finetuned"),
     ),
-    shuffled=19,
+    n_permutations=19,
 )  # fmt: skip
 
 

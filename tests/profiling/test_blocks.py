@@ -61,6 +61,38 @@ def test_a_finished_run_is_not_computed_again(tmp_path: Path, corpus: list, whol
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
+def test_a_kill_while_the_run_is_described_holds_up_nobody(tmp_path: Path, corpus: list, whole) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    (folder / ".partial.run.json").write_text('{"ver')
+    assert_identical(compute(network(), Faulty(corpus, -1, KeyError()), checkpoint=folder), whole)
+
+
+def test_a_disk_that_is_full_in_the_middle_of_the_blocks(tmp_path: Path, corpus: list, whole, monkeypatch) -> None:
+    """A missing block that cannot be written does not keep those behind it from being read."""
+    folder = tmp_path / "run"
+    compute(network(), Faulty(corpus, -1, KeyError()), checkpoint=folder)
+    sorted(folder.glob("*.npz"))[1].unlink()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(blocks.np, "savez", full)
+    with pytest.warns(
+        UserWarning, match="block 2 of 11 cannot be written .*: No space left on device; the run goes on"
+    ):
+        found = compute(network(), Faulty(corpus, -1, KeyError()), checkpoint=folder)
+    assert_identical(found, whole)
+
+
+def test_a_run_without_a_single_frame_holds_up_nobody(tmp_path: Path, corpus: list, whole) -> None:
+    folder, some = tmp_path / "run", Faulty(corpus, -1, KeyError())
+    empty = compute(network(), some, checkpoint=folder, ignore=network().symbols)
+    assert all(layer.sizes["group"] == 0 for layer in empty.leaves)
+    assert list(tmp_path.iterdir()) == []
+    assert_identical(compute(network(), some, checkpoint=folder), whole)
+
+
 def test_sums_of_many_blocks_are_those_of_the_definitions(tmp_path: Path) -> None:
     model = network()
     for seed in range(30):
