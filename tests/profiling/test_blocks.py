@@ -79,7 +79,7 @@ def test_a_disk_that_is_full_in_the_middle_of_the_blocks(tmp_path: Path, corpus:
 
     monkeypatch.setattr(blocks.np, "savez", full)
     with pytest.warns(
-        UserWarning, match="block 2 of 11 cannot be written .*: No space left on device; the run goes on"
+        UserWarning, match="block 2 of 11 cannot be written .*: No space left on device"
     ):
         found = compute(network(), Faulty(corpus, -1, KeyError()), checkpoint=folder)
     assert_identical(found, whole)
