@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import numpy as np
@@ -122,14 +123,12 @@ class CaptumMethod(SaliencyMethod):
         InputError
             If captum is not installed.
         """
-        try:
-            from captum import attr
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] != "captum":
-                raise
+        if find_spec("captum") is None:
             raise InputError(
                 "this saliency method needs 'captum', which is not installed: pip install \"neuron-snaps[captum]\""
-            ) from None
+            )
+        from captum import attr
+
         layers = {name: activation.shape for name, activation in run.activations.items()}
         scored, found = Scored(run, self), {}
         with run.taps.paused(), torch.enable_grad(), warnings.catch_warnings():

@@ -82,17 +82,14 @@ class Grouping:
             If a column does not exist; the sentence lists those that do.
         """
         self.check_columns([*rows.columns, *known])
-        labels = np.full(len(rows), None, dtype=object)
-        if set(self.columns) <= set(rows.columns):
-            # One look at each distinct combination instead of one at each frame.
-            @lru_cache(maxsize=None, typed=True)
-            def join(*parts: Any) -> str | None:
-                return self.join_labels("" if pd.isna(part) else str(part) for part in parts)
 
-            labels[:] = [
-                join(*parts) for parts in zip(*(rows[column].tolist() for column in self.columns), strict=True)
-            ]
-        return labels
+        # One look at each distinct combination instead of one at each frame.
+        @lru_cache(maxsize=None, typed=True)
+        def join(*parts: Any) -> str | None:
+            return self.join_labels("" if pd.isna(part) else str(part) for part in parts)
+
+        parts = rows.reindex(columns=list(self.columns))  # a column that these rows lack has no labels
+        return np.array([join(*row) for row in parts.itertuples(index=False, name=None)], dtype=object)
 
     def join_labels(self, parts: Iterable[str]) -> str | None:
         """Label of a frame from those of its columns; None for no label, as where a part is empty."""
