@@ -1,7 +1,7 @@
 """Groupings: the label under which every frame is averaged, and the labels that a corpus may have."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -182,13 +182,13 @@ class Inventory:
     ----------
     columns : tuple of str, or None
         Columns that at least one recording has; None if the corpus gives annotations only with audio.
-    labels : dict of str to (frozenset of str, or None)
+    labels : dict of str to (set of str, or None)
         By grouping, all labels that may occur; some may turn out to have no frame. None where that cannot be
         known beforehand.
     """
 
     columns: tuple[str, ...] | None
-    labels: dict[str, frozenset[str] | None]
+    labels: dict[str, Set[str] | None]
 
 
 def take_inventory(
@@ -234,11 +234,7 @@ def take_inventory(
             labels[grouping.name].update(_possible(recording, grouping, symbols or ()))
     for grouping in groupings:
         grouping.check_columns(columns)
-    found = {grouping.name: labels.get(grouping.name) for grouping in groupings}
-    return Inventory(
-        columns=tuple(columns),
-        labels={name: None if some is None else frozenset(some) for name, some in found.items()},
-    )
+    return Inventory(tuple(columns), {grouping.name: labels.get(grouping.name) for grouping in groupings})
 
 
 def _possible(recording: Recording, grouping: Grouping, symbols: Sequence[str]) -> Iterator[str]:
