@@ -1,7 +1,8 @@
 """Groupings: the label under which every frame is averaged, and the labels that a corpus may have."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -188,7 +189,7 @@ class Inventory:
     """
 
     columns: tuple[str, ...] | None
-    labels: dict[str, Set[str] | None]
+    labels: dict[str, AbstractSet[str] | None]
 
 
 def take_inventory(
