@@ -173,10 +173,7 @@ class AlignmentCounts:
         count = self.offsets.sum(axis=1)
         kept = np.flatnonzero(count)
         found = xr.Dataset(
-            {
-                "count": ("symbol", count[kept]),
-                "table": (("moment", "symbol", "annotated"), self.tables[:, kept]),
-            },
+            {"count": ("symbol", count[kept]), "table": (("moment", "symbol", "annotated"), self.tables[:, kept])},
             {
                 "symbol": np.array([self.symbols[place] for place in kept], dtype=str),
                 "annotated": np.array([*self.annotated, NO_LABEL], dtype=str),

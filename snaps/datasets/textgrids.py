@@ -96,10 +96,10 @@ def load_textgrids(
     if not tiers or not all(isinstance(name, str) and name for pair in tiers.items() for name in pair):
         raise InputError(f"tiers is {tiers!r}; accepted is a mapping from a tier's name to what it is to be called")
     names = list(tiers.values())
-    if len(set(names)) < len(names):
-        raise InputError(f"tiers gives the same name to two tiers: {one_of(names)}")
-    if refused := [name for name in names if name in _TAKEN]:
-        raise InputError(f"tiers gives a tier the name {refused[0]!r}; it is taken, as are {one_of(_TAKEN)}")
+    if len({*names, *_TAKEN}) < len(names) + len(_TAKEN):
+        raise InputError(
+            f"tiers gives the names {one_of(names)}; accepted are names that differ and are none of {one_of(_TAKEN)}"
+        )
     audio_root = require_folder(root, "corpus")
     grid_root = audio_root if annotations is None else require_folder(annotations, "folder of the annotations")
     audio = _files_below(audio_root, AUDIO_SUFFIXES)

@@ -186,9 +186,9 @@ def test_relabel(grid_tree) -> None:
         ({"tiers": {}}, r"tiers is \{\}"),
         ({"tiers": ["phones"]}, "tiers is"),
         ({"tiers": {"phones": ""}}, "tiers is"),
-        ({"tiers": {"phones": "a", "words": "a"}}, "same name to two tiers"),
-        ({"tiers": {"phones": "speaker"}}, "the name 'speaker'; it is taken"),
-        ({"tiers": {"phones": "time"}}, "the name 'time'; it is taken"),
+        ({"tiers": {"phones": "a", "words": "a"}}, "the names 'a', 'a'; accepted are names that differ"),
+        ({"tiers": {"phones": "speaker"}}, "the names 'speaker'; accepted are .* none of .*'speaker'"),
+        ({"tiers": {"phones": "time"}}, "the names 'time'; accepted are .* none of .*'time'"),
         ({"relabel": ["a"]}, "relabel is a list"),
         (
             {"relabel": {"phones": {"a": "b"}}},
