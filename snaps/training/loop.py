@@ -201,7 +201,8 @@ class Training:
         warm = self.settings.warm_start is not None and len(self.history) < WARM_EPOCHS
         batch = batch.to(self.device)
         logits = self._logits(batch)
-        if warm and batch.frame_targets is not None:
+        if warm:
+            assert batch.frame_targets is not None
             loss = nn.functional.cross_entropy(logits, batch.frame_targets, ignore_index=NO_TARGET)
         else:
             loss = ctc_loss(self.network, logits, batch)
