@@ -1,16 +1,7 @@
 """Saliency methods, peaks, aligners, epochs around peaks, and alignment accuracy."""
 
 from snaps.alignment.accuracy import AlignmentCounts, Judgement, bootstrap_interval, judge
-from snaps.alignment.aligner import (
-    SALIENCY_METHODS,
-    Aligner,
-    Alignment,
-    Unaligned,
-    aligner_of,
-    check_method,
-    described,
-    saliency_of,
-)
+from snaps.alignment.aligner import Aligner, Alignment, Unaligned, aligner_of, check_method, described
 from snaps.alignment.epochs import Epochs, cut_epochs
 from snaps.alignment.lrp import LRP
 from snaps.alignment.peaks import PEAK_RULES, PeakRule, Peaks, find_peaks, smooth
@@ -28,7 +19,7 @@ from snaps.alignment.rules import (
     Zero,
     ZPlus,
 )
-from snaps.alignment.saliency import GradientTimesActivation, Sensitivity
+from snaps.alignment.saliency import SALIENCY_METHODS, GradientTimesActivation, Sensitivity, saliency_of
 
 __all__ = [
     "COMPOSITES",

@@ -173,10 +173,7 @@ class AlignmentCounts:
         count = self.offsets.sum(axis=1)
         kept = np.flatnonzero(count)
         found = xr.Dataset(
-            {
-                "count": ("symbol", count[kept]),
-                "table": (("moment", "symbol", "annotated"), self.tables[:, kept]),
-            },
+            {"count": ("symbol", count[kept]), "table": (("moment", "symbol", "annotated"), self.tables[:, kept])},
             {
                 "symbol": np.array([self.symbols[place] for place in kept], dtype=str),
                 "annotated": np.array([*self.annotated, NO_LABEL], dtype=str),
@@ -242,8 +239,7 @@ def bootstrap_interval(
         return nothing, nothing
     generator = np.random.default_rng(seed)
     times = generator.multinomial(len(frames), np.full(len(frames), 1 / len(frames)), size=n_resamples)
-    with np.errstate(invalid="ignore"):
-        drawn = (times @ hits) / (times @ frames)[:, None]
     tail = 100 * (1 - share) / 2
     with np.errstate(invalid="ignore"):  # scores that are infinite have an interval that is not a number
+        drawn = (times @ hits) / (times @ frames)[:, None]
         return np.nanpercentile(drawn, tail, axis=0), np.nanpercentile(drawn, 100 - tail, axis=0)

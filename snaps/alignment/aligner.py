@@ -1,45 +1,17 @@
-"""Aligners: a saliency method, a peak rule, and the saliency that masks; with saliency methods and aligners by name."""
+"""Aligners: a saliency method, a peak rule, and the saliency that masks."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
-from functools import partial
 from typing import Any, Protocol
 
 import torch
 
-from snaps.alignment.lrp import LRP
 from snaps.alignment.peaks import PEAK_RULES, PeakRule, Peaks, peaks_by_rule
-from snaps.alignment.rules import COMPOSITES, LRP_RULES
-from snaps.alignment.saliency import (
-    Deconvolution,
-    GradCam,
-    GradientShap,
-    GradientTimesActivation,
-    GuidedBackpropagation,
-    IntegratedGradients,
-    Occlusion,
-    Sensitivity,
-    SmoothGrad,
-)
+from snaps.alignment.saliency import Sensitivity, saliency_of
 from snaps.errors import InputError, one_of
 from snaps.responses import LayerResponse, SaliencyMethod
 
 #: Name of `Unaligned`, as an aligner and as a peak rule.
 UNALIGNED = "unaligned"
-
-#: Saliency methods by name; those of LRP by the name of their rule or composite.
-SALIENCY_METHODS: Mapping[str, Callable[[], SaliencyMethod]] = {
-    "sensitivity": Sensitivity,
-    "gradient-times-activation": GradientTimesActivation,
-    **{f"lrp-{name}": partial(LRP, name) for name in (*LRP_RULES, *COMPOSITES)},
-    "integrated-gradients": IntegratedGradients,
-    "gradient-shap": GradientShap,
-    "grad-cam": GradCam,
-    "smoothgrad": SmoothGrad,
-    "occlusion": Occlusion,
-    "guided-backpropagation": GuidedBackpropagation,
-    "deconvolution": Deconvolution,
-}
 
 
 class Alignment(Protocol):
@@ -192,16 +164,3 @@ def aligner_of(name: str, *, peak: str | None = None, mask: str | None = None) -
     if (peak or rule) == UNALIGNED:
         return Unaligned(saliency)
     return Aligner(saliency, peak or rule or None, None if mask is None else saliency_of(mask))
-
-
-def saliency_of(name: str) -> SaliencyMethod:
-    """A saliency method by name.
-
-    Raises
-    ------
-    InputError
-        If there is no such method.
-    """
-    if name not in SALIENCY_METHODS:
-        raise InputError(f"the saliency method is {name!r}; accepted are {one_of(SALIENCY_METHODS, limit=40)}")
-    return SALIENCY_METHODS[name]()

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from snaps.alignment.rules import Composite, Krug2018, Rule, Share, Uniform, composite_of, negative, ones
+from snaps.alignment.rules import Composite, Krug2018, Rule, Share, Uniform, composite_of, negative
 from snaps.errors import InputError
 from snaps.responses import Linear, Passage, SaliencyMethod, Target, divided
 
@@ -89,7 +89,7 @@ def shared_out(relevance: Tensor, passage: Passage, *, rule: Rule, linear: Linea
         values = relevance * passage.derive(share, partial(factor, share=share, linear=linear))
         by_part: list[Tensor] = []
         for of_inputs, of_weights in share.parts:
-            inputs = None if of_inputs is ones else of_inputs(passage.x)
+            inputs = None if of_inputs is torch.ones_like else of_inputs(passage.x)
             if by_part and inputs is not None and of_inputs is negative and not bool(inputs.any()):
                 continue
             given = linear.transposed(values, linear.weight_part(of_weights), passage)

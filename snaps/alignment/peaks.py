@@ -142,6 +142,5 @@ def peaks_by_rule(rule: PeakRule, saliency: Map, activation: Map) -> Peaks:
     if not bool(again.any()):
         return found
     exact = find_peaks(rule.importance(saliency[again].double(), activation[again].double()))
-    step, unaligned = found.step.clone(), found.unaligned.clone()
-    step[again], unaligned[again] = exact.step, exact.unaligned
-    return Peaks(step, unaligned)
+    found.step[again], found.unaligned[again] = exact.step, exact.unaligned
+    return found

@@ -33,16 +33,6 @@ def negative(values: Tensor) -> Tensor:
     return values.clamp(max=0)
 
 
-def ones(values: Tensor) -> Tensor:
-    """1 everywhere."""
-    return torch.ones_like(values)
-
-
-def zeros(values: Tensor) -> Tensor:
-    """0 everywhere."""
-    return torch.zeros_like(values)
-
-
 def favoured(values: Tensor, *, gamma: float) -> Tensor:
     """The values, with ``gamma`` times their positive part added."""
     return values + gamma * values.clamp(min=0)
@@ -204,7 +194,7 @@ class Flat:
     @property
     def shares(self) -> tuple[Share, ...]:
         """1 for every weight and input."""
-        return (Share(((ones, ones),), bias=zeros),)
+        return (Share(((torch.ones_like, torch.ones_like),), bias=torch.zeros_like),)
 
 
 @dataclass(frozen=True)

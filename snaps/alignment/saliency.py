@@ -1,4 +1,4 @@
-"""Saliency methods: the gradient, the gradient times the activation, and methods of captum.
+"""Saliency methods by name: the gradient, the gradient times the activation, LRP, and methods of captum.
 
 Methods of captum need the extra ``captum`` and the frame context. Random numbers are drawn from the same seed for every
 batch. For LRP see `snaps.alignment.lrp`.
@@ -6,10 +6,11 @@ batch. For LRP see `snaps.alignment.lrp`.
 
 import warnings
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from importlib.util import find_spec
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +18,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from snaps.errors import InputError
+from snaps.alignment.lrp import LRP
+from snaps.alignment.rules import COMPOSITES, LRP_RULES
+from snaps.errors import InputError, one_of
 from snaps.responses import Passage, Run, SaliencyMethod, SymbolTarget, middle_step
 
 
@@ -122,14 +125,12 @@ class CaptumMethod(SaliencyMethod):
         InputError
             If captum is not installed.
         """
-        try:
-            from captum import attr
-        except ModuleNotFoundError as error:
-            if (error.name or "").partition(".")[0] != "captum":
-                raise
+        if find_spec("captum") is None:
             raise InputError(
                 "this saliency method needs 'captum', which is not installed: pip install \"neuron-snaps[captum]\""
-            ) from None
+            )
+        from captum import attr
+
         layers = {name: activation.shape for name, activation in run.activations.items()}
         scored, found = Scored(run, self), {}
         with run.taps.paused(), torch.enable_grad(), warnings.catch_warnings():
@@ -280,3 +281,31 @@ class Deconvolution(CaptumMethod):
     def attribute(self, attr: Any, scored: Scored, layer: str) -> Tensor:
         """By captum's ``Deconvolution``."""
         return attr.Deconvolution(scored).attribute(**scored.options)
+
+
+#: Saliency methods by name; those of LRP by the name of their rule or composite.
+SALIENCY_METHODS: Mapping[str, Callable[[], SaliencyMethod]] = {
+    "sensitivity": Sensitivity,
+    "gradient-times-activation": GradientTimesActivation,
+    **{f"lrp-{name}": partial(LRP, name) for name in (*LRP_RULES, *COMPOSITES)},
+    "integrated-gradients": IntegratedGradients,
+    "gradient-shap": GradientShap,
+    "grad-cam": GradCam,
+    "smoothgrad": SmoothGrad,
+    "occlusion": Occlusion,
+    "guided-backpropagation": GuidedBackpropagation,
+    "deconvolution": Deconvolution,
+}
+
+
+def saliency_of(name: str) -> SaliencyMethod:
+    """A saliency method by name.
+
+    Raises
+    ------
+    InputError
+        If there is no such method.
+    """
+    if name not in SALIENCY_METHODS:
+        raise InputError(f"the saliency method is {name!r}; accepted are {one_of(SALIENCY_METHODS, limit=40)}")
+    return SALIENCY_METHODS[name]()

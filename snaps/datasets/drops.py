@@ -112,12 +112,8 @@ class DropLog:
         import pandas as pd
 
         groupings = sorted({grouping for by_grouping in self.counts.values() for grouping in by_grouping})
-        table = pd.DataFrame(
-            [[self.counts.get(reason, Counter())[name] for name in groupings] for reason in REASONS],
-            index=pd.Index(REASONS, name="reason"),
-            columns=pd.Index(groupings, name="grouping", dtype=object),
-        )
-        return table.astype("int64")
+        index, columns = pd.Index(groupings, name="grouping", dtype=object), pd.Index(REASONS, name="reason")
+        return pd.DataFrame(self.counts, index, columns, dtype=float).T.fillna(0).astype("int64")
 
     def __str__(self) -> str:
         """Summary in a few lines: what was left out, and each skipped recording with its reason."""

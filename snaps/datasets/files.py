@@ -286,15 +286,15 @@ def check_tiers(
             elif start > duration + ROUNDING:
                 wrong = f"starts after the end of the audio at {duration:.10g} s"
             else:
-                over = end > duration
-                clipped += end > duration + ROUNDING
-                tiers[name].append(Interval(min(start, duration), duration, label) if over else interval)
-                continue
-            raise RecordingError(
-                recording,
-                f"'{annotation.sources[name]}': the interval {shown(label)} of the tier {name!r} "
-                f"({start:.10g} s to {end:.10g} s) {wrong}",
-            )
+                wrong = ""
+            if wrong:
+                raise RecordingError(
+                    recording,
+                    f"'{annotation.sources[name]}': the interval {shown(label)} of the tier {name!r} "
+                    f"({start:.10g} s to {end:.10g} s) {wrong}",
+                )
+            clipped += end > duration + ROUNDING
+            tiers[name].append(Interval(min(start, duration), min(end, duration), label))
     return tiers, clipped
 
 

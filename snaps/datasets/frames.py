@@ -84,15 +84,11 @@ def frame_rows(
     check_column_names(recording)
     steps = np.arange(n_frames, dtype=np.int64) * hop + centre
     times = steps * np.float64(recording.step)
-    columns: dict[str, object] = {
-        "recording": _column([recording.id] * n_frames),
-        "step": steps,
-        "time": times,
-        "predicted": _column(predicted),
-    }
-    columns |= {name: _column(interval_labels(tier, times)) for name, tier in recording.tiers.items()}
-    columns |= {name: _column([value] * n_frames) for name, value in recording.attributes.items()}
-    return pd.DataFrame(columns)
+    columns: dict[str, object] = {"recording": recording.id, "step": steps, "time": times, "predicted": predicted}
+    columns |= {name: interval_labels(tier, times) for name, tier in recording.tiers.items()}
+    columns |= recording.attributes
+    table = pd.DataFrame(columns, index=range(n_frames), dtype=object)  # texts are objects in any version of pandas
+    return table.astype({"step": "int64", "time": "float64"})
 
 
 def check_column_names(recording: Recording) -> None:
@@ -113,8 +109,3 @@ def check_column_names(recording: Recording) -> None:
                     f"{one_of(FRAME_COLUMNS)}"
                 )
         taken |= set(names)
-
-
-def _column(values: Sequence[object] | np.ndarray) -> pd.Series:
-    """Column of dtype object, whatever the version of pandas."""
-    return pd.Series(values, dtype=object)

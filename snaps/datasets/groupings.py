@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -82,17 +83,14 @@ class Grouping:
             If a column does not exist; the sentence lists those that do.
         """
         self.check_columns([*rows.columns, *known])
-        labels = np.full(len(rows), None, dtype=object)
-        if set(self.columns) <= set(rows.columns):
-            # One look at each distinct combination instead of one at each frame.
-            @lru_cache(maxsize=None, typed=True)
-            def join(*parts: Any) -> str | None:
-                return self.join_labels("" if pd.isna(part) else str(part) for part in parts)
 
-            labels[:] = [
-                join(*parts) for parts in zip(*(rows[column].tolist() for column in self.columns), strict=True)
-            ]
-        return labels
+        # One look at each distinct combination instead of one at each frame.
+        @lru_cache(maxsize=None, typed=True)
+        def join(*parts: Any) -> str | None:
+            return self.join_labels("" if pd.isna(part) else str(part) for part in parts)
+
+        parts = rows.reindex(columns=list(self.columns))  # a column that these rows lack has no labels
+        return np.array([join(*row) for row in parts.itertuples(index=False, name=None)], dtype=object)
 
     def join_labels(self, parts: Iterable[str]) -> str | None:
         """Label of a frame from those of its columns; None for no label, as where a part is empty."""
@@ -185,13 +183,13 @@ class Inventory:
     ----------
     columns : tuple of str, or None
         Columns that at least one recording has; None if the corpus gives annotations only with audio.
-    labels : dict of str to (frozenset of str, or None)
+    labels : dict of str to (set of str, or None)
         By grouping, all labels that may occur; some may turn out to have no frame. None where that cannot be
         known beforehand.
     """
 
     columns: tuple[str, ...] | None
-    labels: dict[str, frozenset[str] | None]
+    labels: dict[str, AbstractSet[str] | None]
 
 
 def take_inventory(
@@ -237,11 +235,7 @@ def take_inventory(
             labels[grouping.name].update(_possible(recording, grouping, symbols or ()))
     for grouping in groupings:
         grouping.check_columns(columns)
-    found = {grouping.name: labels.get(grouping.name) for grouping in groupings}
-    return Inventory(
-        columns=tuple(columns),
-        labels={name: None if some is None else frozenset(some) for name, some in found.items()},
-    )
+    return Inventory(tuple(columns), {grouping.name: labels.get(grouping.name) for grouping in groupings})
 
 
 def _possible(recording: Recording, grouping: Grouping, symbols: Sequence[str]) -> Iterator[str]:

@@ -8,7 +8,7 @@ format. Praat also ignores what follows the last tier; here that is an error: a 
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -92,23 +92,24 @@ def load_textgrids(
     tier or is damaged, if the audio is, or if an interval ends before it starts or lies outside the audio.
     Intervals that end after the audio are cut, and counted in `Recording.clipped`. Neighbours may overlap.
     """
-    if not isinstance(tiers, Mapping) or not tiers or not all(_is_name(n) for p in tiers.items() for n in p):
+    check_type("tiers", tiers, Mapping, accepted="a mapping from a tier's name to what it is to be called")
+    if not tiers or not all(isinstance(name, str) and name for pair in tiers.items() for name in pair):
         raise InputError(f"tiers is {tiers!r}; accepted is a mapping from a tier's name to what it is to be called")
     names = list(tiers.values())
-    if len(set(names)) < len(names):
-        raise InputError(f"tiers gives the same name to two tiers: {one_of(names)}")
-    if refused := [name for name in names if name in _TAKEN]:
-        raise InputError(f"tiers gives a tier the name {refused[0]!r}; it is taken, as are {one_of(_TAKEN)}")
+    if len({*names, *_TAKEN}) < len(names) + len(_TAKEN):
+        raise InputError(
+            f"tiers gives the names {one_of(names)}; accepted are names that differ and are none of {one_of(_TAKEN)}"
+        )
     audio_root = require_folder(root, "corpus")
     grid_root = audio_root if annotations is None else require_folder(annotations, "folder of the annotations")
-    audio = [path for path in walk_files(audio_root) if path.suffix.lower() in AUDIO_SUFFIXES]
+    audio = _files_below(audio_root, AUDIO_SUFFIXES)
     if not audio:
         raise InputError(f"'{audio_root}' holds no audio; accepted endings are {one_of(AUDIO_SUFFIXES)}")
-    grids = [path for path in walk_files(grid_root) if path.suffix.lower() == ".textgrid"]
+    grids = _files_below(grid_root, (".textgrid",))
     if not grids:
         raise InputError(f"'{grid_root}' holds no TextGrids; accepted are files that end in .TextGrid")
-    matched = _match(_below(audio_root, audio), _below(grid_root, grids))
-    entries = [_entry(path, key, matched[key], relative=grid_root) for key, path in _below(audio_root, audio).items()]
+    matched = _match(audio, grids)
+    entries = [_entry(path, key, matched[key], relative=grid_root) for key, path in audio.items()]
     return FileCorpus(
         name=f"textgrids-{legible(audio_root.resolve().name)}",
         entries=tuple(sorted(entries, key=lambda entry: entry.id)),
@@ -162,24 +163,19 @@ class TextGridReader:
         path = entry.annotations["textgrid"]
         found = [intervals for own, intervals in grid.tiers if own == name]
         if len(found) != 1:
-            there = one_of(own[:60] for own, _ in grid.tiers)
-            points = (
-                f" (and the point tiers {one_of(own[:60] for own in grid.point_tiers)})" if grid.point_tiers else ""
+            number = f"{len(found)} interval tiers" if found else "no interval tier"
+            there, points = one_of(own[:60] for own, _ in grid.tiers), one_of(own[:60] for own in grid.point_tiers)
+            raise RecordingError(
+                entry.id, f"'{path}' has {number} {name!r}; its interval tiers are {there}, its point tiers {points}"
             )
-            number = "no interval tier" if not found else f"{len(found)} interval tiers"
-            raise RecordingError(entry.id, f"'{path}' has {number} {name!r}; its interval tiers are {there}{points}")
         mapping = self.relabel.get(self.tiers[name], {})
         return [i._replace(label=mapping.get(i.label, i.label) or "") for i in found[0]]
 
 
-def _is_name(value: object) -> bool:
-    return isinstance(value, str) and value != ""
-
-
-def _below(root: Path, paths: Iterable[Path]) -> dict[str, Path]:
-    """Files by their path below the root, without the ending."""
+def _files_below(root: Path, endings: Collection[str]) -> dict[str, Path]:
+    """Files with one of the endings, by their path below the root without it."""
     files: dict[str, Path] = {}
-    for path in sorted(paths):
+    for path in sorted(path for path in walk_files(root) if path.suffix.lower() in endings):
         key = path.relative_to(root).with_suffix("").as_posix()
         if key in files:
             raise InputError(f"two files have the same name but for the ending: '{files[key]}' and '{path}'")
@@ -260,11 +256,8 @@ def _relabel_by_tier(relabel: Relabel | Mapping[str, Relabel] | None, names: Seq
     for name, mapping in by_tier.items():
         if name not in names:
             raise InputError(f"relabel names the tier {name!r}; the tiers are {one_of(names)}")
-        wrong = not isinstance(mapping, Mapping) or [
-            new for new in mapping.values() if not (new is None or isinstance(new, str))
-        ]
-        if wrong:
-            raise InputError(f"relabel of the tier {name!r} has {wrong!r}; accepted are texts and None")
+        if not isinstance(mapping, Mapping) or not all(isinstance(new, str | None) for new in mapping.values()):
+            raise InputError(f"relabel of the tier {name!r} is {mapping!r}; accepted is a mapping to texts and None")
     return by_tier
 
 

@@ -53,7 +53,7 @@ _KINDS = {"phn": "phone", "wrd": "word", "txt": "text"}
 # Some copies put a RIFF file beside the original, and call it SA1.WAV.wav; the shortest name is the original.
 _FILE = re.compile(r"(?P<stem>.+?)\.(?P<kind>wav(?=\.wav\Z|\Z)|phn\Z|wrd\Z|txt\Z)(?:\.wav)?", re.DOTALL)
 _DIALECT = re.compile(r"dr\d+")
-_SAMPLE = re.compile(r"[-+]?[0-9]{1,15}")
+_LINE = re.compile(r"(?P<start>[-+]?[0-9]{1,15})\s+(?P<end>[-+]?[0-9]{1,15})\s+(?P<label>\S.*)", re.DOTALL)
 
 
 def load_timit(
@@ -261,13 +261,13 @@ def _read_intervals(path: Path, recording: str) -> list[Interval]:
     for number, line in enumerate(read_text(path, recording=recording).splitlines(), start=1):
         if not line.strip():
             continue
-        start, end, label = [*line.split(maxsplit=2), "", "", ""][:3]
-        if not (_SAMPLE.fullmatch(start) and _SAMPLE.fullmatch(end) and label):
+        match = _LINE.fullmatch(line.strip())
+        if match is None:
             raise RecordingError(
                 recording,
                 f"'{path}' has the line {number} {shown(line.strip())}; accepted are two sample numbers and a label",
             )
-        intervals.append(Interval(int(start) / RATE, int(end) / RATE, label.strip().lower()))
+        intervals.append(Interval(int(match["start"]) / RATE, int(match["end"]) / RATE, match["label"].lower()))
     if not intervals:
         raise RecordingError(recording, f"the annotation '{path}' holds no intervals")
     return intervals

@@ -192,12 +192,6 @@ class FrameResponder(Responder):
         """Logits of frames, from the input that is run."""
         with tap(self.model, ("logits",)) as taps:
             runs = [middle_step(taps.run(batch)).float() for batch in self._fitting(cones).split(self.batch_size)]
-        sizes = {run.shape[1] for run in runs}
-        if len(sizes) > 1:
-            raise InputError(
-                f"the network {type(self.model).__name__} gives {one_of(sorted(sizes))} scores for frames of the "
-                "same length; accepted is one number"
-            )
         return torch.cat(runs)
 
     @torch.enable_grad()
@@ -273,16 +267,14 @@ def measure_layers(
         If a layer does not give (batch, unit, step) or (batch, unit), the network refuses such frames, gives
         another result the second time, or changes its weights.
     """
-    weights = {name: (parameter, parameter.detach().clone()) for name, parameter in model.named_parameters()}
+    weights = {name: parameter.detach().clone() for name, parameter in model.named_parameters()}
     with tap(model, layers) as taps:
         first, again = taps.run(frames), taps.run(frames)
     changed = [
-        name for name, (now, before) in weights.items() if not torch.equal(now.nan_to_num(), before.nan_to_num())
+        name for name, now in model.named_parameters() if not torch.equal(now.nan_to_num(), weights[name].nan_to_num())
     ]
-    for name in changed:
-        now, before = weights[name]
-        now.copy_(before)
     if changed:
+        model.load_state_dict(weights, strict=False)
         raise InputError(
             f"the network changes its weights {one_of(changed)} when it runs; accepted is one that does not"
         )

@@ -46,10 +46,9 @@ class FrameOptions:
 
     def __post_init__(self) -> None:
         check_choice("context", self.context, CONTEXTS)
-        numbers = {"frame_steps": self.frame_steps, "frame_hop": self.frame_hop, "batch_size": self.batch_size}
-        for option, number in numbers.items():
-            if number is not None:
-                check_whole(option, number)
+        for option in ("frame_steps", "frame_hop", "batch_size"):
+            if getattr(self, option) is not None:
+                check_whole(option, getattr(self, option))
 
 
 @dataclass(frozen=True)

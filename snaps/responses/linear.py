@@ -19,7 +19,7 @@ from snaps.responses.steps import Passage, Rectifier, Step
 Part = Callable[[Tensor], Tensor]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Linear(Step):
     """A convolution, fully connected layer or normalisation, with the normalisations next to it folded in.
 
@@ -37,13 +37,13 @@ class Linear(Step):
         Place among the network's convolutions and fully connected layers, from 0 at the input, and their number.
     """
 
-    chain: tuple[Step, ...] = field(kw_only=True)
-    weight: Tensor = field(kw_only=True)
-    bias: Tensor = field(kw_only=True)
-    scale: Tensor = field(kw_only=True)
-    shift: Tensor = field(kw_only=True)
-    depth: int = field(kw_only=True)
-    n_deep: int = field(kw_only=True)
+    chain: tuple[Step, ...]
+    weight: Tensor
+    bias: Tensor
+    scale: Tensor
+    shift: Tensor
+    depth: int
+    n_deep: int
     _parts: dict[Part, Tensor] = field(default_factory=dict, init=False, repr=False)
 
     @property

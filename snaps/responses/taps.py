@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.parameter import UninitializedBuffer, UninitializedParameter
+from torch.nn.parameter import is_lazy
 
 from snaps.errors import InputError, reason_of
 from snaps.responses.tracing import Sequenced, unchanged_buffers
@@ -216,15 +216,10 @@ def check_weights(model: nn.Module) -> None:
         Naming the parameter or buffer.
     """
     for name, tensor in chain(model.named_parameters(), model.named_buffers()):
-        if isinstance(tensor, UninitializedParameter | UninitializedBuffer):
+        if is_lazy(tensor) or tensor.is_meta:
             raise InputError(
-                f"the network's {name!r} has no shape yet; accepted is a network that has been run once, so that its "
-                "lazy layers know their inputs"
-            )
-        if tensor.is_meta:
-            raise InputError(
-                f"the network's {name!r} lies on the device 'meta', where weights have no values; accepted is a "
-                "network with its weights loaded"
+                f"the network's {name!r} has no values: it lies on the device 'meta' or belongs to a lazy layer; "
+                "accepted is a network whose weights are loaded and whose lazy layers have been run once"
             )
 
 

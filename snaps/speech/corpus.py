@@ -185,16 +185,8 @@ def cast_speakers(n_speakers: int, *, seed: int, test_speakers: int | None = Non
         pitch, pitch_range, rate = (
             int(rng.integers(*bounds, endpoint=True)) for bounds in (PITCH, PITCH_RANGE, SPEAKING_RATE)
         )
-        speakers[name] = Speaker(
-            name,
-            sex,
-            "TEST" if is_test else "TRAIN",
-            DIALECTS[index % len(DIALECTS)],
-            variant,
-            pitch,
-            pitch_range,
-            rate,
-        )
+        split, dialect = "TEST" if is_test else "TRAIN", DIALECTS[index % len(DIALECTS)]
+        speakers[name] = Speaker(name, sex, split, dialect, variant, pitch, pitch_range, rate)
     return tuple(speakers.values())
 
 

@@ -27,17 +27,13 @@ SEPARATOR = "\u200b"
 LEAST_ECHO = "\x011H"
 
 
-class _Identifier(ctypes.Union):
-    _fields_ = (("number", ctypes.c_int), ("name", ctypes.c_char_p), ("string", ctypes.c_char * 8))
-
-
 class _Event(ctypes.Structure):
-    """``espeak_EVENT``."""
+    """``espeak_EVENT``; of the union ``id`` only the mnemonic is needed, which has no final zero if it fills it."""
 
     _fields_ = (
         *(("type", ctypes.c_int), ("unique_identifier", ctypes.c_uint), ("text_position", ctypes.c_int)),
         *(("length", ctypes.c_int), ("audio_position", ctypes.c_int), ("sample", ctypes.c_int)),
-        *(("user_data", ctypes.c_void_p), ("id", _Identifier)),
+        *(("user_data", ctypes.c_void_p), ("id", ctypes.c_char * 8)),
     )
 
 
@@ -107,9 +103,7 @@ def speak(path: str, voice: str, *numbers: str) -> None:
             if event.type == espeakEVENT_WORD:
                 lines.append(f"word {event.sample}")
             elif event.type == espeakEVENT_PHONEME:
-                # The field has no room for a final zero: read it whole.
-                mnemonic = bytes(memoryview(event.id)).split(b"\0")[0]
-                lines.append(f"phoneme {event.sample} {mnemonic.decode()}")
+                lines.append(f"phoneme {event.sample} {event.id.decode()}")
             index += 1
         return 0
 

@@ -238,9 +238,6 @@ def phones_of(speech: Speech, *, voice: str, text: str) -> tuple[Phone, ...]:
         phones.pop()
     first, last = phones[0], phones[-1]
     phones = [Phone(0, first.start, "h#", -1), *phones, Phone(last.end, n_samples, "h#", -1)]
-    empty = [phone for phone in phones[1:-1] if phone.end <= phone.start]
-    if empty:
-        raise RuntimeError(f"voice {voice}: the phone {empty[0].symbol} has no room in {text!r}")
     return tuple(phones)
 
 

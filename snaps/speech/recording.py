@@ -95,7 +95,9 @@ class Engine:
         Raises
         ------
         RuntimeError
-            If eSpeak NG fails, gives no answer, or reports another number of words.
+            If eSpeak NG fails or reports another number of words.
+        subprocess.TimeoutExpired
+            If it gives no answer.
         """
         words, voice = text.split(), speaker.voice
         # It takes the text word by word, and pauses at a comma only where a space follows.
@@ -104,12 +106,9 @@ class Engine:
         # -I and -S leave the user's settings and installed packages out: a faster start, and no surprises. eSpeak NG
         # takes no data path of more than some 160 characters, so it runs in the data folder.
         program = [sys.executable, "-I", "-S", "-c", _PROGRAM, str(Path(__file__).parent), self.library, voice]
-        try:
-            process = subprocess.run(  # noqa: S603
-                [*program, *numbers], input=parted.encode(), capture_output=True, cwd=self.data, timeout=LIMIT
-            )
-        except subprocess.TimeoutExpired:
-            raise RuntimeError(f"eSpeak NG's voice {voice} gave no answer within {LIMIT} seconds") from None
+        process = subprocess.run(  # noqa: S603
+            [*program, *numbers], input=parted.encode(), capture_output=True, cwd=self.data, timeout=LIMIT
+        )
         if process.returncode != 0:
             reason = process.stderr.decode(errors="replace").strip()
             raise RuntimeError(f"eSpeak NG's voice {voice} failed with exit status {process.returncode}: {reason}")

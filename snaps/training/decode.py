@@ -172,11 +172,7 @@ def evaluate(
 
 
 def error_rate(
-    model: Wav2Letter,
-    corpus: CorpusLike,
-    *,
-    labels: str = "phoneme",
-    fold: Mapping[str, str] | None = None,
+    model: Wav2Letter, corpus: CorpusLike, *, labels: str = "phoneme", fold: Mapping[str, str] | None = None
 ) -> float:
     """Symbol error rate of a network on a corpus; `evaluate` gives the transcripts too.
 

@@ -161,13 +161,7 @@ def read_examples(
 
 
 def usable(
-    model: Wav2Letter,
-    corpus: CorpusLike,
-    *,
-    labels: str,
-    left_out: LeftOut,
-    on_error: OnError,
-    bar: str | None,
+    model: Wav2Letter, corpus: CorpusLike, *, labels: str, left_out: LeftOut, on_error: OnError, bar: str | None
 ) -> Iterator[tuple[Example, Recording]]:
     """Recordings that can be read and have symbols; the others go into `left_out`. `bar` names the progress bar."""
     check_choice("on_error", on_error, get_args(OnError))

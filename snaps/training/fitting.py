@@ -6,8 +6,8 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -189,8 +189,9 @@ def train(
     place = device_of(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     identity = json.dumps({**asdict(settings), "network": model.config, "corpus": corpus_fingerprint(corpus)})
 
-    with _kept_state(checkpoint) as path:
-        state = load_state(path, identity) if path is not None and exists(path) else None
+    path = None if checkpoint is None else _state_file(Path(checkpoint))
+    with nullcontext() if path is None else claimed(path):
+        state = None if path is None else load_state(path, identity)
         examples = read_examples(
             model, corpus, labels=labels, timed=warm_start is not None, on_error=on_error, progress=progress
         )
@@ -278,19 +279,10 @@ def _unseen(model: Wav2Letter, training: tuple[Example, ...], labels: str) -> tu
     return unseen
 
 
-@contextmanager
-def _kept_state(checkpoint: str | os.PathLike[str] | None) -> Iterator[Path | None]:
-    """File of a state, or ``training.ckpt`` in a folder, claimed by this training."""
-    if checkpoint is None:
-        yield None
-        return
-    path = Path(checkpoint)
-    exists(path)  # whether it is a folder can be told
-    if path.is_dir() or not path.suffix:
-        path = path / FILE_NAME
-    with claimed(path):
-        remove_leftovers(path)
-        yield path
+def _state_file(path: Path) -> Path:
+    """File of a state: the path itself, or ``training.ckpt`` in it where it is a folder."""
+    is_folder = (exists(path) and path.is_dir()) or not path.suffix
+    return path / FILE_NAME if is_folder else path
 
 
 def save_state(state: Mapping[str, Any], path: Path, identity: str) -> None:
@@ -312,8 +304,10 @@ def save_state(state: Mapping[str, Any], path: Path, identity: str) -> None:
         raise InputError(f"the state of the training cannot be written to {str(path)!r}: {reason}") from error
 
 
-def load_state(path: Path, identity: str) -> dict[str, Any]:
+def load_state(path: Path, identity: str) -> dict[str, Any] | None:
     """Read the state of a training, as `Training.load_state_dict` takes it; nothing is ever unpickled.
+
+    Without a file there is no state; what an interrupted writing left beside it is removed.
 
     Raises
     ------
@@ -321,6 +315,9 @@ def load_state(path: Path, identity: str) -> dict[str, Any]:
         If the file is no state of a training, is damaged, or that of another training; the sentence names the option
         that differs.
     """
+    remove_leftovers(path)
+    if not exists(path):
+        return None
     try:
         saved = torch.load(path, map_location="cpu", weights_only=True)
         if (saved["format"], saved["version"]) != (FORMAT, FORMAT_VERSION):

@@ -201,7 +201,11 @@ class Training:
         warm = self.settings.warm_start is not None and len(self.history) < WARM_EPOCHS
         batch = batch.to(self.device)
         logits = self._logits(batch)
-        loss = frame_loss(logits, batch) if warm else ctc_loss(self.network, logits, batch)
+        if warm:
+            assert batch.frame_targets is not None
+            loss = nn.functional.cross_entropy(logits, batch.frame_targets, ignore_index=NO_TARGET)
+        else:
+            loss = ctc_loss(self.network, logits, batch)
         self.optimizer.zero_grad()
         loss.backward()
         norm = float(nn.utils.clip_grad_norm_(self._trained, GRADIENT_NORM))
@@ -299,12 +303,6 @@ def ctc_loss(model: Wav2Letter, logits: Float[Tensor, "batch symbol step"], batc
         blank=blank_position(model),
         zero_infinity=True,
     )
-
-
-def frame_loss(logits: Float[Tensor, "batch symbol step"], batch: Batch) -> Float[Tensor, ""]:
-    """Cross-entropy at every output step at which a symbol is annotated."""
-    assert batch.frame_targets is not None
-    return nn.functional.cross_entropy(logits, batch.frame_targets, ignore_index=NO_TARGET)
 
 
 @contextmanager
