@@ -74,9 +74,8 @@ def name_ticks(axis: Axis, labels: ArrayLike, places: ArrayLike | None = None, *
 
 
 def color_bar(image: AxesImage, label: str, *, small: float | None = None, **place: Any) -> Colorbar:
-    """Add a colour bar beside the axes of an image, or in the axes ``cax``; `small` is a font size."""
-    beside: dict[str, Any] = {} if "cax" in place else {"ax": image.axes, "pad": 0.02}
-    bar = image.axes.figure.colorbar(image, **beside, **place)
+    """Add a colour bar beside the axes of an image, or beside the axes ``ax``; `small` is a font size."""
+    bar = image.axes.figure.colorbar(image, **{"ax": image.axes, "pad": 0.02, **place})
     bar.set_label(drawn(label), parse_math=False, fontsize=small or plt.rcParams["axes.labelsize"])
     bar.outline.set_visible(False)
     if small:
