@@ -114,8 +114,7 @@ def evaluate_faithfulness(
         raise InputError("methods is empty; accepted is a mapping from names to saliency methods")
     for name, method in chosen.items():
         check_method(f"the method {name!r}", method)
-    strange = [part for part in parts if part not in PARTS]
-    if strange or isinstance(parts, str) or not len(parts):
+    if isinstance(parts, str) or not parts or not set(parts) <= set(PARTS):
         raise InputError(f"parts are {parts!r}; accepted are some of {one_of(PARTS)}")
     check_choice("on_error", on_error, ("raise", "skip"))
     playing: dict[str, Any] = {
@@ -207,15 +206,13 @@ def open_faithfulness(path: str | os.PathLike[str]) -> xr.DataTree:
     where, kind = f"the file {str(source)!r}", "an evaluation of faithfulness"
 
     def check(tree: xr.DataTree) -> None:
-        schema = tree.attrs.get("schema")
-        if not isinstance(schema, str) or schema != SCHEMA:
+        schema, parts = tree.attrs.get("schema"), list(tree.children)
+        if schema != SCHEMA:
             raise InputError(f"{where} is not {kind}: its schema is {shortened(repr(schema))}")
+        if not parts or not set(parts) <= set(PARTS):
+            raise InputError(f"{where} is not {kind}: its parts are {shortened(parts)}")
+        for name, part in tree.children.items():
+            if not part.data_vars or part.children:
+                raise InputError(f"{where} is damaged: its part {name!r} holds no values")
 
-    found = read_tree(source, kind, check=check, stores=False)
-    strange = [name for name in found.children if name not in PARTS]
-    if strange or not found.children:
-        raise InputError(f"{where} is not {kind}: its parts are {shortened(list(found.children))}")
-    for name, part in found.children.items():
-        if not part.data_vars or part.children:
-            raise InputError(f"{where} is damaged: its part {name!r} holds no values")
-    return found
+    return read_tree(source, kind, check=check, stores=False)
