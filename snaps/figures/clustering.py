@@ -1,7 +1,6 @@
 """Clustermaps with dendrograms (SNAP paper, Figures 6, 7, 9, 10), and silhouettes over layers (Figures 5 and 8)."""
 
 import warnings
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -98,8 +97,8 @@ def plot_clustermap(clustering: Clustering, *, title: str | None = None, size: f
     start = 0
     for number, members in clustering.clusters.items():
         if (n := len(members)) > 1:
-            frame: dict[str, Any] = {"fill": False, "edgecolor": colors[number], "linewidth": 1.8, "clip_on": False}
-            grid.ax_heatmap.add_patch(Rectangle((start, start), n, n, **frame))
+            frame = Rectangle((start, start), n, n, fill=False, edgecolor=colors[number], linewidth=1.8, clip_on=False)
+            grid.ax_heatmap.add_patch(frame)
         start += n
     heading = _heading(clustering) if title is None else title
     # A character is about half as wide as it is high.

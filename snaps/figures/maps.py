@@ -1,7 +1,5 @@
 """Maps over units and lags: SNAPs (SNAP paper, Figures 4, A4 to A6), and one frame (NAvAI paper, Figure 2)."""
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 from matplotlib import colormaps
@@ -156,9 +154,10 @@ def plot_frame(
     values = np.nan_to_num(saliency.transpose(UNIT, ...).values.astype(np.float64))
     colors = np.where(values[..., np.newaxis] > 0, to_rgb(RAISES), to_rgb(LOWERS))
     opacity = 0.9 * (np.abs(values) / largest(saliency)) ** 0.7
-    extent = (*over.edges, -0.5, saliency.sizes[UNIT] - 0.5)
-    options: dict[str, Any] = {"origin": "lower", "aspect": "auto", "interpolation": "nearest", "zorder": 2}
-    ax.imshow(np.concatenate([colors, opacity[..., np.newaxis]], axis=-1), extent=extent, **options)
+    ax.imshow(
+        np.dstack([colors, opacity]), origin="lower", aspect="auto", interpolation="nearest", zorder=2,
+        extent=(*over.edges, -0.5, saliency.sizes[UNIT] - 0.5),
+    )  # fmt: skip
     handles: list[Artist] = [Patch(color=RAISES, label="saliency above 0"), Patch(color=LOWERS, label="below 0")]
     if peak is not None:
         at = peak * 1000

@@ -141,11 +141,7 @@ def draw_marks(ax: Axes, values: xr.DataArray, *, marks: Marks | None, group: st
             bracket = ([0.955, 0.975, 0.975, 0.955], [low, low, high, high])
             ax.plot(*bracket, transform=across, linewidth=0.9, label="mark", **style)
             at, aligned = (0.945, (low + high) / 2), "center"
-        options: dict[str, Any] = {
-            "transform": across,
-            "ha": "right",
-            "va": aligned,
-            "fontsize": 5.5 if small else 8,
-            **style,
-        }
-        ax.text(*at, drawn(mark.label or f"{mark.frequency:g}"), parse_math=False, **options)
+        text = ax.text(
+            *at, drawn(mark.label or f"{mark.frequency:g}"), transform=across, ha="right", va=aligned, **style
+        )
+        text.set(parse_math=False, fontsize=5.5 if small else 8)
