@@ -15,11 +15,7 @@ TOLERANCE = 1e-12
 
 
 def compare_distances(
-    first: Mapping[str, xr.DataArray],
-    second: Mapping[str, xr.DataArray],
-    *,
-    n_permutations: int = 999,
-    seed: int = 0,
+    first: Mapping[str, xr.DataArray], second: Mapping[str, xr.DataArray], *, n_permutations: int = 999, seed: int = 0
 ) -> xr.Dataset:
     """Correspondence of all layers of two networks by representational similarity analysis.
 

@@ -156,11 +156,7 @@ def evaluate_flipping(
 
 
 def _flipped(
-    network: PreparedNetwork,
-    explained: Explained,
-    methods: Mapping[str, SaliencyMethod],
-    flipping: Flipping,
-    seed: int,
+    network: PreparedNetwork, explained: Explained, methods: Mapping[str, SaliencyMethod], flipping: Flipping, seed: int
 ) -> np.ndarray:
     """Hits and scores of a batch, of shape (method, order, value, percentage, frame); value: hit, score."""
     cones, logits = explained.cones, explained.batch.logits

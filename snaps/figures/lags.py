@@ -37,11 +37,7 @@ OTHERS = "0.82"
 
 
 def plot_saliency_by_lag(
-    curves: Mapping[str, xr.DataArray],
-    ax: Axes | None = None,
-    *,
-    share: float = 0.95,
-    title: str | None = None,
+    curves: Mapping[str, xr.DataArray], ax: Axes | None = None, *, share: float = 0.95, title: str | None = None
 ) -> Axes:
     """Draw mean saliency over lag: a row for every layer, the first at the top.
 
