@@ -121,11 +121,8 @@ def evaluate_faithfulness(
         "context": context, "target": target, "ignore": ignore, "symbols": symbols, "frame_steps": frame_steps,
         "frame_hop": frame_hop, "batch_size": batch_size, "device": device,
     }  # fmt: skip
-    opened = partial(
-        prepared,
-        playing=Playing(**playing, layers=(INPUT_LAYER,)),
-        aligners={name: Unaligned(method) for name, method in chosen.items()},
-    )
+    unaligned = {name: Unaligned(method) for name, method in chosen.items()}
+    opened = partial(prepared, playing=Playing(**playing, layers=(INPUT_LAYER,)), aligners=unaligned)
     sample_of = partial(Sample, corpus, seed=seed, on_error=on_error, progress=progress)
     flipping = Flipping(percentages, baseline, random_orders)
     null = ProfileNull(grouping, n_permutations, percentiles, min_count, seed)
@@ -145,15 +142,9 @@ def evaluate_faithfulness(
         )
         found["randomization"].attrs["drop_log"] = drops.to_dict()
     if "profiles" in parts:
-        found["profiles"] = xr.concat(
-            [
-                evaluate_profiles(
-                    model, corpus, Aligner(method), null=null, progress=progress, on_error=on_error, **playing
-                )
-                for method in chosen.values()
-            ],
-            xr.Variable("saliency", list(chosen)),
-        )
+        options = {"null": null, "progress": progress, "on_error": on_error, **playing}
+        by_method = [evaluate_profiles(model, corpus, Aligner(method), **options) for method in chosen.values()]
+        found["profiles"] = xr.concat(by_method, xr.Variable("saliency", list(chosen)))
     for dataset in found.values():
         dataset.attrs = encode_attributes(dataset.attrs)
     tree = xr.DataTree.from_dict({f"/{part}": dataset for part, dataset in found.items()})

@@ -213,7 +213,7 @@ def plot_panels(
         for column, (panel, values) in enumerate(zip(panels, cut, strict=True)):
             ax, limit = axes[row, column], limits[row, column]
             image = draw_panel(ax, values, limit)
-            draw_marks(ax, values, marks=marks, group=panel.group)
+            draw_marks(ax, values, marks=marks, group=panel.group, small=True)
             _trim_ticks(ax, values, below=row + 1 == len(rows) or column >= len(rows[row + 1]), left=column == 0)
             scale = f"±{limit:.3g} {units_of(panel.values, units)}".rstrip()
             _name_panel(ax, panel.name or panel.group, "" if bars else scale)
