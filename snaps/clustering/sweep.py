@@ -140,4 +140,4 @@ def mean_silhouette(sweep: xr.DataArray) -> xr.DataArray:
     DataArray of shape (layer,)
         The mean, NaN where any percentile is undefined.
     """
-    return sweep.drop_vars(("n_clusters", "undefined"), errors="ignore").mean("percentile", skipna=False)
+    return sweep.mean("percentile", skipna=False)

@@ -250,12 +250,12 @@ def horizontal_of(values: xr.DataArray) -> Horizontal:
     return Horizontal(positions * scale, label, step * scale)
 
 
-def draw_map(ax: Axes, values: xr.DataArray, *, cmap: Colormap, vmin: float, vmax: float) -> AxesImage:
+def draw_map(ax: Axes, values: xr.DataArray, *, cmap: Colormap, **limits: Any) -> AxesImage:
     """Draw an array of shape (unit, other) with its lowest unit at the bottom."""
     matrix = np.ma.masked_invalid(values.transpose(UNIT, ...).values)
     return ax.imshow(
-        matrix, origin="lower", aspect="auto", interpolation="nearest", vmin=vmin, vmax=vmax,
-        extent=(*horizontal_of(values).edges, -0.5, matrix.shape[0] - 0.5), cmap=cmap.with_extremes(bad="0.85"),
+        matrix, origin="lower", aspect="auto", interpolation="nearest", cmap=cmap.with_extremes(bad="0.85"),
+        extent=(*horizontal_of(values).edges, -0.5, matrix.shape[0] - 0.5), **limits,
     )  # fmt: skip
 
 

@@ -84,9 +84,6 @@ def plot_clustermap(clustering: Clustering, *, title: str | None = None, size: f
     for axis, rotation in ((grid.ax_heatmap.xaxis, 90), (grid.ax_heatmap.yaxis, 0)):
         name_ticks(axis, ordered, axis.get_ticklocs())
         axis.set_tick_params(labelsize=font, length=0, pad=2, labelrotation=rotation)
-    grid.ax_heatmap.set(xlabel="", ylabel="")
-    for ax in (grid.ax_row_colors, grid.ax_col_colors):
-        ax.set(xticks=[], yticks=[])
     tall = DENDROGRAM - 0.4
     grid.ax_cbar.set_position((0.22 / width, 1 - (tall + TOP + 0.12) / height, 0.14 / width, tall / height))
     metric = str(clustering.distances.attrs.get("metric", ""))

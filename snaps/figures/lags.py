@@ -264,6 +264,6 @@ def _chosen(shown: xr.DataArray, groups: Sequence[str] | None) -> list[str]:
         if len(groups) > 2 * COLORS:
             raise InputError(f"there are {len(groups)} groups to tell apart; accepted are {2 * COLORS} at most")
         return [str(group) for group in groups]
-    furthest = np.nan_to_num(np.nanmax(np.abs(shown.fillna(0).values), axis=(1, 2)))
+    furthest = abs(shown).max(shown.dims[1:]).fillna(0).values
     order = np.argsort(-furthest, kind="stable")[:CHOSEN]
     return [str(label) for label in shown[GROUP].values[np.sort(order)]]

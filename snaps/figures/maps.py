@@ -147,9 +147,7 @@ def plot_frame(
     if activation.sizes[UNIT] != saliency.sizes[UNIT]:
         raise InputError(f"the activation has {activation.sizes[UNIT]} units and the saliency {saliency.sizes[UNIT]}")
     ax = axes_of(ax, 7.2, 3.6)
-    finite = activation.values[np.isfinite(activation.values)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    image = draw_map(ax, activation, cmap=GREYS, vmin=low, vmax=high)
+    image = draw_map(ax, activation, cmap=GREYS)
     # The exponent makes weak values visible beside a strong one.
     values = np.nan_to_num(saliency.transpose(UNIT, ...).values.astype(np.float64))
     colors = np.where(values[..., np.newaxis] > 0, to_rgb(RAISES), to_rgb(LOWERS))

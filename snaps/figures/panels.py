@@ -238,8 +238,7 @@ def _trim_ticks(ax: Axes, values: xr.DataArray, *, below: bool, left: bool) -> N
     label_columns(ax, horizontal, label=False, bins=4)
     if len(horizontal.values) > 1:
         # A number at the very edge would touch that of the next panel.
-        margin = 0.07 * (horizontal.edges[1] - horizontal.edges[0])
-        first, last = horizontal.edges[0] + margin, horizontal.edges[1] - margin
+        first, last = np.interp((0.07, 0.93), (0, 1), horizontal.edges)
         ticks = ax.xaxis.get_major_locator().tick_values(first, last)
         ax.set_xticks([tick for tick in ticks if first <= tick <= last])
     ax.tick_params(labelbottom=below, labelleft=left, labelsize=6.5, length=2, pad=1.5)
