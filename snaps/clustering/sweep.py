@@ -65,13 +65,11 @@ def clusterings_of(squares: Mapping[str, xr.DataArray], percentiles: Sequence[fl
     InputError
         If there are fewer than two groups.
     """
-    found: dict[str, list[Clustering]] = {}
+    found: dict[str, list[Clustering]] = {layer: [] for layer in squares}
     for layer, square in squares.items():
-        if undefined_groups(square) and square.sizes[GROUP] > 1:
-            found[layer] = []
-            continue
-        tree = link(square)
-        found[layer] = [cut(square, tree, percentile=percentile) for percentile in percentiles]
+        if not undefined_groups(square):
+            tree = link(square)
+            found[layer] = [cut(square, tree, percentile=percentile) for percentile in percentiles]
     return found
 
 
