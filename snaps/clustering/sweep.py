@@ -9,7 +9,7 @@ from snaps.clustering.clusters import Clustering, cut, link, undefined_groups
 from snaps.clustering.distances import Distance, distances, resolve_distance
 from snaps.errors import InputError, check_number, one_of
 from snaps.profiles import Weighting
-from snaps.schema import GROUP, layers_of
+from snaps.schema import layers_of
 
 #: Percentiles of the pairwise distances at which the SNAP paper cuts (section 4.3.3).
 PERCENTILES = (87, 90, 93, 96)
