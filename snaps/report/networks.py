@@ -171,4 +171,4 @@ def _moved(found: xr.Dataset, first: str, second: str) -> Section:
 
 def listed(names: Sequence[str]) -> str:
     """Names as part of a sentence: a, b and c."""
-    return " and ".join([*([", ".join(names[:-1])] if len(names) > 1 else []), names[-1]])
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -90,10 +90,8 @@ def _text(value: Any) -> str:
         return f"{value:g}"
     if isinstance(value, dict):
         known = {key: inner for key, inner in value.items() if key != "name" and inner is not None}
-        others = ", ".join(f"{key} {_text(inner)}" for key, inner in known.items())
-        if "name" not in value:
-            return others
-        return f"{_text(value['name'])} ({others})" if others else _text(value["name"])
+        name, others = _text(value.get("name")), ", ".join(f"{key} {_text(inner)}" for key, inner in known.items())
+        return f"{name} ({others})" if name and others else name or others
     if isinstance(value, list | tuple):
         return ", ".join(map(_text, value))
     return str(value)
