@@ -2,15 +2,7 @@
 
 from snaps.clustering.changes import ClusteringChange, compare_clusterings
 from snaps.clustering.clusters import Clustering, cluster
-from snaps.clustering.distances import (
-    DISTANCES,
-    Cityblock,
-    Correlation,
-    Cosine,
-    Distance,
-    Euclidean,
-    distances,
-)
+from snaps.clustering.distances import DISTANCES, Cityblock, Correlation, Cosine, Distance, Euclidean, distances
 from snaps.clustering.networks import ModelComparison, compare_models
 from snaps.clustering.similarity import compare_activations, compare_distances, moved_groups
 from snaps.clustering.sweep import PERCENTILES, mean_silhouette, silhouette_sweep

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 import xarray as xr
 
 from snaps.clustering.clusters import Clustering
@@ -61,7 +60,8 @@ def compare_clusterings(a: Clustering | xr.DataArray, b: Clustering | xr.DataArr
     """
     from sklearn.metrics import adjusted_rand_score, rand_score
 
-    one, other = (_labels(clustering) for clustering in (a, b))
+    labels = [clustering.labels if isinstance(clustering, Clustering) else clustering for clustering in (a, b)]
+    one, other = (of_groups.to_series() for of_groups in labels)
     only_one, only_other = one.index.difference(other.index), other.index.difference(one.index)
     if len(only_one) or len(only_other):
         raise InputError(
@@ -96,8 +96,3 @@ def layer_changes(
             "matched": ("layer", [partners.get(layer, "") for layer in clusterings]),
         },
     )
-
-
-def _labels(clustering: Clustering | xr.DataArray) -> pd.Series:
-    """Numbers of the clusters by group."""
-    return (clustering.labels if isinstance(clustering, Clustering) else clustering).to_series()

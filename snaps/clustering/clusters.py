@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 
 from snaps.clustering.distances import Distance, distances
@@ -154,7 +155,8 @@ def cut(square: xr.DataArray, tree: np.ndarray, *, percentile: float) -> Cluster
 
     threshold = float(np.percentile(squareform(square.values, checks=False), percentile))
     leaves = leaves_list(tree)
-    labels = _along(fcluster(tree, t=threshold, criterion="distance"), leaves)
+    found = fcluster(tree, t=threshold, criterion="distance")
+    labels = 1 + pd.factorize(found[leaves])[0][np.argsort(leaves)]  # numbers in the order of the dendrogram
     silhouettes, undefined = _silhouettes(square.values, labels)
     groups = {GROUP: square[GROUP].values}
     return Clustering(
@@ -175,12 +177,6 @@ def undefined_groups(square: xr.DataArray) -> list[str]:
     lost = (~np.isfinite(square.values)).sum(axis=1)
     worst = lost >= max(1, len(lost) - 1)
     return [str(label) for label in square[GROUP].values[worst if worst.any() else lost > 0]]
-
-
-def _along(labels: np.ndarray, leaves: np.ndarray) -> np.ndarray:
-    """Number the clusters from 1 in the order of the dendrogram."""
-    found, first = np.unique(labels[leaves], return_index=True)
-    return 1 + np.argsort(np.argsort(first))[np.searchsorted(found, labels)]
 
 
 def _silhouettes(square: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, str]:

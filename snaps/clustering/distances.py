@@ -141,8 +141,8 @@ def distances(
         labelled = labelled.isel({GROUP: order})
     values = labelled if isinstance(labelled, xr.DataArray) else snap(labelled, weighting)
     vectors = _vectors(values)
-    condensed = np.asarray(distance(vectors), dtype=np.float64) if len(labels) > 1 else np.zeros(0)
-    if isinstance(labelled, xr.Dataset) and len(labels) > 1:
+    condensed = np.asarray(distance(vectors), dtype=np.float64)
+    if isinstance(labelled, xr.Dataset):
         condensed = np.where(np.isfinite(condensed) & _unresolved(vectors, labelled, values), 0.0, condensed)
     given = np.argsort(order)
     attributes = {name: values.attrs[name] for name in ("layer", "grouping") if name in values.attrs}
@@ -174,8 +174,7 @@ def resolve_distance(metric: str | Distance) -> Distance:
 def _vectors(values: xr.DataArray) -> np.ndarray:
     """Flattened values, one group a row; refuses values that are not finite."""
     ordered = values.transpose(GROUP, ...)
-    size = ordered.size // max(1, ordered.sizes[GROUP])
-    vectors = ordered.values.reshape(ordered.sizes[GROUP], size).astype(np.float64)
+    vectors = ordered.values.reshape(ordered.sizes[GROUP], -1).astype(np.float64)
     broken = ~np.isfinite(vectors).all(axis=1)
     if broken.any():
         raise InputError(

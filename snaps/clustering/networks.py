@@ -191,20 +191,16 @@ def compare_models(
     grouping = _grouping(nodes, found)
     networks = _with_layers(found, layers)
     groups, left_out = _shared_groups(networks, check_whole("min_count", min_count, least=0))
-    networks = {
-        name: {layer: _with_groups(dataset, groups) for layer, dataset in network.items()}
-        for name, network in networks.items()
-    }
-    squares = {
-        name: {layer: distances(dataset, metric=distance, weighting=weighting) for layer, dataset in network.items()}
-        for name, network in networks.items()
-    }
-    clusterings = {name: clusterings_of(of_layers, chosen) for name, of_layers in squares.items()}
-    sweeps = {name: sweep_of(of_layers, clusterings[name], chosen) for name, of_layers in squares.items()}
-    successive = {}
-    for name, of_layers in clusterings.items():
-        previous = {layer: before for before, layer in pairwise(of_layers)}
-        successive[name] = layer_changes(of_layers, of_layers, previous, percentiles=chosen)
+    squares, clusterings, sweeps, successive = {}, {}, {}, {}
+    for name, of_layers in networks.items():
+        # Without a copy where nothing changes: profiles of wide networks are large.
+        own = {layer: dataset.reindex({GROUP: groups}, copy=False) for layer, dataset in of_layers.items()}
+        networks[name] = own
+        squares[name] = {layer: distances(own[layer], metric=distance, weighting=weighting) for layer in own}
+        clusterings[name] = clusterings_of(squares[name], chosen)
+        sweeps[name] = sweep_of(squares[name], clusterings[name], chosen)
+        previous = {layer: before for before, layer in pairwise(own)}
+        successive[name] = layer_changes(clusterings[name], clusterings[name], previous, percentiles=chosen)
     rsa, cka, changes, moved = {}, {}, {}, {}
     pairs, test = list(combinations(networks, 2)), {"n_permutations": n_permutations, "seed": seed}
     for first, second in pairs:
@@ -215,9 +211,8 @@ def compare_models(
         changes[pair] = layer_changes(clusterings[first], clusterings[second], partners, percentiles=chosen)
         moved[pair] = layer_moves(squares[first], squares[second], partners)
     order = _layer_order(networks)
-    sides = {
-        name: ("pair", list(side)) for name, side in zip(("first", "second"), zip(*pairs, strict=True), strict=True)
-    }
+    firsts, seconds = zip(*pairs, strict=True)
+    sides = {"first": ("pair", list(firsts)), "second": ("pair", list(seconds))}
     return ModelComparison(
         models=tuple(networks),
         grouping=grouping,
@@ -319,12 +314,6 @@ def _shared_groups(networks: Mapping[str, Layers], min_count: int) -> tuple[tupl
     return kept, left_out
 
 
-def _with_groups(dataset: xr.Dataset, groups: tuple[str, ...]) -> xr.Dataset:
-    # Without a copy where nothing changes: profiles of wide networks are large.
-    same = dataset[GROUP].values.tolist() == list(groups)
-    return dataset if same else dataset.sel({GROUP: list(groups)})
-
-
 def _layer_order(networks: Mapping[str, Layers]) -> list[str]:
     """Layers of all networks, each after the one that it follows in its network."""
     order: list[str] = []
@@ -368,25 +357,18 @@ def _by_name(networks: Mapping[str, Mapping[str, object]], first: str, second: s
 
 def _by_correspondence(rsa: xr.DataArray) -> dict[str, str]:
     """Layer of the second network with the highest RSA for every layer of the first; the first one on ties."""
-    defined = rsa.dropna("layer", how="all")
-    best = defined.idxmax("layer_") if defined.sizes["layer"] else defined["layer"]
-    return dict(zip(map(str, best["layer"].values), map(str, best.values), strict=True))
+    return {str(layer): str(best) for layer, best in rsa.idxmax("layer_").to_series().dropna().items()}
 
 
 def _silhouettes(sweeps: Mapping[str, xr.DataArray], order: list[str]) -> xr.DataArray:
-    whole = {
-        name: sweep.to_dataset(name="silhouette").assign_coords(has_layer=xr.ones_like(sweep["layer"], dtype=bool))
-        for name, sweep in sweeps.items()
-    }
-    stacked = _stacked(whole, "model", order)
-    absent = xr.DataArray([f"{name} has no such layer" for name in sweeps], dims="model")
-    reasons = xr.where(stacked["has_layer"], stacked["undefined"], absent).transpose(*stacked["undefined"].dims)
+    whole = {}
+    for name, sweep in sweeps.items():
+        known = sweep.to_dataset(name="silhouette").assign_coords(has_layer=xr.ones_like(sweep["layer"], dtype=bool))
+        absent = {**ABSENT, "undefined": f"{name} has no such layer"}
+        whole[name] = known.reindex(layer=order, fill_value=absent)
     texts = [f"{name}: {sweep.attrs['undefined']}" for name, sweep in sweeps.items() if sweep.attrs["undefined"]]
-    return (
-        stacked["silhouette"]
-        .assign_coords(undefined=stacked["undefined"].copy(data=reasons.values.astype(str)))
-        .assign_attrs(long_name="mean silhouette", undefined="; ".join(texts))
-    )
+    stacked = _stacked(whole, "model", order)["silhouette"]
+    return stacked.assign_attrs(long_name="mean silhouette", undefined="; ".join(texts))
 
 
 def _stacked(found: Mapping[str, xr.Dataset], dim: str, order: list[str]) -> xr.Dataset:

@@ -15,11 +15,7 @@ TOLERANCE = 1e-12
 
 
 def compare_distances(
-    first: Mapping[str, xr.DataArray],
-    second: Mapping[str, xr.DataArray],
-    *,
-    n_permutations: int = 999,
-    seed: int = 0,
+    first: Mapping[str, xr.DataArray], second: Mapping[str, xr.DataArray], *, n_permutations: int = 999, seed: int = 0
 ) -> xr.Dataset:
     """Correspondence of all layers of two networks by representational similarity analysis.
 
@@ -61,7 +57,7 @@ def compare_distances(
     groups = _shared_groups([*first.values(), *second.values()])
     rows, columns = np.triu_indices(len(groups), k=1)
     ranked = [
-        np.stack([_standardised_ranks(_ordered(square, groups)[rows, columns]) for square in squares.values()])
+        _standardised_ranks(np.stack([_ordered(square, groups)[rows, columns] for square in squares.values()]))
         for squares in (first, second)
     ]
     matrices = np.zeros((len(second), len(groups), len(groups)))
@@ -143,10 +139,8 @@ def moved_groups(first: xr.DataArray, second: xr.DataArray) -> xr.DataArray:
     """
     groups = _shared_groups([first, second])
     others = ~np.eye(len(groups), dtype=bool)
-    squares = [_ordered(square, groups) for square in (first, second)]
     ranked = [
-        np.stack([_standardised_ranks(row[other]) for row, other in zip(square, others, strict=True)])
-        for square in squares
+        _standardised_ranks(_ordered(square, groups)[others].reshape(len(groups), -1)) for square in (first, second)
     ]
     return xr.DataArray(
         1 - np.clip((ranked[0] * ranked[1]).sum(axis=1), -1, 1),
@@ -241,14 +235,14 @@ def _ordered(square: xr.DataArray, groups: list[str]) -> np.ndarray:
 
 
 def _standardised_ranks(values: np.ndarray) -> np.ndarray:
-    """Ranks with mean 0 and norm 1, whose product is Spearman's correlation; NaN where it is undefined."""
+    """Ranks of each row with mean 0 and norm 1, whose product is Spearman's correlation; NaN where it is undefined."""
     from scipy.stats import rankdata
 
-    if not np.isfinite(values).all() or np.ptp(values) == 0:
-        return np.full(values.shape, np.nan)
-    ranks = rankdata(values)
-    ranks -= ranks.mean()
-    return ranks / np.linalg.norm(ranks)
+    ranks = rankdata(values, axis=1)
+    ranks -= ranks.mean(axis=1, keepdims=True)
+    defined = np.isfinite(values).all(axis=1) & ranks.any(axis=1)
+    ranks[~defined] = np.nan
+    return ranks / np.linalg.norm(ranks, axis=1, keepdims=True)
 
 
 def _gram(dataset: xr.Dataset, groups: list[str]) -> np.ndarray:

@@ -9,7 +9,7 @@ from snaps.clustering.clusters import Clustering, cut, link, undefined_groups
 from snaps.clustering.distances import Distance, distances, resolve_distance
 from snaps.errors import InputError, check_number, one_of
 from snaps.profiles import Weighting
-from snaps.schema import GROUP, layers_of
+from snaps.schema import layers_of
 
 #: Percentiles of the pairwise distances at which the SNAP paper cuts (section 4.3.3).
 PERCENTILES = (87, 90, 93, 96)
@@ -65,13 +65,11 @@ def clusterings_of(squares: Mapping[str, xr.DataArray], percentiles: Sequence[fl
     InputError
         If there are fewer than two groups.
     """
-    found: dict[str, list[Clustering]] = {}
+    found: dict[str, list[Clustering]] = {layer: [] for layer in squares}
     for layer, square in squares.items():
-        if undefined_groups(square) and square.sizes[GROUP] > 1:
-            found[layer] = []
-            continue
-        tree = link(square)
-        found[layer] = [cut(square, tree, percentile=percentile) for percentile in percentiles]
+        if not undefined_groups(square):
+            tree = link(square)
+            found[layer] = [cut(square, tree, percentile=percentile) for percentile in percentiles]
     return found
 
 
@@ -140,4 +138,4 @@ def mean_silhouette(sweep: xr.DataArray) -> xr.DataArray:
     DataArray of shape (layer,)
         The mean, NaN where any percentile is undefined.
     """
-    return sweep.drop_vars(("n_clusters", "undefined"), errors="ignore").mean("percentile", skipna=False)
+    return sweep.mean("percentile", skipna=False)

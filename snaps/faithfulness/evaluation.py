@@ -114,19 +114,15 @@ def evaluate_faithfulness(
         raise InputError("methods is empty; accepted is a mapping from names to saliency methods")
     for name, method in chosen.items():
         check_method(f"the method {name!r}", method)
-    strange = [part for part in parts if part not in PARTS]
-    if strange or isinstance(parts, str) or not len(parts):
+    if isinstance(parts, str) or not parts or not set(parts) <= set(PARTS):
         raise InputError(f"parts are {parts!r}; accepted are some of {one_of(PARTS)}")
     check_choice("on_error", on_error, ("raise", "skip"))
     playing: dict[str, Any] = {
         "context": context, "target": target, "ignore": ignore, "symbols": symbols, "frame_steps": frame_steps,
         "frame_hop": frame_hop, "batch_size": batch_size, "device": device,
     }  # fmt: skip
-    opened = partial(
-        prepared,
-        playing=Playing(**playing, layers=(INPUT_LAYER,)),
-        aligners={name: Unaligned(method) for name, method in chosen.items()},
-    )
+    unaligned = {name: Unaligned(method) for name, method in chosen.items()}
+    opened = partial(prepared, playing=Playing(**playing, layers=(INPUT_LAYER,)), aligners=unaligned)
     sample_of = partial(Sample, corpus, seed=seed, on_error=on_error, progress=progress)
     flipping = Flipping(percentages, baseline, random_orders)
     null = ProfileNull(grouping, n_permutations, percentiles, min_count, seed)
@@ -146,15 +142,9 @@ def evaluate_faithfulness(
         )
         found["randomization"].attrs["drop_log"] = drops.to_dict()
     if "profiles" in parts:
-        found["profiles"] = xr.concat(
-            [
-                evaluate_profiles(
-                    model, corpus, Aligner(method), null=null, progress=progress, on_error=on_error, **playing
-                )
-                for method in chosen.values()
-            ],
-            xr.Variable("saliency", list(chosen)),
-        )
+        options = {"null": null, "progress": progress, "on_error": on_error, **playing}
+        by_method = [evaluate_profiles(model, corpus, Aligner(method), **options) for method in chosen.values()]
+        found["profiles"] = xr.concat(by_method, xr.Variable("saliency", list(chosen)))
     for dataset in found.values():
         dataset.attrs = encode_attributes(dataset.attrs)
     tree = xr.DataTree.from_dict({f"/{part}": dataset for part, dataset in found.items()})
@@ -207,15 +197,13 @@ def open_faithfulness(path: str | os.PathLike[str]) -> xr.DataTree:
     where, kind = f"the file {str(source)!r}", "an evaluation of faithfulness"
 
     def check(tree: xr.DataTree) -> None:
-        schema = tree.attrs.get("schema")
-        if not isinstance(schema, str) or schema != SCHEMA:
+        schema, parts = tree.attrs.get("schema"), list(tree.children)
+        if schema != SCHEMA:
             raise InputError(f"{where} is not {kind}: its schema is {shortened(repr(schema))}")
+        if not parts or not set(parts) <= set(PARTS):
+            raise InputError(f"{where} is not {kind}: its parts are {shortened(parts)}")
+        for name, part in tree.children.items():
+            if not part.data_vars or part.children:
+                raise InputError(f"{where} is damaged: its part {name!r} holds no values")
 
-    found = read_tree(source, kind, check=check, stores=False)
-    strange = [name for name in found.children if name not in PARTS]
-    if strange or not found.children:
-        raise InputError(f"{where} is not {kind}: its parts are {shortened(list(found.children))}")
-    for name, part in found.children.items():
-        if not part.data_vars or part.children:
-            raise InputError(f"{where} is damaged: its part {name!r} holds no values")
-    return found
+    return read_tree(source, kind, check=check, stores=False)

@@ -121,21 +121,44 @@ def evaluate_flipping(
     InputError
         If no frame is left.
     """
-    table = FlipTable(list(methods), flipping.shares)
+    sums: dict[str, np.ndarray] = {}
+    n_frames: dict[str, int] = {}
     for explained in sample.explain(network, "flipping"):
-        table.add(explained, _flipped(network, explained, methods, flipping, sample.seed))
-    found = table.result(n_resamples=n_resamples, seed=sample.seed)
-    return found.assign_attrs(baseline=flipping.baseline, random_orders=flipping.random_orders)
+        name, found = explained.batch.recording.id, _flipped(network, explained, methods, flipping, sample.seed)
+        sums[name] = sums.get(name, 0) + found.sum(axis=-1)
+        n_frames[name] = n_frames.get(name, 0) + found.shape[-1]
+    if not n_frames:
+        raise InputError("no frame is left to flip: all are ignored, too short or not finite")
+    frames = np.array(list(n_frames.values()))
+    curves = np.stack(list(sums.values()))  # (recording, method, order, value, percentage)
+    # The mean distance between two curves is linear in them, so that its interval comes the same way.
+    lower = curves[:, :, [2, 1]] - curves[:, :, [0]]
+    areas = np.trapezoid(lower, flipping.shares, axis=-1) / flipping.shares[-1]  # (recording, method, against, value)
+    data: dict[str, Any] = {}
+    for number, value in enumerate(("accuracy", "score")):
+        for name, found, dims in (
+            (value, curves[:, :, :, number], ("saliency", "order", "percentage")),
+            (f"{value}_area", areas[:, :, :, number], ("saliency", "against")),
+        ):
+            flat = found.reshape(len(frames), -1)
+            low, high = bootstrap_interval(flat, frames, n_resamples=n_resamples, seed=sample.seed)
+            for end, of_all in (("", flat.sum(axis=0) / frames.sum()), ("_low", low), ("_high", high)):
+                data[name + end] = (dims, of_all.reshape(found.shape[1:]))
+    coordinates = {
+        "saliency": np.array(list(methods), dtype=str),
+        "order": list(ORDERS),
+        "against": ["random", "least"],
+        "percentage": ("percentage", flipping.shares, {"units": "%"}),
+    }
+    counts = {"n_frames": int(frames.sum()), "n_recordings": len(frames)}
+    options = {"baseline": flipping.baseline, "random_orders": flipping.random_orders}
+    return xr.Dataset(data, coordinates, counts | options)
 
 
 def _flipped(
-    network: PreparedNetwork,
-    explained: Explained,
-    methods: Mapping[str, SaliencyMethod],
-    flipping: Flipping,
-    seed: int,
+    network: PreparedNetwork, explained: Explained, methods: Mapping[str, SaliencyMethod], flipping: Flipping, seed: int
 ) -> np.ndarray:
-    """Hits and scores of a batch, of shape (value, method, order, percentage, frame); value: hit, score."""
+    """Hits and scores of a batch, of shape (method, order, value, percentage, frame); value: hit, score."""
     cones, logits = explained.cones, explained.batch.logits
     n_frames, n_bins = len(cones), cones[0].numel()
     before = logits.argmax(1)
@@ -154,21 +177,14 @@ def _flipped(
         return found
 
     generator = torch.Generator().manual_seed(seed * 1_000_003 + explained.number)
-    at_random = np.mean(
-        [
-            curve(_ranks(torch.rand(n_frames, n_bins, generator=generator).to(cones.device)))
-            for _ in range(flipping.random_orders)
-        ],
-        axis=0,
-    )
-    found = np.empty((2, len(methods), len(ORDERS), len(numbers), n_frames))
-    for place, (name, method) in enumerate(methods.items()):
+    orders = [torch.rand(n_frames, n_bins, generator=generator) for _ in range(flipping.random_orders)]
+    at_random = np.mean([curve(_ranks(order.to(cones.device))) for order in orders], axis=0)
+    found = []
+    for name, method in methods.items():
         flat = explained.saliencies[name].flatten(1)
         relevance = flat if method.is_relevance else flat.abs()
-        found[:, place, 0] = curve(_ranks(-relevance))
-        found[:, place, 1] = curve(_ranks(relevance))
-        found[:, place, 2] = at_random
-    return found
+        found.append([curve(_ranks(-relevance)), curve(_ranks(relevance)), at_random])
+    return np.array(found)
 
 
 def _ranks(values: Float[Tensor, "frame bin"]) -> Int[Tensor, "frame bin"]:
@@ -176,55 +192,3 @@ def _ranks(values: Float[Tensor, "frame bin"]) -> Int[Tensor, "frame bin"]:
     order = values.argsort(dim=1, stable=True)
     places = torch.arange(values.shape[1], device=values.device).expand_as(order)
     return torch.empty_like(order).scatter_(1, order, places)
-
-
-class FlipTable:
-    """Sums of hits and scores by recording."""
-
-    def __init__(self, methods: Sequence[str], percentages: np.ndarray) -> None:
-        self.methods, self.percentages = list(methods), percentages
-        self.sums: dict[str, np.ndarray] = {}
-        self.frames: dict[str, int] = {}
-
-    def add(self, explained: Explained, found: np.ndarray) -> None:
-        """Add a batch."""
-        total = found.sum(axis=-1)
-        name = explained.batch.recording.id
-        self.sums[name] = self.sums.get(name, 0) + total
-        self.frames[name] = self.frames.get(name, 0) + found.shape[-1]
-
-    def result(self, *, n_resamples: int, seed: int) -> xr.Dataset:
-        """Curves, their confidence bands, and the areas between them."""
-        if not self.frames:
-            raise InputError("no frame is left to flip: all are ignored, too short or not finite")
-        frames = np.array(list(self.frames.values()))
-        sums = np.stack(list(self.sums.values()))  # (recording, value, method, order, percentage)
-        # The mean distance between two curves is linear in them, so that its interval comes the same way.
-        width = np.diff(self.percentages)
-        weights = np.zeros(len(self.percentages))
-        weights[:-1] += width / 2
-        weights[1:] += width / 2
-        weights /= width.sum()
-        area = (sums[:, :, :, [2, 1]] - sums[:, :, :, [0]]) @ weights  # (recording, value, method, against)
-        data: dict[str, Any] = {}
-        for number, name in enumerate(("accuracy", "score")):
-            for values, dims, end in (
-                (sums[:, number], ("saliency", "order", "percentage"), ""),
-                (area[:, number], ("saliency", "against"), "_area"),
-            ):
-                flat = values.reshape(len(frames), -1)
-                low, high = bootstrap_interval(flat, frames, n_resamples=n_resamples, seed=seed)
-                shape = values.shape[1:]
-                data[name + end] = (dims, (flat.sum(axis=0) / frames.sum()).reshape(shape))
-                data[f"{name}{end}_low"] = (dims, low.reshape(shape))
-                data[f"{name}{end}_high"] = (dims, high.reshape(shape))
-        return xr.Dataset(
-            data,
-            {
-                "saliency": np.array(self.methods, dtype=str),
-                "order": list(ORDERS),
-                "against": ["random", "least"],
-                "percentage": ("percentage", self.percentages, {"units": "%"}),
-            },
-            {"n_frames": int(frames.sum()), "n_recordings": len(frames)},
-        )

@@ -1,6 +1,7 @@
 """Randomisation: whether saliency depends on the learned weights (Adebayo et al., 2018)."""
 
 import copy
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
@@ -8,7 +9,7 @@ import numpy as np
 import torch
 import xarray as xr
 from jaxtyping import Float
-from scipy.stats import rankdata
+from scipy.stats import pearsonr, rankdata
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import remove_parametrizations
 
@@ -117,20 +118,19 @@ def evaluate_randomization(
     sums, defined = np.zeros((2, *shape)), np.zeros(shape, dtype=np.int64)
     for column, layer in enumerate(layers):
         sample = sample_of()
-        other = randomised(model, layers[: column + 1], seed=sample.seed)
-        with opened(model) as network, opened(other) as changed:
+        partly_random = randomised(model, layers[: column + 1], seed=sample.seed)
+        with opened(model) as network, opened(partly_random) as changed:
             for explained in sample.explain(network, f"randomised down to {layer}"):
                 responder = changed.fit(explained.batch.recording)
                 target = fixed_target(network.target, explained.batch.logits)
                 (response,) = responder.explain(explained.cones, target, list(methods.values()))
-                pairs = zip(explained.saliencies.values(), response.saliencies, strict=True)
-                for row, (before, after) in enumerate(pairs):
-                    one, absolute = (
-                        correlations(*(values.flatten(1).cpu().numpy() for values in of_kind))
-                        for of_kind in ((before, after), (before.abs(), after.abs()))
-                    )
-                    there = np.isfinite(one) & np.isfinite(absolute)
-                    sums[:, row, column] += one[there].sum(), absolute[there].sum()
+                for row, (before, after) in enumerate(
+                    zip(explained.saliencies.values(), response.saliencies, strict=True)
+                ):
+                    one, other = (values.flatten(1).cpu().numpy() for values in (before, after))
+                    both = np.stack([correlations(one, other), correlations(abs(one), abs(other))])
+                    there = np.isfinite(both).all(axis=0)
+                    sums[:, row, column] += both[:, there].sum(axis=1)
                     defined[row, column] += there.sum()
     dims = ("saliency", "randomised")
     with np.errstate(invalid="ignore"):
@@ -149,16 +149,10 @@ def evaluate_randomization(
 
 def correlations(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """Spearman's correlation row by row, ties with mean ranks; NaN where a row is constant or not finite."""
-    found = np.full(len(one), np.nan)
-    good = np.isfinite(one).all(axis=1) & np.isfinite(other).all(axis=1)
-    first, second = (rankdata(values[good], axis=1) for values in (one, other))
-    first -= first.mean(axis=1, keepdims=True)
-    second -= second.mean(axis=1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        found[good] = (first * second).sum(axis=1) / np.sqrt(
-            np.square(first).sum(axis=1) * np.square(second).sum(axis=1)
-        )
-    return found
+    ranks = [rankdata(np.where(np.isfinite(values), values, np.nan), axis=1) for values in (one, other)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of rows without a correlation
+        return np.asarray(pearsonr(*ranks, axis=1).statistic)
 
 
 def _can_be_randomised(module: nn.Module) -> bool:

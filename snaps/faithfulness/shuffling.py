@@ -145,15 +145,12 @@ def evaluate_profiles(
     with batches({"aligned": aligner, "unaligned": Unaligned(aligner.methods[-1])}, log) as (network, played):
         real: dict[str, GroupMoments] = {}
         for batch in played:
-            found = batch.by_layer(partial(_sums_and_steps, batch))
+            found = batch.by_layer(partial(_sums_and_counts, batch, null.grouping))
             for name, of_layers in found.items():
                 _add(real, name, batch, {layer: sums for layer, (sums, _) in of_layers.items()})
-            has_label = labelled(batch.labels[null.grouping])
-            for layer, (_, peaks) in found["aligned"].items():
-                steps = peaks.step.cpu().numpy()[has_label]
-                width = next(geometry.width for geometry in network.responder.layers if geometry.name == layer)
-                counts[layer] = counts.get(layer, 0) + np.bincount(steps, minlength=width)
-        if not real:
+            for layer, (_, of_steps) in found["aligned"].items():
+                counts[layer] = counts.get(layer, 0) + of_steps
+        if not counts:
             raise InputError(f"no frame is left to average by {null.grouping!r}")
         measured = {name: _measures(moments, network, null) for name, moments in real.items()}
     shuffled: list[xr.Dataset] = []
@@ -178,8 +175,13 @@ def evaluate_profiles(
     return xr.Dataset(data).assign_attrs(grouping=null.grouping, n_frames=log.n_frames, min_count=null.min_count)
 
 
-def _sums_and_steps(batch: Batch, response: LayerResponse, peaks: Peaks) -> tuple[LayerMoments, Peaks]:
-    return sum_epochs(batch.members, cut_epochs(response, peaks), peaks), peaks
+def _sums_and_counts(
+    batch: Batch, grouping: str, response: LayerResponse, peaks: Peaks
+) -> tuple[LayerMoments, np.ndarray]:
+    """Sums of one layer's epochs, and numbers of labelled frames by the step of their peak."""
+    steps = peaks.step.cpu().numpy()[labelled(batch.labels[grouping])]
+    counts = np.bincount(steps, minlength=response.geometry.width)
+    return sum_epochs(batch.members, cut_epochs(response, peaks), peaks), counts
 
 
 def _shuffled_sums(
@@ -203,11 +205,12 @@ def _shuffled_sums(
 
 
 def _add(moments: dict[str, GroupMoments], name: str, batch: Batch, sums: Mapping[str, LayerMoments]) -> None:
-    if name not in moments and sums:
-        shapes = {layer: tuple(own.saliency.values.shape[1:]) for layer, own in sums.items()}
-        moments[name] = GroupMoments(shapes, device=batch.played.network.device)  # type: ignore[arg-type]
-    if sums:
-        moments[name].add(batch.groups, sums)
+    """Add the sums of a batch to those of an alignment, which begin with the first batch."""
+    network = batch.played.network
+    if name not in moments:
+        shapes = {layer.name: (layer.units, len(layer.lags)) for layer in network.responder.layers}
+        moments[name] = GroupMoments(shapes, device=network.device)
+    moments[name].add(batch.groups, sums)
 
 
 def share_as_large(value: xr.DataArray, null: xr.DataArray) -> xr.DataArray:
@@ -218,19 +221,15 @@ def share_as_large(value: xr.DataArray, null: xr.DataArray) -> xr.DataArray:
 
 def _measures(moments: GroupMoments, network: PreparedNetwork, null: ProfileNull) -> xr.Dataset:
     """Contrast energy and mean silhouette of every layer."""
-    layers = {geometry.name: geometry for geometry in network.responder.layers}
-    profiles = xr.DataTree.from_dict(
-        {
-            name: moments.to_dataset(null.grouping, name).assign_coords(
-                lag=[*geometry.lags], unit=range(geometry.units)
-            )
-            for name, geometry in layers.items()
-        }
-    )
-    kept: Any = filter_groups(profiles, min_count=null.min_count) if null.min_count > 1 else profiles
-    energy = []
-    for layer in layers:
-        squares = np.square(contrast(kept[layer]).values.astype(np.float64))
-        energy.append(float(np.nanmean(squares)) if np.isfinite(squares).any() else np.nan)
+    layers = network.responder.layers
+    datasets = {
+        layer.name: moments.to_dataset(null.grouping, layer.name).assign_coords(
+            lag=[*layer.lags], unit=range(layer.units)
+        )
+        for layer in layers
+    }
+    kept: Any = filter_groups(xr.DataTree.from_dict(datasets), min_count=null.min_count)
+    names = [layer.name for layer in layers]
+    energy = [float(np.square(contrast(kept[name]).astype(np.float64)).mean()) for name in names]
     silhouettes = mean_silhouette(silhouette_sweep(kept, percentiles=null.percentiles))
-    return xr.Dataset({"energy": ("layer", energy), "silhouette": silhouettes}, {"layer": list(layers)})
+    return xr.Dataset({"energy": ("layer", energy), "silhouette": silhouettes}, {"layer": names})

@@ -74,9 +74,8 @@ def name_ticks(axis: Axis, labels: ArrayLike, places: ArrayLike | None = None, *
 
 
 def color_bar(image: AxesImage, label: str, *, small: float | None = None, **place: Any) -> Colorbar:
-    """Add a colour bar beside the axes of an image, or in the axes ``cax``; `small` is a font size."""
-    beside: dict[str, Any] = {} if "cax" in place else {"ax": image.axes, "pad": 0.02}
-    bar = image.axes.figure.colorbar(image, **beside, **place)
+    """Add a colour bar beside the axes of an image, or beside the axes ``ax``; `small` is a font size."""
+    bar = image.axes.figure.colorbar(image, **{"ax": image.axes, "pad": 0.02, **place})
     bar.set_label(drawn(label), parse_math=False, fontsize=small or plt.rcParams["axes.labelsize"])
     bar.outline.set_visible(False)
     if small:
@@ -251,12 +250,12 @@ def horizontal_of(values: xr.DataArray) -> Horizontal:
     return Horizontal(positions * scale, label, step * scale)
 
 
-def draw_map(ax: Axes, values: xr.DataArray, *, cmap: Colormap, vmin: float, vmax: float) -> AxesImage:
+def draw_map(ax: Axes, values: xr.DataArray, *, cmap: Colormap, **limits: Any) -> AxesImage:
     """Draw an array of shape (unit, other) with its lowest unit at the bottom."""
     matrix = np.ma.masked_invalid(values.transpose(UNIT, ...).values)
     return ax.imshow(
-        matrix, origin="lower", aspect="auto", interpolation="nearest", vmin=vmin, vmax=vmax,
-        extent=(*horizontal_of(values).edges, -0.5, matrix.shape[0] - 0.5), cmap=cmap.with_extremes(bad="0.85"),
+        matrix, origin="lower", aspect="auto", interpolation="nearest", cmap=cmap.with_extremes(bad="0.85"),
+        extent=(*horizontal_of(values).edges, -0.5, matrix.shape[0] - 0.5), **limits,
     )  # fmt: skip
 
 

@@ -1,7 +1,6 @@
 """Clustermaps with dendrograms (SNAP paper, Figures 6, 7, 9, 10), and silhouettes over layers (Figures 5 and 8)."""
 
 import warnings
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -85,9 +84,6 @@ def plot_clustermap(clustering: Clustering, *, title: str | None = None, size: f
     for axis, rotation in ((grid.ax_heatmap.xaxis, 90), (grid.ax_heatmap.yaxis, 0)):
         name_ticks(axis, ordered, axis.get_ticklocs())
         axis.set_tick_params(labelsize=font, length=0, pad=2, labelrotation=rotation)
-    grid.ax_heatmap.set(xlabel="", ylabel="")
-    for ax in (grid.ax_row_colors, grid.ax_col_colors):
-        ax.set(xticks=[], yticks=[])
     tall = DENDROGRAM - 0.4
     grid.ax_cbar.set_position((0.22 / width, 1 - (tall + TOP + 0.12) / height, 0.14 / width, tall / height))
     metric = str(clustering.distances.attrs.get("metric", ""))
@@ -98,8 +94,8 @@ def plot_clustermap(clustering: Clustering, *, title: str | None = None, size: f
     start = 0
     for number, members in clustering.clusters.items():
         if (n := len(members)) > 1:
-            frame: dict[str, Any] = {"fill": False, "edgecolor": colors[number], "linewidth": 1.8, "clip_on": False}
-            grid.ax_heatmap.add_patch(Rectangle((start, start), n, n, **frame))
+            frame = Rectangle((start, start), n, n, fill=False, edgecolor=colors[number], linewidth=1.8, clip_on=False)
+            grid.ax_heatmap.add_patch(frame)
         start += n
     heading = _heading(clustering) if title is None else title
     # A character is about half as wide as it is high.

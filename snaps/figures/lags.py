@@ -7,7 +7,6 @@ import xarray as xr
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from snaps.errors import InputError, one_of
 from snaps.figures.axes import (
@@ -38,11 +37,7 @@ OTHERS = "0.82"
 
 
 def plot_saliency_by_lag(
-    curves: Mapping[str, xr.DataArray],
-    ax: Axes | None = None,
-    *,
-    share: float = 0.95,
-    title: str | None = None,
+    curves: Mapping[str, xr.DataArray], ax: Axes | None = None, *, share: float = 0.95, title: str | None = None
 ) -> Axes:
     """Draw mean saliency over lag: a row for every layer, the first at the top.
 
@@ -227,9 +222,9 @@ def plot_units(
     return finish_figure(figure, x=horizontal.label, y=drawn(value_label(values, units)), title=heading)
 
 
-def _note(ax: Axes, base: float, text: str) -> Text:
+def _note(ax: Axes, base: float, text: str) -> None:
     """Write to the right of a row."""
-    return ax.text(1.01, base + 0.02, text, transform=ax.get_yaxis_transform(), fontsize=8, va="bottom", color="0.25")
+    ax.text(1.01, base + 0.02, text, transform=ax.get_yaxis_transform(), fontsize=8, va="bottom", color="0.25")
 
 
 def _draw(ax: Axes, values: xr.DataArray, named: Sequence[str], *, others: bool) -> None:
@@ -238,7 +233,7 @@ def _draw(ax: Axes, values: xr.DataArray, named: Sequence[str], *, others: bool)
     positions = horizontal_of(values.isel({GROUP: 0})).values
     marker = "" if len(positions) > 1 else "o"
     ax.axhline(0, color="0.75", linewidth=0.7, zorder=0)
-    if values.dims[-1] == "lag" and len(positions) > 1:
+    if LAG in lines.dims and len(positions) > 1:
         ax.axvline(0, color="0.2", linewidth=0.6, linestyle=(0, (4, 3)), alpha=0.55, zorder=0)
     for place, group in enumerate(named):
         ax.plot(
@@ -246,11 +241,10 @@ def _draw(ax: Axes, values: xr.DataArray, named: Sequence[str], *, others: bool)
             linestyle="-" if place < COLORS else "--", linewidth=1.4, marker=marker, markersize=4, zorder=3,
             label=in_legend(group),
         )  # fmt: skip
-    rest = [str(label) for label in lines[GROUP].values if str(label) not in named] if others else []
-    for place, group in enumerate(rest):
-        label = f"{len(rest)} other" + ("" if len(rest) == 1 else "s") if place == 0 else None
-        values_of = group_index(lines, group).values
-        ax.plot(positions, values_of, color=OTHERS, linewidth=0.6, marker=marker, markersize=3, zorder=1, label=label)
+    rest = lines.values[~np.isin(lines[GROUP].values.astype(str), named)]
+    if others and len(rest):
+        first, *_ = ax.plot(positions, rest.T, color=OTHERS, linewidth=0.6, marker=marker, markersize=3, zorder=1)
+        first.set_label(f"{len(rest)} other" + ("" if len(rest) == 1 else "s"))
     ax.spines[["top", "right"]].set_visible(False)
 
 
@@ -269,9 +263,7 @@ def _chosen(shown: xr.DataArray, groups: Sequence[str] | None) -> list[str]:
     if groups is not None:
         if len(groups) > 2 * COLORS:
             raise InputError(f"there are {len(groups)} groups to tell apart; accepted are {2 * COLORS} at most")
-        for group in groups:
-            group_index(shown, group)
         return [str(group) for group in groups]
-    furthest = np.nan_to_num(np.nanmax(np.abs(shown.fillna(0).values), axis=(1, 2)))
+    furthest = abs(shown).max(shown.dims[1:]).fillna(0).values
     order = np.argsort(-furthest, kind="stable")[:CHOSEN]
     return [str(label) for label in shown[GROUP].values[np.sort(order)]]

@@ -1,7 +1,5 @@
 """Maps over units and lags: SNAPs (SNAP paper, Figures 4, A4 to A6), and one frame (NAvAI paper, Figure 2)."""
 
-from typing import Any
-
 import numpy as np
 import xarray as xr
 from matplotlib import colormaps
@@ -149,16 +147,15 @@ def plot_frame(
     if activation.sizes[UNIT] != saliency.sizes[UNIT]:
         raise InputError(f"the activation has {activation.sizes[UNIT]} units and the saliency {saliency.sizes[UNIT]}")
     ax = axes_of(ax, 7.2, 3.6)
-    finite = activation.values[np.isfinite(activation.values)]
-    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    image = draw_map(ax, activation, cmap=GREYS, vmin=low, vmax=high)
+    image = draw_map(ax, activation, cmap=GREYS)
     # The exponent makes weak values visible beside a strong one.
     values = np.nan_to_num(saliency.transpose(UNIT, ...).values.astype(np.float64))
     colors = np.where(values[..., np.newaxis] > 0, to_rgb(RAISES), to_rgb(LOWERS))
     opacity = 0.9 * (np.abs(values) / largest(saliency)) ** 0.7
-    extent = (*over.edges, -0.5, saliency.sizes[UNIT] - 0.5)
-    options: dict[str, Any] = {"origin": "lower", "aspect": "auto", "interpolation": "nearest", "zorder": 2}
-    ax.imshow(np.concatenate([colors, opacity[..., np.newaxis]], axis=-1), extent=extent, **options)
+    ax.imshow(
+        np.dstack([colors, opacity]), origin="lower", aspect="auto", interpolation="nearest", zorder=2,
+        extent=(*over.edges, -0.5, saliency.sizes[UNIT] - 0.5),
+    )  # fmt: skip
     handles: list[Artist] = [Patch(color=RAISES, label="saliency above 0"), Patch(color=LOWERS, label="below 0")]
     if peak is not None:
         at = peak * 1000

@@ -108,8 +108,10 @@ def formants(speakers: Speakers = "men", *, number: int = 2) -> dict[str, tuple[
     }
 
 
-def draw_marks(ax: Axes, values: xr.DataArray, *, marks: Marks | None, group: str) -> None:
+def draw_marks(ax: Axes, values: xr.DataArray, *, marks: Marks | None, group: str, small: bool = False) -> None:
     """Draw the marks of one group: dotted lines for frequencies, brackets for bands; those off the axis are left out.
+
+    Marks are `small` in panels.
 
     Raises
     ------
@@ -122,9 +124,6 @@ def draw_marks(ax: Axes, values: xr.DataArray, *, marks: Marks | None, group: st
         raise InputError(f"the marks of {group!r} are frequencies, and the units of this map have none")
     frequency = values[FREQUENCY].values
     across = ax.get_yaxis_transform()
-    # Panels are less than two inches wide.
-    figure = ax.get_figure(root=True)
-    small = figure is not None and ax.get_position().width * figure.get_figwidth() < 2
     cased = [withStroke(linewidth=1.8 if small else 2.4, foreground="white", alpha=0.75)]
     style: dict[str, Any] = {"color": MARK, "path_effects": cased}
     for mark in (mark if isinstance(mark, Mark) else Mark(mark) for mark in marks[group]):
@@ -141,11 +140,7 @@ def draw_marks(ax: Axes, values: xr.DataArray, *, marks: Marks | None, group: st
             bracket = ([0.955, 0.975, 0.975, 0.955], [low, low, high, high])
             ax.plot(*bracket, transform=across, linewidth=0.9, label="mark", **style)
             at, aligned = (0.945, (low + high) / 2), "center"
-        options: dict[str, Any] = {
-            "transform": across,
-            "ha": "right",
-            "va": aligned,
-            "fontsize": 5.5 if small else 8,
-            **style,
-        }
-        ax.text(*at, drawn(mark.label or f"{mark.frequency:g}"), parse_math=False, **options)
+        text = ax.text(
+            *at, drawn(mark.label or f"{mark.frequency:g}"), transform=across, ha="right", va=aligned, **style
+        )
+        text.set(parse_math=False, fontsize=5.5 if small else 8)

@@ -83,16 +83,12 @@ def plot_model_silhouettes(
         raise InputError(f"there is no percentile {percentile!r}; there are {one_of(known)}")
     values = mean_silhouette(silhouettes) if percentile is None else silhouettes.sel(percentile=percentile)
     ax = axes_over_layers(ax, layers)
-    undefined = np.zeros(len(layers), dtype=bool)
     for place, name in enumerate(values["model"].values):
-        line = values.sel(model=name).values
-        of_model = silhouettes.sel(model=name).coords
-        there = of_model["has_layer"].values if "has_layer" in of_model else np.ones(len(layers), dtype=bool)
-        undefined |= there & np.isnan(line)
+        line, there = values.sel(model=name).values, values["has_layer"].sel(model=name).values
         color, marker = CLUSTER_COLORS[place % len(CLUSTER_COLORS)], MARKERS[place % len(MARKERS)]
         ax.plot(np.flatnonzero(there), line[there], color=color, linestyle=":", linewidth=1.2)
-        own = np.where(there, line, np.nan)
-        ax.plot(own, color=color, marker=marker, markersize=4.5, linewidth=1.6, label=in_legend(name))
+        ax.plot(line, color=color, marker=marker, markersize=4.5, linewidth=1.6, label=in_legend(name))
+    undefined = (values["has_layer"] & values.isnull()).any("model").values
     shown = "mean over percentiles" if percentile is None else f"{percentile:g}th percentile"
     return finish_layers(
         ax, layers, transferred=transferred, undefined=(undefined, "undefined in some network"), y="mean silhouette",
@@ -234,14 +230,12 @@ def plot_layer_matrix(
     _draw_cells(ax, values, rows, columns, label=label if colorbar else None, cmap=cmap, vmin=least, vmax=1.0)
     for row in np.flatnonzero(np.isfinite(values).any(axis=1)):
         corner = (int(np.nanargmax(values[row])) - 0.5, row - 0.5)
-        frame: dict[str, Any] = {"fill": False, "edgecolor": "black", "linewidth": 1.4, "zorder": 3, "clip_on": False}
-        ax.add_patch(Rectangle(corner, 1, 1, **frame))
+        ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="black", linewidth=1.4, zorder=3, clip_on=False))
     if p_values is not None:
         above = np.argwhere(p_values.transpose("layer", "layer_").values > LEVEL)
         # Dark crosses on light ones are visible on any colour.
         for color, width in (("white", 2.4), ("0.25", 0.9)):
-            style: dict[str, Any] = {"linestyle": "none", "marker": "x", "markersize": 3.5, "alpha": 0.9}
-            ax.plot(*above.T[::-1], color=color, markeredgewidth=width, **style)
+            ax.plot(*above.T[::-1], "x", color=color, markersize=3.5, markeredgewidth=width, alpha=0.9)
     if {"first", "second"} <= set(matrix.coords):
         first, second = (f"layer of {drawn(matrix[name].item())}" for name in ("first", "second"))
         finish(ax, y=first, x=second)

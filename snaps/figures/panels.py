@@ -8,12 +8,12 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
 
 from snaps.errors import InputError, check_choice
 from snaps.figures.axes import (
     color_bar,
     drawn,
+    finish_figure,
     group_index,
     horizontal_of,
     label_columns,
@@ -205,46 +205,30 @@ def plot_panels(
     shown = [[between(group_index(panel.values, panel.group), within) for panel in row] for row in rows]
     limits = _limits(shown, shared, vmax)
     bars = shared in ("row", "all")
-    figure, axes = _panel_axes(
-        len(rows), across, title=title, left=0.95 if names else 0.62, right=0.85 if bars else 0.12,
-        head=0.22 if headings else 0.0,
-    )  # fmt: skip
+    # Inches for a map, and for labels and colour bars beside the maps.
+    width, height = (1.9, 1.3) if across <= 4 else (1.45, 1.05)
+    figure = Figure(figsize=(width * across + (1.4 if bars else 0.7), height * len(rows) + 0.7), layout="constrained")
+    axes = figure.subplots(len(rows), across, squeeze=False)
     for row, (panels, cut) in enumerate(zip(rows, shown, strict=True)):
         for column, (panel, values) in enumerate(zip(panels, cut, strict=True)):
             ax, limit = axes[row, column], limits[row, column]
             image = draw_panel(ax, values, limit)
-            draw_marks(ax, values, marks=marks, group=panel.group)
+            draw_marks(ax, values, marks=marks, group=panel.group, small=True)
             _trim_ticks(ax, values, below=row + 1 == len(rows) or column >= len(rows[row + 1]), left=column == 0)
             scale = f"±{limit:.3g} {units_of(panel.values, units)}".rstrip()
             _name_panel(ax, panel.name or panel.group, "" if bars else scale)
         for ax in axes[row, len(panels) :]:
-            ax.remove()
+            ax.set_axis_off()
         if shared == "row":
-            _bar_beside(figure, image, _bar_label(panels, units), row=axes[row, 0])
+            color_bar(image, _bar_label(panels, units), small=7, ax=axes[row], aspect=10, shrink=0.9)
     if shared == "all":
-        _bar_beside(figure, image, _bar_label([panel for row in rows for panel in row], units))
+        label = _bar_label([panel for row in rows for panel in row], units)
+        color_bar(image, label, small=8, ax=axes, shrink=0.8, aspect=8 * len(rows))
     for ax, heading in zip(axes[0], headings, strict=False):
-        verbatim(ax.set_title(drawn(heading), fontsize=9, pad=7))
+        verbatim(ax.set_title(drawn(heading), fontsize=9))
     for ax, name in zip(axes[:, 0], names, strict=False):
-        at = (0.46 / figure.get_figwidth(), (ax.get_position().y0 + ax.get_position().y1) / 2)
-        verbatim(figure.text(*at, drawn(name), rotation=90, ha="center", va="center", fontsize=8))
-    figure.supxlabel(horizontal_of(shown[-1][0]).label, fontsize=9, y=0.1 / figure.get_figheight())
-    figure.supylabel(vertical_label(shown[0][0]), fontsize=9, x=0.1 / figure.get_figwidth())
-    return figure
-
-
-def _panel_axes(
-    down: int, across: int, *, title: str | None, left: float, right: float, head: float
-) -> tuple[Figure, np.ndarray]:
-    """Make a figure with axes of shape (down, across); margins, and the space for headings, are in inches."""
-    panel_width, panel_height = (1.9, 1.3) if across <= 4 else (1.45, 1.05)
-    bottom, top = 0.5, (0.45 if title else 0.12) + head
-    width, height = panel_width * across + left + right, panel_height * down + bottom + top
-    figure = Figure(figsize=(width, height))
-    figure.subplots_adjust(left / width, bottom / height, 1 - right / width, 1 - top / height, wspace=0.06, hspace=0.1)
-    if title:
-        verbatim(figure.suptitle(title, fontsize=11, y=1 - 0.12 / height, va="top"))
-    return figure, figure.subplots(down, across, squeeze=False)
+        verbatim(ax.set_ylabel(drawn(name), fontsize=8))
+    return finish_figure(figure, x=horizontal_of(shown[-1][0]).label, y=vertical_label(shown[0][0]), title=title)
 
 
 def _trim_ticks(ax: Axes, values: xr.DataArray, *, below: bool, left: bool) -> None:
@@ -254,8 +238,7 @@ def _trim_ticks(ax: Axes, values: xr.DataArray, *, below: bool, left: bool) -> N
     label_columns(ax, horizontal, label=False, bins=4)
     if len(horizontal.values) > 1:
         # A number at the very edge would touch that of the next panel.
-        margin = 0.07 * (horizontal.edges[1] - horizontal.edges[0])
-        first, last = horizontal.edges[0] + margin, horizontal.edges[1] - margin
+        first, last = np.interp((0.07, 0.93), (0, 1), horizontal.edges)
         ticks = ax.xaxis.get_major_locator().tick_values(first, last)
         ax.set_xticks([tick for tick in ticks if first <= tick <= last])
     ax.tick_params(labelbottom=below, labelleft=left, labelsize=6.5, length=2, pad=1.5)
@@ -267,17 +250,6 @@ def _name_panel(ax: Axes, name: str, scale: str) -> None:
     verbatim(ax.text(0.03, 0.95, drawn(name), transform=ax.transAxes, va="top", fontsize=8.5, weight="bold", bbox=box))
     if scale:
         verbatim(ax.text(0.97, 0.95, drawn(scale), transform=ax.transAxes, va="top", ha="right", fontsize=6, bbox=box))
-
-
-def _bar_beside(figure: Figure, image: AxesImage, label: str, *, row: Axes | None = None) -> None:
-    """Draw a colour bar at the right edge of the figure, for all panels or for those of one row."""
-    width, height = figure.get_size_inches()
-    middle, tall = 0.5, min(0.76, 3.0 / height)
-    if row is not None:
-        box = row.get_position()
-        middle, tall = (box.y0 + box.y1) / 2, 0.86 * box.height
-    place = figure.add_axes((1 - 0.72 / width, middle - tall / 2, 0.12 / width, tall))
-    color_bar(image, label, small=8 if row is None else 7, cax=place)
 
 
 def _limits(shown: Sequence[Sequence[xr.DataArray]], shared: Shared, vmax: float | None) -> np.ndarray:

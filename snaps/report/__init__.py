@@ -111,10 +111,8 @@ def write_report(
     results: Mapping[str, xr.DataTree | xr.Dataset]
     if isinstance(what, ModelComparison):
         results = profiles = _checked(profiles or {})
-        heading, lead = (
-            f"Comparison of {listed(what.models)}",
-            f"{len(what.groups)} groups, by {what.grouping or 'group'}",
-        )
+        heading = f"Comparison of {listed(what.models)}"
+        lead = f"{len(what.groups)} groups, by {what.grouping or 'group'}"
         shown = comparison_sections(what, transferred=transferred)
         shown += [Section(f"Profiles of {name}", sections=_origin(tree)) for name, tree in profiles.items()]
     elif isinstance(what, xr.Dataset):
@@ -168,11 +166,7 @@ def _title(tree: xr.DataTree) -> str:
 
 def _summary(tree: xr.DataTree) -> str:
     provenance = Provenance.of(tree)
-    numbers = {
-        "recording": provenance.n_recordings,
-        "frame": provenance.n_frames,
-        "layer": len(provenance.layers),
-    }
+    numbers = {"recording": provenance.n_recordings, "frame": provenance.n_frames, "layer": len(provenance.layers)}
     counts = [_counted(number, word) for word, number in numbers.items() if number is not None]
     return ", ".join([*counts, "grouped by " + " and by ".join(provenance.groupings)])
 

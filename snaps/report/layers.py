@@ -172,8 +172,8 @@ def saliency_section(
         cells: list[object] = ["no saliency", None, None]
         if n_used := int(found["n_used"]):
             used = f"{n_used} of {int(found['n_lags'])}"
-            cells = [_span(found["first"], found["last"]), used, f"{100 * float(found['used']):.0f} %"]
-        rows.append([layer, _span(lags[0], lags[-1]), *cells])
+            cells = [span(found["first"], found["last"]), used, f"{100 * float(found['used']):.0f} %"]
+        rows.append([layer, span(lags[0], lags[-1]), *cells])
     picture = Picture(
         figure_of(plot_saliency_by_lag(curves, share=share, title="")),
         f"Mean saliency over lag of {len(curves)} layers, from {next(iter(curves))} on",
@@ -229,7 +229,7 @@ def units_section(
     how = "Units whose values differ most between groups. " if units is None else ""
     rows: list[list[object]] = []
     for unit in chosen:
-        of_unit = values.sel({UNIT: unit}) if UNIT in values.coords else values.isel({UNIT: unit})
+        of_unit = values.sel({UNIT: unit})
         highest, lowest = of_unit.max(LAG).to_series(), of_unit.min(LAG).to_series()
         above, below = highest[highest > 0].nlargest(TOP_GROUPS), lowest[lowest < 0].nsmallest(TOP_GROUPS)
         rows.append([unit, ", ".join(above.index), ", ".join(below.index)])
@@ -243,6 +243,7 @@ def units_section(
     return Section(title or f"Units of {layer}", [picture, table])
 
 
-def _span(first: object, last: object) -> str:
+def span(first: object, last: object) -> str:
+    """Range from the first to the last lag, in ms; given in seconds."""
     ends = dict.fromkeys(number(round(1000 * float(edge)), "") for edge in (first, last))  # type: ignore[arg-type]
     return " … ".join(ends) + " ms"

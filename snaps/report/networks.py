@@ -63,17 +63,15 @@ def _compared(comparison: ModelComparison) -> Section:
 
 def _silhouettes(comparison: ModelComparison, transferred: str | None) -> Section:
     means = mean_silhouette(comparison.silhouettes).transpose("layer", "model")
-    has_layer = comparison.silhouettes["has_layer"].transpose("layer", "model").values
-    rows = [
-        [layer, *(value if there else None for value, there in zip(values, known, strict=True))]
-        for layer, values, known in zip(means["layer"].values, means.values, has_layer, strict=True)
-    ]
+    shown = means.astype(object).where(means["has_layer"], None)
+    rows = [[layer, *values] for layer, values in zip(means["layer"].values, shown.values, strict=True)]
     picture = Picture(
         plot_silhouette_panels(comparison.silhouettes, transferred=transferred),
         f"Mean silhouettes over the layers of {listed(comparison.models)}, one panel for every percentile",
         "Mean silhouette of the clusters of these groups. The line of a network is dotted across layers that it lacks.",
     )
-    table = Table(["layer", *comparison.models], rows, "Mean over percentiles; empty where a network has no such layer")
+    caption = "Mean over percentiles; empty where a network has no such layer"
+    table = Table(["layer", *comparison.models], rows, caption)
     undefined = comparison.silhouettes.attrs["undefined"]
     return Section("Silhouettes", [picture, table, *([f"Undefined: {undefined}."] if undefined else [])])
 
@@ -173,4 +171,4 @@ def _moved(found: xr.Dataset, first: str, second: str) -> Section:
 
 def listed(names: Sequence[str]) -> str:
     """Names as part of a sentence: a, b and c."""
-    return " and ".join([*([", ".join(names[:-1])] if len(names) > 1 else []), names[-1]])
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))

@@ -10,7 +10,7 @@ from snaps.datasets import REASONS
 from snaps.errors import InputError, one_of
 from snaps.figures import SINGLETON, cluster_colors, figure_of, plot_clustermap, plot_silhouettes
 from snaps.profiles import filter_groups, left_out
-from snaps.report.layers import maps_section
+from snaps.report.layers import maps_section, span
 from snaps.report.page import Block, LabelSet, LabelSets, Picture, Section, Table, number
 from snaps.schema import COUNT, GROUP, INPUT_LAYER, LAG, UNALIGNED, UNIT, Provenance, layers_of
 
@@ -90,10 +90,8 @@ def _text(value: Any) -> str:
         return f"{value:g}"
     if isinstance(value, dict):
         known = {key: inner for key, inner in value.items() if key != "name" and inner is not None}
-        others = ", ".join(f"{key} {_text(inner)}" for key, inner in known.items())
-        if "name" not in value:
-            return others
-        return f"{_text(value['name'])} ({others})" if others else _text(value["name"])
+        name, others = _text(value.get("name")), ", ".join(f"{key} {_text(inner)}" for key, inner in known.items())
+        return f"{name} ({others})" if name and others else name or others
     if isinstance(value, list | tuple):
         return ", ".join(map(_text, value))
     return str(value)
@@ -149,10 +147,9 @@ def _groups(layers: dict[str, xr.Dataset]) -> Section:
 def _layers(layers: dict[str, xr.Dataset]) -> Section:
     rows = []
     for name, dataset in layers.items():
-        lags = 1000 * dataset[LAG].values
-        span = f"{lags[0]:.0f} … {lags[-1]:.0f} ms".replace("-", "−") if len(lags) > 1 else "0 ms"
+        lags = dataset[LAG].values
         unaligned = _percent(int(dataset[UNALIGNED].sum()), int(dataset[COUNT].sum()))
-        rows.append([name, dataset.sizes[UNIT], dataset.sizes[LAG], span, unaligned])
+        rows.append([name, dataset.sizes[UNIT], len(lags), span(lags[0], lags[-1]), unaligned])
     return Section("Layers", [Table(["layer", "units", "lags", "range of lags", "unaligned epochs"], rows)])
 
 

@@ -21,7 +21,7 @@ def panels(figure: Figure) -> list[Axes]:
 
 
 def bars(figure: Figure) -> list[Axes]:
-    return [ax for ax in figure.axes if not ax.images]
+    return [ax for ax in figure.axes if ax.axison and not ax.images]
 
 
 def largest(values: xr.DataArray, group: str) -> float:
@@ -60,6 +60,7 @@ def test_colours_are_shared_by_row_unless_asked_otherwise(methods: dict[str, xr.
 
 def test_a_row_of_bars_stands_beside_its_panels(methods: dict[str, xr.DataArray]) -> None:
     figure = plot_methods(methods, GROUPS)
+    figure.canvas.draw()
     for bar, ax in zip(bars(figure), panels(figure)[1::2], strict=True):
         of_bar, of_panel = bar.get_position(), ax.get_position()
         assert of_panel.x1 < of_bar.x0 < of_bar.x1 < 1
@@ -73,7 +74,7 @@ def test_rows_may_differ_in_what_they_show_and_in_length(methods: dict[str, xr.D
     figure.canvas.draw()
     assert [ax.texts[0].get_text() for ax in panels(figure)] == ["s", "aa", "/t/"]
     assert [bar.get_ylabel() for bar in bars(figure)] == ["NAvAI (dB)", "SNAP (dB)"]
-    assert {"one", "$two$"} <= {text.get_text() for text in figure.texts}
+    assert [ax.get_ylabel() for ax in panels(figure)] == ["one", "", "$two$"]
     below = [ax.xaxis.get_tick_params()["labelbottom"] for ax in panels(figure)]
     assert below == [False, True, True], "numbers stand below the lowest panel of each column"
 
