@@ -1,6 +1,6 @@
 """The profiles file: names of dimensions, variables and attributes, its version, its validation and its provenance.
 
-The definitions are those of section 6 of the design: one ``Dataset`` at ``/{grouping}/{layer}``, with the
+One ``Dataset`` at ``/{grouping}/{layer}``, with the
 dimensions ``group``, ``unit`` and ``lag``, and the whole provenance in the attributes of the root.
 """
 

@@ -84,7 +84,7 @@ class Aligner(Alignment):
 
 @dataclass(frozen=True)
 class Unaligned(Alignment):
-    """Leave every frame at the middle step of its cone, as NAPs do (SNAP, section 3.2).
+    """Leave every frame at the middle step of its cone, as NAPs do (definition 5; SNAP, section 3.2).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Epochs: responses cut around the peak (section 5.7 of the design)."""
+"""Epochs: responses cut around the peak (definition 7)."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Importance and peaks: the step of a layer at which a frame is aligned (sections 5.4 and 5.5 of the design).
+"""Importance and peaks: the step of a layer at which a frame is aligned (definitions 4 and 5).
 
 A peak rule is a frozen dataclass that fulfils `PeakRule` and has one line in `PEAK_RULES`.
 """
@@ -109,7 +109,7 @@ class Peaks:
 
 
 def find_peaks(importance: Float[Tensor, "frame unit step"]) -> Peaks:
-    """Step of the maximum over units and steps, the first one on ties (section 5.5).
+    """Step of the maximum over units and steps, the first one on ties (definition 5).
 
     Importance that is 0 everywhere has no peak: that frame stays at the middle step and is unaligned.
     """

@@ -26,7 +26,7 @@ from snaps.responses import Passage, Run, SaliencyMethod, SymbolTarget, middle_s
 
 @dataclass(frozen=True)
 class Sensitivity(SaliencyMethod):
-    """Gradient ``∂ target / ∂ activation`` (NAvAI, equation 1; SNAP, section 3.3).
+    """Gradient ``∂ target / ∂ activation`` (definition 3; NAvAI, equation 1; SNAP, section 3.3).
 
     It has the unit of the target's score per unit of the activation.
     """

@@ -1,4 +1,4 @@
-"""Change between two clusterings of the same groups (definition 13 of the design)."""
+"""Change between two clusterings of the same groups (definition 13)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -71,7 +71,7 @@ def cluster(
     metric: str | Distance = "euclidean",
     weighting: Weighting = "frames",
 ) -> Clustering:
-    """Cluster the groups of one layer by their SNAPs.
+    """Cluster the groups of one layer by their SNAPs (definition 12).
 
     Distances between flattened SNAPs, complete linkage, cut at a percentile of the pairwise distances: groups
     are together where their cophenetic distance is at most the threshold (SNAP paper, section 4.3.3). Which of several

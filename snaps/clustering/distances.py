@@ -1,4 +1,4 @@
-"""Distances between groups: pluggable distances between flattened SNAPs."""
+"""Distances between groups: Euclidean and others, between flattened SNAPs (definition 12)."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable

@@ -1,4 +1,4 @@
-"""Mean silhouettes over layers and percentiles."""
+"""Mean silhouettes over layers and percentiles (definition 12)."""
 
 from collections.abc import Mapping, Sequence
 

@@ -5,6 +5,7 @@ from snaps.datasets.corpus import (
     LOADERS,
     Corpus,
     CorpusLike,
+    OnError,
     corpus_fingerprint,
     corpus_name,
     corpus_settings,
@@ -15,6 +16,7 @@ from snaps.datasets.drops import REASONS, DropLog
 from snaps.datasets.files import Annotation, AnnotationReader, Entry, FileCorpus
 from snaps.datasets.frames import FRAME_COLUMNS, frame_rows, interval_labels
 from snaps.datasets.groupings import Grouping, Inventory, parse_groupings, take_inventory
+from snaps.datasets.paths import exists, require_file
 from snaps.datasets.recording import Interval, Recording
 from snaps.datasets.spectrogram import RATE, SETTINGS, STEP, mel_frequencies, mel_spectrogram, resample
 from snaps.datasets.textgrids import load_textgrids
@@ -40,10 +42,12 @@ __all__ = [
     "Grouping",
     "Interval",
     "Inventory",
+    "OnError",
     "Recording",
     "corpus_fingerprint",
     "corpus_name",
     "corpus_settings",
+    "exists",
     "frame_rows",
     "interval_labels",
     "iterate_annotations",
@@ -54,6 +58,7 @@ __all__ = [
     "mel_spectrogram",
     "parse_groupings",
     "read_audio",
+    "require_file",
     "resample",
     "take_inventory",
 ]

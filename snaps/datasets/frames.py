@@ -14,7 +14,7 @@ FRAME_COLUMNS = ("recording", "step", "time", "predicted")
 
 
 def interval_labels(intervals: Sequence[Interval], times: Float64[np.ndarray, " frame"]) -> np.ndarray:
-    """Label of a tier at each time (section 5.2 of the design).
+    """Label of a tier at each time (definition 2).
 
     It is that of the first interval in file order with ``start ≤ t < end``. If that label is empty, there is
     none, also where a later interval would have one.

@@ -1,4 +1,4 @@
-"""Mel spectrograms, the input of networks (section 5.0 of the design)."""
+"""Mel spectrograms, the input of networks (definition 0)."""
 
 import functools
 import warnings

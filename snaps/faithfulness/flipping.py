@@ -27,7 +27,7 @@ ORDERS = ("most", "least", "random")
 
 
 def floor(cones: Float[Tensor, "frame unit step"]) -> Float[Tensor, "frame unit step"]:
-    """0, which is silence for the package's own features (section 5.0 of the design)."""
+    """0, which is silence for the package's own features (definition 0)."""
     return torch.zeros_like(cones)
 
 

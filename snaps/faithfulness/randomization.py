@@ -13,7 +13,7 @@ from scipy.stats import pearsonr, rankdata
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import remove_parametrizations
 
-from snaps.datasets.drops import DropLog
+from snaps.datasets import DropLog
 from snaps.errors import InputError, reason_of
 from snaps.faithfulness.sample import Sample
 from snaps.profiling import PreparedNetwork, fixed_target

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from snaps.datasets.paths import exists, require_file
+from snaps.datasets import exists, require_file
 from snaps.errors import InputError, MissingFileError, shortened
 from snaps.models.wav2letter import Wav2Letter
 from snaps.outputs import writing

@@ -24,7 +24,7 @@ Weighting = Literal["frames", "groups"]
 
 
 def contrast(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames") -> xr.DataArray:
-    """Group activation minus grand mean, at every unit and lag.
+    """Group activation minus grand mean, at every unit and lag (definition 9).
 
     The grand mean at a lag is the mean over all covered epochs of the grouping, so that a frequent group
     weighs more than a rare one (SNAP paper, section 3.3: "the average over the complete data set"). With
@@ -77,7 +77,7 @@ def contrast(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames"
 
 
 def snap(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames") -> xr.DataArray:
-    """Saliency-adjusted neuron activation profile of every group.
+    """Saliency-adjusted neuron activation profile of every group (definition 10).
 
     ``contrast · saliency / max(saliency)``, where the maximum is that of the group over units and lags, and
     0 where the saliency is 0 (SNAP paper, section 3.3).
@@ -109,7 +109,7 @@ def snap(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames") ->
 
 
 def navai(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames") -> xr.DataArray:
-    """Normalised average of aligned inputs: the contrast of the layer ``input``.
+    """Normalised average of aligned inputs: the contrast of the layer ``input`` (definition 11).
 
     The NAvAI paper (section 3.5) aligns at the smallest or largest sensitivity, or at the largest relevance:
     ``Aligner(peak="min")``, ``Aligner(peak="max")``. How the profiles at hand were aligned is in the result's
@@ -141,7 +141,7 @@ def navai(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames") -
 
 
 def nap(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames") -> xr.DataArray:
-    """Neuron activation profile: the contrast of unaligned epochs, sorted over time in every unit.
+    """Neuron activation profile: the contrast of unaligned epochs, sorted over time in every unit (definition 11).
 
     Sorting takes the place of an alignment (SNAP paper, section 3.2): what remains of time is the rank.
 

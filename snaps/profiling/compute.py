@@ -140,7 +140,7 @@ def compute_profiles(
 
     Notes
     -----
-    This is the method of the SNAP paper, section 3.3, with the definitions of section 5 of the design: frames,
+    This is the method of the SNAP paper, section 3.3, with definitions 1 to 8: frames,
     importance, peaks, epochs and group means. Frames are left out whose activation or saliency is not finite
     in the cone, or whose activation is not finite anywhere in the epoch.
 
@@ -334,7 +334,7 @@ def _to_profiles(
     provenance: Provenance,
     frequency: np.ndarray | None,
 ) -> xr.DataTree:
-    """Profiles as section 6 of the design defines them."""
+    """Labelled arrays of the profiles file (see `snaps.schema`)."""
     assert provenance.step is not None
     datasets: dict[str, xr.Dataset | xr.DataTree] = {}
     for grouping in provenance.groupings:

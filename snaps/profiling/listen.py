@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -21,15 +21,12 @@ from torch import Tensor
 from tqdm.auto import tqdm
 
 from snaps.alignment import Peaks
-from snaps.datasets import DropLog, Recording
-from snaps.datasets.corpus import CorpusLike
+from snaps.datasets import CorpusLike, DropLog, OnError, Recording
 from snaps.errors import RecordingError, check_choice
 from snaps.profiling.network import PreparedNetwork
 from snaps.profiling.played import Labeller, Played, labelled
 from snaps.responses import LayerResponse
 from snaps.schema import LOGITS_LAYER
-
-OnError = Literal["raise", "skip"]
 
 #: Recordings that are loaded while the network is busy with those before them.
 READ_AHEAD = 3

@@ -16,8 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from snaps.alignment import Alignment
-from snaps.datasets import Recording
-from snaps.datasets.corpus import CorpusLike, corpus_fingerprint, corpus_name
+from snaps.datasets import CorpusLike, Recording, corpus_fingerprint, corpus_name
 from snaps.errors import InputError, check_text, check_type, one_of
 from snaps.models import weights_hash
 from snaps.responses import (

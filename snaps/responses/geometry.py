@@ -1,7 +1,7 @@
 """Where frames, cones and lags lie in time.
 
 A frame's *cone* in a layer are the successive steps of that layer on which the frame's one output step depends
-when every convolution runs without padding (section 5 of the design).
+when every convolution runs without padding (definition 1).
 """
 
 from collections.abc import Iterable
@@ -78,7 +78,7 @@ class LayerGeometry:
 
     @property
     def lags(self) -> range:
-        """Lags in steps of the layer (section 5.6): where saliency can be non-zero, cut to a frame's length."""
+        """Lags in steps of the layer (definition 6): where saliency can be non-zero, cut to a frame's length."""
         reach, half = self.width - 1, self.frame_width // 2
         return range(max(-half, -reach), min(self.frame_width - half - 1, reach) + 1)
 
@@ -90,7 +90,7 @@ class LayerGeometry:
 
 @dataclass(frozen=True)
 class FrameGrid:
-    """Where frames lie in a recording.
+    """Where frames lie in a recording (definition 1).
 
     Attributes
     ----------

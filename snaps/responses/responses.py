@@ -120,7 +120,7 @@ class SaliencyMethod:
     is_relevance : bool
         Whether its sign has a meaning, so that pixel flipping orders bins by it, and not by its absolute value.
     default_peak : str
-        Name of the peak rule that suits it (section 5.4).
+        Name of the peak rule that suits it (definition 4).
     input_alone : bool
         Whether it explains the layer ``input`` only.
     carried : bool

@@ -275,6 +275,6 @@ def unchanged_buffers(model: nn.Module) -> Iterator[None]:
     finally:
         with torch.no_grad():
             for module, name, buffer, values in before:
-                if not torch.equal(buffer, values):
+                if not torch.equal(buffer.to_dense(), values.to_dense()):
                     buffer.copy_(values)
                 module._buffers[name] = buffer

@@ -7,8 +7,7 @@ or the labels of a tier in file order.
 from collections.abc import Iterable, Sequence
 from string import ascii_lowercase
 
-from snaps.datasets.corpus import CorpusLike, OnError, iterate_annotations
-from snaps.datasets.recording import Recording
+from snaps.datasets import CorpusLike, OnError, Recording, iterate_annotations
 from snaps.errors import InputError, RecordingError, one_of
 
 BLANK = "_"

@@ -10,8 +10,7 @@ from jaxtyping import Float
 from rapidfuzz.distance import Levenshtein
 from torch import Tensor
 
-from snaps.datasets.corpus import CorpusLike, OnError
-from snaps.datasets.recording import Recording
+from snaps.datasets import CorpusLike, OnError, Recording
 from snaps.errors import InputError
 from snaps.models import Wav2Letter
 from snaps.responses import evaluating

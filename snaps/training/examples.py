@@ -14,9 +14,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from tqdm import tqdm
 
-from snaps.datasets.corpus import CorpusLike, OnError
-from snaps.datasets.frames import interval_labels
-from snaps.datasets.recording import Recording
+from snaps.datasets import CorpusLike, OnError, Recording, interval_labels
 from snaps.errors import InputError, RecordingError, check_choice
 from snaps.models import Wav2Letter
 from snaps.training.alphabet import targets

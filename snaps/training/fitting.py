@@ -17,8 +17,7 @@ import pandas as pd
 import torch
 from tqdm import tqdm
 
-from snaps.datasets.corpus import CorpusLike, OnError, corpus_fingerprint
-from snaps.datasets.paths import exists
+from snaps.datasets import CorpusLike, OnError, corpus_fingerprint, exists
 from snaps.errors import InputError, check_number, check_type, one_of, reason_of, shortened
 from snaps.models import Wav2Letter
 from snaps.outputs import claimed, remove_leftovers, replacing

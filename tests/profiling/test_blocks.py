@@ -78,9 +78,7 @@ def test_a_disk_that_is_full_in_the_middle_of_the_blocks(tmp_path: Path, corpus:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(blocks.np, "savez", full)
-    with pytest.warns(
-        UserWarning, match="block 2 of 11 cannot be written .*: No space left on device"
-    ):
+    with pytest.warns(UserWarning, match="block 2 of 11 cannot be written .*: No space left on device"):
         found = compute(network(), Faulty(corpus, -1, KeyError()), checkpoint=folder)
     assert_identical(found, whole)
 
