@@ -174,7 +174,8 @@ def resolve_distance(metric: str | Distance) -> Distance:
 def _vectors(values: xr.DataArray) -> np.ndarray:
     """Flattened values, one group a row; refuses values that are not finite."""
     ordered = values.transpose(GROUP, ...)
-    vectors = ordered.values.reshape(ordered.sizes[GROUP], -1).astype(np.float64)
+    n_values = ordered.size // max(1, ordered.sizes[GROUP])
+    vectors = ordered.values.reshape(ordered.sizes[GROUP], n_values).astype(np.float64)
     broken = ~np.isfinite(vectors).all(axis=1)
     if broken.any():
         raise InputError(

@@ -5,8 +5,8 @@ Everything here works on the file alone: labelled arrays in, labelled arrays out
 
 from snaps.profiles.contrasts import Weighting, contrast, nap, navai, snap
 from snaps.profiles.groups import filter_groups, left_out, regroup
-from snaps.profiles.reach import saliency_by_lag, used_lags
 from snaps.profiles.quality import Quality, quality
+from snaps.profiles.reach import saliency_by_lag, used_lags
 from snaps.profiles.store import open_profiles, read_tree, save_profiles, write_netcdf
 from snaps.profiles.units import distinctive_units
 

@@ -150,11 +150,10 @@ def test_profiles_that_cannot_be_written_are_computed_once(
     work.assert_finished(out)
 
 
-def test_workers_on_this_machine(work: Work, tmp_path: Path) -> None:
+def test_workers_on_this_machine(work: Work, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "p.zarr"
-    outcome = process(*work.arguments(out), "--scheduler", "local:2")
-    assert outcome.status == 0, outcome.err
-    assert "Traceback" not in outcome.err
+    assert main([*work.arguments(out), "--scheduler", "local:2"]) == 0
+    assert "Traceback" not in capsys.readouterr().err
     work.assert_finished(out)
 
 
