@@ -142,7 +142,7 @@ def distances(
     values = labelled if isinstance(labelled, xr.DataArray) else snap(labelled, weighting)
     vectors = _vectors(values)
     condensed = np.asarray(distance(vectors), dtype=np.float64)
-    if isinstance(labelled, xr.Dataset):
+    if isinstance(labelled, xr.Dataset) and len(labels) > 1:
         condensed = np.where(np.isfinite(condensed) & _unresolved(vectors, labelled, values), 0.0, condensed)
     given = np.argsort(order)
     attributes = {name: values.attrs[name] for name in ("layer", "grouping") if name in values.attrs}
