@@ -1,5 +1,6 @@
 """Habits that hold for every file; each with a test that it would be noticed."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,25 +37,29 @@ def test_there_are_files_to_look_at() -> None:
     assert len(python_files("tests")) > 50
 
 
-@pytest.mark.parametrize("path", python_files(*FOLDERS), ids=named)
-def test_every_file(path: Path) -> None:
-    source = path.read_text(encoding="utf-8")
-    assert source.count("\n") <= MOST_LINES
-    assert not vague_parts(path)
-    assert not relative_imports(source)
+def sources(*folders: str) -> Iterator[tuple[Path, str]]:
+    return ((path, path.read_text(encoding="utf-8")) for path in python_files(*folders))
 
 
-@pytest.mark.parametrize("path", python_files("snaps", "tests"), ids=named)
-def test_every_wait_has_an_end(path: Path) -> None:
-    assert {(named(path), wait) for wait in endless_waits(path.read_text(encoding="utf-8"))} <= CERTAIN
+def test_no_file_is_long_or_vaguely_named_or_imports_relatively() -> None:
+    assert not [named(path) for path, source in sources(*FOLDERS) if source.count("\n") > MOST_LINES]
+    assert not [named(path) for path in python_files(*FOLDERS) if vague_parts(path)]
+    assert not [named(path) for path, source in sources(*FOLDERS) if relative_imports(source)]
 
 
-@pytest.mark.parametrize("path", python_files("snaps"), ids=named)
-def test_every_file_of_the_package(path: Path) -> None:
-    source = path.read_text(encoding="utf-8")
-    assert not unpickling(source)
-    assert runs_as_script(source) == (path == PACKAGE / "__main__.py")
-    assert not {name for name, count in positional(source).items() if count > 3}
+def test_every_wait_has_an_end() -> None:
+    found = {(named(path), wait) for path, source in sources("snaps", "tests") for wait in endless_waits(source)}
+    assert found <= CERTAIN
+
+
+def test_the_package_unpickles_nothing_and_runs_in_one_way() -> None:
+    assert not {named(path): found for path, source in sources("snaps") if (found := unpickling(source))}
+    assert [path for path, source in sources("snaps") if runs_as_script(source)] == [PACKAGE / "__main__.py"]
+
+
+def test_no_function_has_more_than_three_positional_arguments() -> None:
+    counts = {(named(path), name): n for path, source in sources("snaps") for name, n in positional(source).items()}
+    assert not {function: n for function, n in counts.items() if n > 3}
 
 
 @pytest.mark.parametrize(
