@@ -11,6 +11,8 @@ from typing import Any, Literal
 import pandas as pd
 import xarray as xr
 
+from snaps.schema import Provenance
+
 #: Convolutions that a transfer takes over: those of W2P_shallow (SNAP, section 4.2).
 TRANSFERRED = 5
 
@@ -205,7 +207,7 @@ class Reproduction:
             "networks": [str(self.checkpoint(name)) for name in names],
             "profiles": [str(self.folder / f"{name}.zarr") for name in names],
             "symbol error rate on the test part": {name: self.facts[name]["error_rate"] for name in names},
-            "frames averaged": {name: int(self.profiles[name].attrs["n_frames"]) for name in names},
+            "frames averaged": {name: Provenance.of(self.profiles[name]).n_frames for name in names},
             "seconds": {stage: round(seconds, 1) for stage, seconds in self.seconds.items()},
         }
 

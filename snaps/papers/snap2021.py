@@ -23,6 +23,7 @@ from snaps.report import (
     units_section,
     write_report,
 )
+from snaps.schema import Provenance
 
 #: Groups of fewer epochs are left out of figures and clusters: their means are not to be trusted.
 MIN_COUNT = 20
@@ -199,7 +200,7 @@ def wanted_rows(results: Reproduction) -> list[tuple[str, float, float, bool]]:
         here = float(results.facts[name]["error_rate"])
         rows.append((f"{name}: symbol error rate, at most", here, highest, here <= highest))
     least = [
-        (f"{name}: frames averaged, at least", float(tree.attrs["n_frames"]), float(wanted.n_frames))
+        (f"{name}: frames averaged, at least", float(Provenance.of(tree).n_frames or 0), float(wanted.n_frames))
         for name, tree in results.profiles.items()
     ]
     for recipe in results.scale.of("phoneme"):

@@ -130,7 +130,7 @@ def _frame_responder(
         grid, run_steps = (replace(grid, offset=0), grid.steps) if model.pads else (grid, stack.receptive_field)
     elif options.frame_steps is None or options.frame_hop is None:
         raise InputError(
-            f"the network {type(model).__name__} does not tell its frames: give frame_steps and frame_hop, in "
+            f"the network {type(model).__name__} has no known receptive field: give frame_steps and frame_hop, in "
             "input steps"
         )
     else:

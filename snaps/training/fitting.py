@@ -294,7 +294,7 @@ def save_state(state: Mapping[str, Any], path: Path, identity: str) -> None:
     InputError
         If it cannot be written; the state before it is untouched.
     """
-    saved = {"format": FORMAT, "version": FORMAT_VERSION, "about": json.loads(identity), "state": state}
+    saved = {"format": FORMAT, "version": FORMAT_VERSION, "identity": json.loads(identity), "state": state}
     try:
         with replacing(path) as partial:
             torch.save(saved, partial)
@@ -321,7 +321,7 @@ def load_state(path: Path, identity: str) -> dict[str, Any] | None:
         saved = torch.load(path, map_location="cpu", weights_only=True)
         if (saved["format"], saved["version"]) != (FORMAT, FORMAT_VERSION):
             raise ValueError(f"it is {saved['format']!r} in the version {saved['version']}, not {FORMAT_VERSION}")
-        earlier, state = saved["about"], saved["state"]
+        earlier, state = saved["identity"], saved["state"]
     except Exception as error:
         reason = f"{path} is not the state of a training: {reason_of(error)}; delete it to begin anew"
         raise InputError(reason) from None
