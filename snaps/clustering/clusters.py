@@ -8,7 +8,7 @@ import xarray as xr
 
 from snaps.clustering.distances import Distance, distances
 from snaps.errors import InputError, check_number, one_of
-from snaps.profiles import Weighting
+from snaps.profiles import Uncovered, Weighting
 from snaps.schema import GROUP
 
 
@@ -70,6 +70,7 @@ def cluster(
     percentile: float = 96,
     metric: str | Distance = "euclidean",
     weighting: Weighting = "frames",
+    uncovered: Uncovered = "leave-out",
 ) -> Clustering:
     """Cluster the groups of one layer by their SNAPs (definition 12).
 
@@ -88,7 +89,7 @@ def cluster(
         From 0 to 100. The paper takes 87, 90, 93 and 96.
     metric : str or Distance
         A name in `DISTANCES`, or an object.
-    weighting : {"frames", "groups"}
+    weighting, uncovered : str
         How the grand mean of the SNAPs is taken, see `snaps.profiles.contrast`.
 
     Returns
@@ -113,7 +114,7 @@ def cluster(
     0.875
     """
     check_number("percentile", percentile, least=0, most=100)
-    square = distances(profiles, metric=metric, weighting=weighting)
+    square = distances(profiles, metric=metric, weighting=weighting, uncovered=uncovered)
     return cut(square, link(square), percentile=percentile)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import xarray as xr
 
 from snaps.errors import InputError, check_type, one_of
-from snaps.profiles import Weighting, snap
+from snaps.profiles import Uncovered, Weighting, snap
 from snaps.schema import ACTIVATION, GROUP, LAG, dataset_of
 
 #: Second dimension of a square matrix of distances between groups.
@@ -95,6 +95,7 @@ def distances(
     *,
     metric: str | Distance = "euclidean",
     weighting: Weighting = "frames",
+    uncovered: Uncovered = "leave-out",
 ) -> xr.DataArray:
     """Distances between the groups of one layer.
 
@@ -110,7 +111,7 @@ def distances(
         `snap`, `contrast` or `nap`, whose values are compared without the resolution above.
     metric : str or Distance
         A name in `DISTANCES`, or an object.
-    weighting : {"frames", "groups"}
+    weighting, uncovered : str
         How the grand mean of the SNAPs is taken, see `snaps.profiles.contrast`; not used for arrays.
 
     Returns
@@ -139,7 +140,7 @@ def distances(
     order = np.argsort(labels.astype(str), kind="stable")
     if (np.diff(order) < 0).any():  # sums over groups, and with them the last digits, depend on their order
         labelled = labelled.isel({GROUP: order})
-    values = labelled if isinstance(labelled, xr.DataArray) else snap(labelled, weighting)
+    values = labelled if isinstance(labelled, xr.DataArray) else snap(labelled, weighting, uncovered=uncovered)
     vectors = _vectors(values)
     condensed = np.asarray(distance(vectors), dtype=np.float64)
     if isinstance(labelled, xr.Dataset) and len(labels) > 1:

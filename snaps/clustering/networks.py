@@ -12,7 +12,7 @@ from snaps.clustering.distances import Distance, distances, resolve_distance
 from snaps.clustering.similarity import compare_activations, compare_distances, lag_counts, layer_moves
 from snaps.clustering.sweep import PERCENTILES, check_percentiles, clusterings_of, sweep_of
 from snaps.errors import InputError, check_choice, check_type, check_whole, one_of
-from snaps.profiles import Weighting
+from snaps.profiles import Uncovered, Weighting
 from snaps.schema import COUNT, GROUP, Provenance, json_text, layers_of
 
 Match = Literal["name", "correspondence"]
@@ -136,6 +136,7 @@ def compare_models(
     match: Match = "name",
     metric: str | Distance = "euclidean",
     weighting: Weighting = "frames",
+    uncovered: Uncovered = "leave-out",
     n_permutations: int = 999,
     seed: int = 0,
 ) -> ModelComparison:
@@ -163,7 +164,7 @@ def compare_models(
     match : {"name", "correspondence"}
         Which layer of the second network is compared with a layer of the first: that of the same name, or that
         with the highest RSA.
-    metric, weighting
+    metric, weighting, uncovered
         As in `snaps.silhouette_sweep`.
     n_permutations, seed : int
         Number of permutations of the groups for every p-value, 0 for no test; and their seed.
@@ -196,7 +197,9 @@ def compare_models(
         # Without a copy where nothing changes: profiles of wide networks are large.
         own = {layer: dataset.reindex({GROUP: groups}, copy=False) for layer, dataset in of_layers.items()}
         networks[name] = own
-        squares[name] = {layer: distances(own[layer], metric=distance, weighting=weighting) for layer in own}
+        squares[name] = {
+            layer: distances(own[layer], metric=distance, weighting=weighting, uncovered=uncovered) for layer in own
+        }
         clusterings[name] = clusterings_of(squares[name], chosen)
         sweeps[name] = sweep_of(squares[name], clusterings[name], chosen)
         previous = {layer: before for before, layer in pairwise(own)}
@@ -223,7 +226,9 @@ def compare_models(
             name: tuple(layer for layer in network if layer not in networks[name]) for name, network in found.items()
         },
         notes=_notes(nodes, found),
-        silhouettes=_silhouettes(sweeps, order).assign_attrs(metric=distance.name, weighting=weighting),
+        silhouettes=_silhouettes(sweeps, order).assign_attrs(
+            metric=distance.name, weighting=weighting, uncovered=uncovered
+        ),
         successive=_stacked(successive, "model", order).rename(matched="previous"),
         changes=_stacked(changes, "pair", order).assign_coords(sides),
         correspondence=_stacked(rsa, "pair", order).assign_coords(sides),

@@ -8,7 +8,7 @@ import xarray as xr
 from snaps.clustering.clusters import Clustering, cut, link, undefined_groups
 from snaps.clustering.distances import Distance, distances, resolve_distance
 from snaps.errors import InputError, check_number, one_of
-from snaps.profiles import Weighting
+from snaps.profiles import Uncovered, Weighting
 from snaps.schema import layers_of
 
 #: Percentiles of the pairwise distances at which the SNAP paper cuts (section 4.3.3).
@@ -21,6 +21,7 @@ def silhouette_sweep(
     percentiles: Sequence[float] = PERCENTILES,
     metric: str | Distance = "euclidean",
     weighting: Weighting = "frames",
+    uncovered: Uncovered = "leave-out",
 ) -> xr.DataArray:
     """Mean silhouette of the clusters of every layer, at every percentile.
 
@@ -32,7 +33,7 @@ def silhouette_sweep(
         Percentiles of the pairwise distances at which the dendrograms are cut.
     metric : str or Distance
         A name in `DISTANCES`, or an object.
-    weighting : {"frames", "groups"}
+    weighting, uncovered : str
         How the grand mean of the SNAPs is taken, see `snaps.profiles.contrast`.
 
     Returns
@@ -50,11 +51,11 @@ def silhouette_sweep(
     distance = resolve_distance(metric)
     chosen = check_percentiles(percentiles)
     squares = {
-        layer: distances(dataset, metric=distance, weighting=weighting)
+        layer: distances(dataset, metric=distance, weighting=weighting, uncovered=uncovered)
         for layer, dataset in layers_of(profiles).items()
     }
     found = clusterings_of(squares, chosen)
-    return sweep_of(squares, found, chosen).assign_attrs(metric=distance.name, weighting=weighting)
+    return sweep_of(squares, found, chosen).assign_attrs(metric=distance.name, weighting=weighting, uncovered=uncovered)
 
 
 def clusterings_of(squares: Mapping[str, xr.DataArray], percentiles: Sequence[float]) -> dict[str, list[Clustering]]:

@@ -3,7 +3,7 @@
 Everything here works on the file alone: labelled arrays in, labelled arrays out, no network in sight.
 """
 
-from snaps.profiles.contrasts import Weighting, contrast, nap, navai, snap
+from snaps.profiles.contrasts import Uncovered, Weighting, contrast, grand_mean, nap, navai, snap
 from snaps.profiles.groups import filter_groups, left_out, regroup
 from snaps.profiles.quality import Quality, quality
 from snaps.profiles.reach import saliency_by_lag, used_lags
@@ -12,10 +12,12 @@ from snaps.profiles.units import distinctive_units
 
 __all__ = [
     "Quality",
+    "Uncovered",
     "Weighting",
     "contrast",
     "distinctive_units",
     "filter_groups",
+    "grand_mean",
     "left_out",
     "nap",
     "navai",

@@ -9,6 +9,7 @@ import xarray as xr
 from snaps.errors import InputError, check_choice
 from snaps.schema import (
     ACTIVATION,
+    COUNT,
     COVERAGE,
     GROUP,
     INPUT_LAYER,
@@ -21,9 +22,45 @@ from snaps.schema import (
 )
 
 Weighting = Literal["frames", "groups"]
+Uncovered = Literal["leave-out", "zero"]
 
 
-def contrast(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames") -> xr.DataArray:
+def grand_mean(
+    profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames", *, uncovered: Uncovered = "leave-out"
+) -> xr.DataArray:
+    """Mean activation over all groups of a grouping, at every unit and lag (definition 9).
+
+    Parameters
+    ----------
+    profiles : Dataset or DataTree
+        Profiles of one layer.
+    weighting, uncovered
+        As `contrast` has them.
+
+    Returns
+    -------
+    DataArray of shape (unit, lag)
+        Float64, in the unit of the activation; NaN where no epoch is covered.
+
+    Raises
+    ------
+    InputError
+        As `contrast` does.
+    """
+    check_choice("weighting", weighting, get_args(Weighting))
+    dataset = dataset_of(profiles)
+    means, number = _means(dataset, uncovered)
+    weights = number if weighting == "frames" else (number > 0).astype(np.int64)
+    # An uncovered mean is NaN and weighs nothing; NaN times zero would still be NaN.
+    total = (means.where(number > 0, 0.0) * weights).sum(GROUP, skipna=False)
+    result = (total / weights.sum(GROUP).where(lambda sums: sums > 0)).transpose(UNIT, LAG)
+    described = {"long_name": "grand mean", "weighting": weighting, "uncovered": uncovered}
+    return _described(result.rename("grand_mean"), dataset, **described)
+
+
+def contrast(
+    profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames", *, uncovered: Uncovered = "leave-out"
+) -> xr.DataArray:
     """Group activation minus grand mean, at every unit and lag (definition 9).
 
     The grand mean at a lag is the mean over all covered epochs of the grouping, so that a frequent group
@@ -36,16 +73,20 @@ def contrast(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames"
         Profiles of one layer.
     weighting : {"frames", "groups"}
         What counts alike in the grand mean: every frame, or every group.
+    uncovered : {"leave-out", "zero"}
+        Whether epochs without a value at a lag are left out of the mean there, or count as 0, as the SNAP paper pads
+        its epochs: the mean is then ``activation · coverage / count``.
 
     Returns
     -------
     DataArray of shape (group, unit, lag)
-        Float64, in the unit of the activation; NaN where no epoch of the group is covered.
+        Float64, in the unit of the activation; NaN where no epoch of the group is covered, with ``"zero"`` where the
+        group has no epoch.
 
     Raises
     ------
     InputError
-        If `profiles` holds no profiles of one layer, or `weighting` is another word.
+        If `profiles` holds no profiles of one layer, or `weighting` or `uncovered` is another word.
 
     Examples
     --------
@@ -64,19 +105,17 @@ def contrast(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames"
     >>> contrast(profiles, weighting="groups").values.ravel().tolist()
     [-1.5, 1.5]
     """
-    check_choice("weighting", weighting, get_args(Weighting))
     dataset = dataset_of(profiles)
-    activation = dataset[ACTIVATION].astype(np.float64)
-    coverage = dataset[COVERAGE]
-    weights = coverage if weighting == "frames" else (coverage > 0).astype(np.int64)
-    # An uncovered mean is NaN and weighs nothing; NaN times zero would still be NaN.
-    total = (activation.where(coverage > 0, 0.0) * weights).sum(GROUP, skipna=False)
-    grand_mean = total / weights.sum(GROUP).where(lambda number: number > 0)
-    result = (activation - grand_mean).where(coverage > 0).transpose(GROUP, UNIT, LAG)
-    return _described(result.rename("contrast"), dataset, long_name="contrast", weighting=weighting)
+    means, number = _means(dataset, uncovered)
+    mean = grand_mean(dataset, weighting, uncovered=uncovered)
+    result = (means - mean).where(number > 0).transpose(GROUP, UNIT, LAG)
+    described = {"long_name": "contrast", "weighting": weighting, "uncovered": uncovered}
+    return _described(result.rename("contrast"), dataset, **described)
 
 
-def snap(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames") -> xr.DataArray:
+def snap(
+    profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames", *, uncovered: Uncovered = "leave-out"
+) -> xr.DataArray:
     """Saliency-adjusted neuron activation profile of every group (definition 10).
 
     ``contrast · saliency / max(saliency)``, where the maximum is that of the group over units and lags, and
@@ -86,8 +125,8 @@ def snap(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames") ->
     ----------
     profiles : Dataset or DataTree
         Profiles of one layer.
-    weighting : {"frames", "groups"}
-        How the grand mean is taken, see `contrast`.
+    weighting, uncovered
+        As `contrast` has them.
 
     Returns
     -------
@@ -104,11 +143,15 @@ def snap(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames") ->
     largest = saliency.max((UNIT, LAG))
     mask = saliency / largest.where(largest > 0)
     # Without saliency a value is 0, also where no epoch is covered and the contrast is NaN.
-    result = (contrast(dataset, weighting) * mask).where(saliency != 0, 0.0).transpose(GROUP, UNIT, LAG)
-    return _described(result.rename("snap"), dataset, long_name="SNAP", weighting=weighting)
+    result = (
+        (contrast(dataset, weighting, uncovered=uncovered) * mask).where(saliency != 0, 0.0).transpose(GROUP, UNIT, LAG)
+    )
+    return _described(result.rename("snap"), dataset, long_name="SNAP", weighting=weighting, uncovered=uncovered)
 
 
-def navai(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames") -> xr.DataArray:
+def navai(
+    profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames", *, uncovered: Uncovered = "leave-out"
+) -> xr.DataArray:
     """Normalised average of aligned inputs: the contrast of the layer ``input`` (definition 11).
 
     The NAvAI paper (section 3.5) aligns at the smallest or largest sensitivity, or at the largest relevance:
@@ -119,8 +162,8 @@ def navai(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames") -
     ----------
     profiles : Dataset or DataTree
         Profiles of the layer ``input``.
-    weighting : {"frames", "groups"}
-        How the grand mean is taken, see `contrast`.
+    weighting, uncovered
+        As `contrast` has them.
 
     Returns
     -------
@@ -136,11 +179,13 @@ def navai(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames") -
     layer = dataset.attrs.get("layer", INPUT_LAYER)
     if layer != INPUT_LAYER:
         raise InputError(f"NAvAI is defined for the layer 'input'; received profiles of the layer {layer!r}")
-    result = contrast(dataset, weighting)
-    return _described(result.rename("navai"), dataset, long_name="NAvAI", weighting=weighting)
+    result = contrast(dataset, weighting, uncovered=uncovered)
+    return _described(result.rename("navai"), dataset, long_name="NAvAI", weighting=weighting, uncovered=uncovered)
 
 
-def nap(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames") -> xr.DataArray:
+def nap(
+    profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames", *, uncovered: Uncovered = "leave-out"
+) -> xr.DataArray:
     """Neuron activation profile: the contrast of unaligned epochs, sorted over time in every unit (definition 11).
 
     Sorting takes the place of an alignment (SNAP paper, section 3.2): what remains of time is the rank.
@@ -149,8 +194,8 @@ def nap(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames") -> 
     ----------
     profiles : Dataset or DataTree
         Profiles of one layer, computed with ``Unaligned()``. Others are accepted with a `UserWarning`.
-    weighting : {"frames", "groups"}
-        How the grand mean is taken, see `contrast`.
+    weighting, uncovered
+        As `contrast` has them.
 
     Returns
     -------
@@ -171,10 +216,20 @@ def nap(profiles: xr.Dataset | xr.DataTree, weighting: Weighting = "frames") -> 
             UserWarning,
             stacklevel=2,
         )
-    values = contrast(dataset, weighting)
+    values = contrast(dataset, weighting, uncovered=uncovered)
     ranked = values.drop_vars(LAG).rename({LAG: RANK}).assign_coords({RANK: np.arange(values.sizes[LAG])})
     result = ranked.copy(data=np.sort(values.values, axis=values.get_axis_num(LAG)))
-    return _described(result.rename("nap"), dataset, long_name="NAP", weighting=weighting)
+    return _described(result.rename("nap"), dataset, long_name="NAP", weighting=weighting, uncovered=uncovered)
+
+
+def _means(dataset: xr.Dataset, uncovered: Uncovered) -> tuple[xr.DataArray, xr.DataArray]:
+    """Group means, and the number of epochs of each: the covered ones, or all with 0 where they are not covered."""
+    check_choice("uncovered", uncovered, get_args(Uncovered))
+    activation, coverage = dataset[ACTIVATION].astype(np.float64), dataset[COVERAGE]
+    if uncovered == "leave-out":
+        return activation, coverage
+    number = dataset[COUNT].broadcast_like(coverage)
+    return activation.where(coverage > 0, 0.0) * coverage / number.where(number > 0), number
 
 
 def _described(values: xr.DataArray, dataset: xr.Dataset, **attributes: Any) -> xr.DataArray:

@@ -3,7 +3,7 @@ import pytest
 import xarray as xr
 from scipy.spatial.distance import pdist, squareform
 
-from snaps.clustering import DISTANCES, Cosine, Distance, Euclidean, distances
+from snaps.clustering import DISTANCES, Cosine, Distance, Euclidean, cluster, distances, silhouette_sweep
 from snaps.errors import InputError
 from snaps.profiles import snap
 from tests.profiles.build import random_dataset, random_tree
@@ -131,3 +131,18 @@ def test_wrong_input_is_one_sentence() -> None:
     values[3, 0, 0] = np.nan
     with pytest.raises(InputError, match="distances need finite values; the groups 'd' have others"):
         distances(values)
+
+
+def test_the_papers_zero_padding_reaches_distances_clusters_and_sweeps() -> None:
+    tree = random_tree(seed=2)["phoneme"]
+    layer = tree["input"].to_dataset()
+    padded = snap(layer, uncovered="zero")
+    assert not np.allclose(padded.values, snap(layer).values)
+    expected = distances(padded)
+    np.testing.assert_allclose(distances(layer, uncovered="zero").values, expected.values, rtol=1e-12)
+    silhouette = cluster(padded, percentile=60).silhouette
+    assert cluster(layer, percentile=60, uncovered="zero").silhouette == pytest.approx(silhouette, nan_ok=True)
+    sweep = silhouette_sweep(tree, percentiles=(60,), uncovered="zero")
+    assert sweep.attrs["uncovered"] == "zero"
+    found = sweep.sel(layer="input", percentile=60).item()
+    assert found == pytest.approx(silhouette, nan_ok=True)

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from snaps.errors import InputError
-from snaps.profiles import contrast, nap, navai, snap
+from snaps.profiles import contrast, grand_mean, nap, navai, snap
 from tests.profiles.build import from_epochs, node_attributes, random_dataset, random_epochs, random_tree
 
 
@@ -49,6 +49,37 @@ def test_contrast_and_snap_equal_their_definitions(seed: int, weighting: str) ->
     assert bool(dataset["activation"].isnull().any())
     np.testing.assert_allclose(contrast(dataset, weighting).values, slow_contrast(dataset, weighting), rtol=1e-12)
     np.testing.assert_allclose(snap(dataset, weighting).values, slow_snap(dataset, weighting), rtol=1e-12)
+
+
+@pytest.mark.parametrize("weighting", ["frames", "groups"])
+@pytest.mark.parametrize("seed", range(3))
+def test_the_papers_zero_padding_is_a_mean_over_padded_epochs(seed: int, weighting: str) -> None:
+    """Epochs padded with 0 where they are not covered, and divided by their number (SNAP paper, section 3.3)."""
+    labels = ["abc"[number % 3] for number in range(12)]
+    activation, saliency = random_epochs(seed, labels)
+    dataset = from_epochs(activation, saliency, labels)
+    padded = np.nan_to_num(activation.astype(float))
+    means = np.stack([padded[np.array(labels) == group].mean(axis=0) for group in dataset["group"].values])
+    grand = padded.mean(axis=0) if weighting == "frames" else means.mean(axis=0)
+    np.testing.assert_allclose(grand_mean(dataset, weighting, uncovered="zero").values, grand, rtol=1e-5, atol=1e-6)
+    found = contrast(dataset, weighting, uncovered="zero")
+    np.testing.assert_allclose(found.values, means - grand, rtol=1e-5, atol=1e-6)
+    mask = dataset["saliency"] / dataset["saliency"].max(("unit", "lag"))
+    expected = (found * mask.astype(float)).where(dataset["saliency"] != 0, 0)
+    np.testing.assert_allclose(snap(dataset, weighting, uncovered="zero").values, expected.values, rtol=1e-6)
+
+
+@pytest.mark.parametrize("uncovered", ["leave-out", "zero"])
+@pytest.mark.parametrize("weighting", ["frames", "groups"])
+def test_a_contrast_is_what_is_left_of_the_grand_mean(weighting: str, uncovered: str) -> None:
+    dataset = random_dataset(3, n_epochs=12)
+    mean = grand_mean(dataset, weighting, uncovered=uncovered)
+    assert mean.dims == ("unit", "lag") and mean.attrs["uncovered"] == uncovered
+    weights = dataset["coverage"] if uncovered == "leave-out" else dataset["count"]
+    if weighting == "groups":
+        weights = (weights > 0).astype(int)
+    rest = (contrast(dataset, weighting, uncovered=uncovered).fillna(0) * weights).sum("group")
+    np.testing.assert_allclose(rest.values, 0, atol=1e-5)
 
 
 def test_frames_weigh_by_their_number_unless_groups_are_asked_for() -> None:
@@ -157,6 +188,8 @@ def test_nap_does_not_warn_where_nothing_says_that_epochs_were_aligned(aligner: 
 def test_wrong_input_is_one_sentence() -> None:
     with pytest.raises(InputError, match="weighting is 'epochs'; accepted are 'frames', 'groups'"):
         contrast(random_dataset(), weighting="epochs")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="uncovered is 'nan'; accepted are 'leave-out', 'zero'"):
+        snap(random_dataset(), uncovered="nan")  # type: ignore[arg-type]
     with pytest.raises(InputError, match="'/phoneme' holds no profiles of one layer; below it are 'input'"):
         snap(random_tree()["phoneme"])
     with pytest.raises(InputError, match="lack the variable 'saliency'"):
