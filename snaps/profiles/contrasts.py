@@ -47,15 +47,9 @@ def grand_mean(
     InputError
         As `contrast` does.
     """
-    check_choice("weighting", weighting, get_args(Weighting))
     dataset = dataset_of(profiles)
-    means, number = _means(dataset, uncovered)
-    weights = number if weighting == "frames" else (number > 0).astype(np.int64)
-    # An uncovered mean is NaN and weighs nothing; NaN times zero would still be NaN.
-    total = (means.where(number > 0, 0.0) * weights).sum(GROUP, skipna=False)
-    result = (total / weights.sum(GROUP).where(lambda sums: sums > 0)).transpose(UNIT, LAG)
-    described = {"long_name": "grand mean", "weighting": weighting, "uncovered": uncovered}
-    return _described(result.rename("grand_mean"), dataset, **described)
+    result = _mean_over_groups(*_means(dataset, uncovered), weighting).transpose(UNIT, LAG).rename("grand_mean")
+    return _described(result, dataset, long_name="grand mean", weighting=weighting, uncovered=uncovered)
 
 
 def contrast(
@@ -107,10 +101,9 @@ def contrast(
     """
     dataset = dataset_of(profiles)
     means, number = _means(dataset, uncovered)
-    mean = grand_mean(dataset, weighting, uncovered=uncovered)
-    result = (means - mean).where(number > 0).transpose(GROUP, UNIT, LAG)
-    described = {"long_name": "contrast", "weighting": weighting, "uncovered": uncovered}
-    return _described(result.rename("contrast"), dataset, **described)
+    result = (means - _mean_over_groups(means, number, weighting)).where(number > 0).transpose(GROUP, UNIT, LAG)
+    long_name = "contrast"
+    return _described(result.rename("contrast"), dataset, long_name=long_name, weighting=weighting, uncovered=uncovered)
 
 
 def snap(
@@ -230,6 +223,15 @@ def _means(dataset: xr.Dataset, uncovered: Uncovered) -> tuple[xr.DataArray, xr.
         return activation, coverage
     number = dataset[COUNT].broadcast_like(coverage)
     return activation.where(coverage > 0, 0.0) * coverage / number.where(number > 0), number
+
+
+def _mean_over_groups(means: xr.DataArray, number: xr.DataArray, weighting: Weighting) -> xr.DataArray:
+    """Mean of group means, weighted by their epochs or each alike; NaN where no group has an epoch."""
+    check_choice("weighting", weighting, get_args(Weighting))
+    weights = number if weighting == "frames" else (number > 0).astype(np.int64)
+    # An uncovered mean is NaN and weighs nothing; NaN times zero would still be NaN.
+    total = (means.where(number > 0, 0.0) * weights).sum(GROUP, skipna=False)
+    return total / weights.sum(GROUP).where(lambda sums: sums > 0)
 
 
 def _described(values: xr.DataArray, dataset: xr.Dataset, **attributes: Any) -> xr.DataArray:

@@ -230,7 +230,7 @@ def compute_by_aligner(
                 computed = compute_on_cluster(client, model, task, corpus=corpus, blocks=missing, bar=bar)
             sums = merged(folder.sums(computed, bar, network.device))
         if checkpoint is not None and not any(moments.counts for moments in sums.moments.values()):
-            remove_blocks(Path(checkpoint))  # a run without a single frame holds up nobody
+            remove_blocks(Path(checkpoint))  # so that the next run is not refused as another one
         kept, profiles = averaging.kept_units(layers), {}
         for name, moments in sums.moments.items():
             whole = replace(

@@ -267,7 +267,7 @@ def fixed_target(target: Target, logits: Float[Tensor, "frame symbol"]) -> Targe
 
 
 def _texts_of(model: nn.Module, name: str) -> tuple[Any, ...]:
-    """Texts that a network has under a name; none where it means something else by it."""
+    """Names that an attribute of a network lists; none if the attribute is no list."""
     found = getattr(model, name, ())
     return tuple(found) if isinstance(found, list | tuple) else ()
 
