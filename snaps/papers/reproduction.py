@@ -24,7 +24,7 @@ from snaps.models import Wav2Letter, load_model, read_metadata, save_model
 from snaps.outputs import claimed, in_its_place, refuse, replacing
 from snaps.papers import navai2018, snap2021
 from snaps.papers.recipes import SCALES, TRANSFERRED, Recipe, Reproduction
-from snaps.profiles import open_profiles, save_profiles, write_netcdf
+from snaps.profiles import open_profiles, read_tree, save_profiles, write_netcdf
 from snaps.profiling import compute_profiles, evaluate_alignment
 from snaps.speech import synthesize_corpus
 from snaps.training import create_network, evaluate, symbols_for, train, transfer
@@ -208,11 +208,20 @@ def _train(
 
 def _curve(path: Path) -> pd.DataFrame:
     """Learning curve of a network: one row an epoch."""
-    return pd.read_csv(path).astype({"epoch": int, "error_rate": float})
+    found = pd.read_csv(path).astype({"epoch": int, "error_rate": float})
+    if found.empty:
+        raise ValueError("it has no rows")
+    return found
 
 
 def _evaluation(path: Path) -> xr.Dataset:
-    return xr.load_dataset(path, engine="h5netcdf")
+    """Evaluation of an alignment."""
+
+    def check(tree: xr.DataTree) -> None:
+        if not {"table", "n_unaligned"} <= set(tree.variables):
+            raise InputError("it holds no evaluation of an alignment")
+
+    return read_tree(path, "an evaluation of an alignment", check=check, stores=False).to_dataset()
 
 
 def _reading(path: Path, read: Callable[[Path], Any]) -> Any:
