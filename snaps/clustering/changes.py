@@ -8,6 +8,7 @@ import xarray as xr
 
 from snaps.clustering.clusters import Clustering
 from snaps.errors import InputError, one_of
+from snaps.schema import GROUP
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,8 @@ def compare_clusterings(a: Clustering | xr.DataArray, b: Clustering | xr.DataArr
     from sklearn.metrics import adjusted_rand_score, rand_score
 
     labels = [clustering.labels if isinstance(clustering, Clustering) else clustering for clustering in (a, b)]
+    if not all(isinstance(of_groups, xr.DataArray) and of_groups.coords.keys() >= {GROUP} for of_groups in labels):
+        raise InputError("a clustering is a Clustering, or its labels: a DataArray over 'group' with labelled groups")
     one, other = (of_groups.to_series() for of_groups in labels)
     only_one, only_other = one.index.difference(other.index), other.index.difference(one.index)
     if len(only_one) or len(only_other):

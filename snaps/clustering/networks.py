@@ -244,6 +244,9 @@ def _named(profiles: Profiles | Mapping[str, Profiles], others: list[Profiles]) 
         if others:
             raise InputError("profiles are given by their names or one after the other, and not in both ways")
         named = {str(name): node for name, node in profiles.items()}
+        if len(named) < len(profiles):
+            twice = next(name for name in named if [str(given) for given in profiles].count(name) > 1)
+            raise InputError(f"the name {twice!r} occurs twice; every network has one of its own")
     else:
         nodes = [profiles, *others]
         own = [str(Provenance.of(_root(node)).model.get("name") or "") for node in nodes]

@@ -138,9 +138,10 @@ def targets(recording: Recording, labels: str, symbols: Sequence[str], *, blank:
                 f"recording {recording.id!r} has no attribute 'text' to learn letters from; "
                 f"it has {one_of(recording.attributes)}",
             )
-        sequence, where = spell(recording.attributes["text"]), "text"
+        sequence, where, kind = spell(recording.attributes["text"]), "text", "character"
     elif labels in recording.tiers:
-        sequence, where = (interval.label for interval in recording.tiers[labels] if interval.label), f"tier {labels!r}"
+        sequence = (interval.label for interval in recording.tiers[labels] if interval.label)
+        where, kind = f"tier {labels!r}", "label"
     else:
         raise RecordingError(
             recording.id,
@@ -153,6 +154,6 @@ def targets(recording: Recording, labels: str, symbols: Sequence[str], *, blank:
     except KeyError as error:
         raise RecordingError(
             recording.id,
-            f"the {where} of recording {recording.id!r} has the label {error.args[0]!r}, which the network's symbols "
+            f"the {where} of recording {recording.id!r} has the {kind} {error.args[0]!r}, which the network's symbols "
             f"lack; they are {one_of(table, limit=64)}",
         ) from None

@@ -18,7 +18,7 @@ import torch
 from tqdm import tqdm
 
 from snaps.datasets import CorpusLike, OnError, corpus_fingerprint, exists
-from snaps.errors import InputError, check_number, check_type, one_of, reason_of, shortened
+from snaps.errors import InputError, RecordingError, check_number, check_type, one_of, reason_of, shortened
 from snaps.models import Wav2Letter
 from snaps.outputs import claimed, remove_leftovers, replacing
 from snaps.responses import device_of
@@ -213,7 +213,13 @@ def train(
             desc=f"training on {labels}s", unit="batch", disable=not progress,
         ) as bar:  # fmt: skip
             while len(run.history) < run.settings.epochs:
-                run.run_epoch(bar.update)
+                try:
+                    run.run_epoch(bar.update)
+                except RecordingError:
+                    raise
+                except InputError as error:  # a loss that is not finite
+                    kept = f"; the state after epoch {len(run.history)} is kept in {str(path)!r}"
+                    raise InputError(f"{error}{kept if path is not None and run.history else ''}") from None
                 bar.set_postfix({name: f"{run.history[-1][name]:.3g}" for name in SHOWN})
                 if path is not None:
                     save_state(run.state_dict(), path, identity)

@@ -1,5 +1,6 @@
 from itertools import combinations
 
+import numpy as np
 import pytest
 import xarray as xr
 from hypothesis import given
@@ -49,3 +50,5 @@ def test_wrong_input_is_one_sentence() -> None:
         compare_clusterings(labels_of([1, 1, 2]), labels_of([1, 1, 2, 2], "abxy"))
     with pytest.raises(InputError, match="at least two groups; received 'a'"):
         compare_clusterings(labels_of([1]), labels_of([1]))
+    with pytest.raises(InputError, match="a clustering is a Clustering, or its labels"):
+        compare_clusterings(np.array([1, 2]), labels_of([1, 2]))  # type: ignore[arg-type]

@@ -319,6 +319,8 @@ def test_profiles_that_do_not_compare_are_refused(nodes: dict[str, xr.DataTree])
         compare_models({"w2l": a, "tl": b}, b)
     with pytest.raises(InputError, match="the network 'b' is a str; accepted is profiles of one grouping"):
         compare_models(a, "tl.zarr")  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="the name '1' occurs twice; every network has one of its own"):
+        compare_models({1: a, "1": b})  # type: ignore[dict-item]
     with pytest.raises(InputError, match="the node '/predicted' holds no profiles of one layer; below it are 'input'"):
         compare_models(random_tree(), random_tree(1))
     with pytest.raises(InputError, match="there are none, and 12 are left out: 'g00': no group of 'b'"):

@@ -379,7 +379,7 @@ def test_evaluations_of_broken_weights_are_one_sentence(name: str, context: str)
     options = {"ignore": (), "progress": False, **CONTEXTS[context]}
     with pytest.raises(InputError, match="no frame is left to judge"):
         snaps.evaluate_alignment(network, recordings(), **options)
-    with pytest.raises(InputError, match="no frame is left"):
+    with pytest.raises(InputError, match="no frame is left to flip"):
         evaluate_faithfulness(network, recordings(), {"s": snaps.Sensitivity()}, **options)
     found = profiles_of(network, context)
     with pytest.raises(InputError, match="at least two groups"):

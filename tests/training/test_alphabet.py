@@ -36,7 +36,7 @@ def test_text_becomes_letters(text, letters):
 
 @pytest.mark.parametrize(("text", "character"), [("room 7", "7"), ("café", "é"), ("a & b", "&")])
 def test_a_character_without_a_letter_is_named(text, character):
-    with pytest.raises(RecordingError, match=f"recording 'a' has the label '{character}'"):
+    with pytest.raises(RecordingError, match=f"recording 'a' has the character '{character}'"):
         targets(recording(text), "letter", LETTERS)
 
 
